@@ -1,0 +1,61 @@
+"""Offline forensics for background-task ledgers: what really happened to every lost row, on proof.
+
+>>> import forensics
+>>> evidence = forensics.load_evidence(["samples/founding-same-run"])
+>>> report = forensics.audit(evidence)
+>>> [(finding.verdict.value, finding.confidence.value) for finding in report.findings]
+[('false_lost', 'exact')]
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from forensics.correlator.audit import audit as audit
+    from forensics.model.evidence import Evidence as Evidence
+    from forensics.model.finding import Finding as Finding
+    from forensics.model.finding import Report as Report
+    from forensics.model.policy import Policy as Policy
+    from forensics.parsers.load import load_evidence as load_evidence
+    from forensics.writers.json import write_json as write_json
+    from forensics.writers.markdown import write_markdown as write_markdown
+    from forensics.writers.sql import write_fix as write_fix
+    from forensics.writers.text import write_text as write_text
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Evidence": "forensics.model.evidence",
+    "Finding": "forensics.model.finding",
+    "Policy": "forensics.model.policy",
+    "Report": "forensics.model.finding",
+    "audit": "forensics.correlator.audit",
+    "load_evidence": "forensics.parsers.load",
+    "write_fix": "forensics.writers.sql",
+    "write_json": "forensics.writers.json",
+    "write_markdown": "forensics.writers.markdown",
+    "write_text": "forensics.writers.text",
+}
+
+__all__ = [
+    "Evidence",
+    "Finding",
+    "Policy",
+    "Report",
+    "audit",
+    "load_evidence",
+    "write_fix",
+    "write_json",
+    "write_markdown",
+    "write_text",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used, so that ``--help`` and ``--version`` start at once."""
+    if name not in _HOMES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(_HOMES[name]), name)

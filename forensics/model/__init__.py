@@ -1,0 +1,1 @@
+"""What the tool talks about: frame schemas, verdicts, findings, tolerances and errors. Imports nothing above it."""

@@ -1,0 +1,73 @@
+"""Escapes for everything that comes from evidence. All of it is hostile; this is the one place that makes it safe."""
+
+from __future__ import annotations
+
+import re
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@:])")
+_PLAIN_SQL = re.compile(r"[\x20-\x7e]*")
+
+
+def for_terminal(text: str) -> str:
+    r"""Give text in which every control, direction and zero-width character is spelled out, on one line.
+
+    >>> for_terminal("a\x1b[31mb\nc")
+    'a\\x1b[31mb\\nc'
+    """
+    return _CONTROL.sub(_spelled, text)
+
+
+def for_markdown(text: str) -> str:
+    r"""Give text that Markdown shows as it is, in a table cell too, and never as a link, a mention or a tag.
+
+    >>> for_markdown("a|b <script>")
+    'a\\|b \\<script\\>'
+    """
+    return _MARKDOWN.sub(r"\\\1", for_terminal(text))
+
+
+def for_sql_comment(text: str) -> str:
+    r"""Give text that cannot leave a ``--`` comment.
+
+    >>> for_sql_comment("x\nDROP TABLE t;")
+    'x\\nDROP TABLE t;'
+    """
+    return for_terminal(text)
+
+
+def sql_literal(value: float | str | bytes | None) -> str:
+    r"""Give the SQL literal of a value, byte for byte; text beyond plain ASCII is written as its UTF-8 bytes.
+
+    Text goes in as hexadecimal wherever a quoted string could be misread (NUL, newlines, control characters), so no
+    statement depends on how a shell cuts its lines.
+
+    >>> sql_literal("it's"), sql_literal(None), sql_literal(7), sql_literal("a\x00b")
+    ("'it''s'", 'NULL', '7', "CAST(X'610062' AS TEXT)")
+    """
+    if value is None:
+        return "NULL"
+    if isinstance(value, bytes):
+        return f"X'{value.hex()}'"
+    if isinstance(value, int | float):
+        return repr(value)
+    if _PLAIN_SQL.fullmatch(value) or (value.isprintable() and not _CONTROL.search(value)):
+        return "'" + value.replace("'", "''") + "'"
+    return f"CAST(X'{value.encode('utf-8', 'surrogateescape').hex()}' AS TEXT)"
+
+
+def shortened(text: str, width: int) -> str:
+    """Give at most ``width`` characters, the cut shown by an ellipsis.
+
+    >>> shortened("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+
+
+def _spelled(match: re.Match[str]) -> str:
+    character = match.group()
+    named = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+    if character in named:
+        return named[character]
+    return f"\\x{ord(character):02x}" if ord(character) < 0x100 else f"\\u{ord(character):04x}"

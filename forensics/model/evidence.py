@@ -1,0 +1,28 @@
+"""What the parsers hand to the correlator: the evidence of one or several gateways as frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from forensics.model import schemas
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All frames read from the given paths, and where each file lies."""
+
+    tasks: pl.DataFrame
+    runs: pl.DataFrame
+    lifecycle: pl.DataFrame
+    jobs: pl.DataFrame
+    sources: pl.DataFrame
+    copies: pl.DataFrame
+    notices: pl.DataFrame
+    files: dict[int, Path]
+
+    def __post_init__(self) -> None:
+        for name in ("tasks", "runs", "lifecycle", "jobs", "sources", "copies", "notices"):
+            schemas.assert_schema(getattr(self, name), getattr(schemas, name.upper()), name)

@@ -1,0 +1,136 @@
+"""What the correlator hands to the writers: one report, typed, with every time in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from forensics.model.policy import Policy
+from forensics.model.verdicts import Cause, Confidence, Severity, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """One fact with its place: ``source`` and 1-based ``line`` (rowid for SQLite); both null for a fact of absence."""
+
+    role: str
+    source: int | None
+    line: int | None
+    at: datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The run record that decided a finding: the row's own, or the stand-in's."""
+
+    role: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    status: str | None
+    duration_ms: int | None
+    origin: str
+    source: int | None
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What the row should say: the values that later gateway versions write when they recover such a row."""
+
+    status: str
+    ended_at: datetime
+    error: str | None
+    terminal_summary: str | None
+    cleanup_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What really happened to one lost row."""
+
+    gateway: str
+    source: int
+    line: int
+    task_id: str
+    runtime: str | None
+    job_id: str | None
+    job_name: str | None
+    run_id: str | None
+    started_at: datetime | None
+    lost_at: datetime | None
+    projected: bool
+    verdict: Verdict
+    cause: Cause
+    confidence: Confidence | None
+    severity: Severity
+    reasons: tuple[str, ...]
+    restart: str | None
+    run: Run | None
+    correction: Correction | None
+    evidence: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """One restart window; ``down_at`` and ``down_at_latest`` are equal where a stop was seen."""
+
+    gateway: str
+    id: str
+    kind: str
+    process: str
+    down_at: datetime
+    down_at_latest: datetime
+    up_at: datetime | None
+    ready_at: datetime | None
+    reason: str | None
+    drain: str | None
+    pid_before: int | None
+    pid_after: int | None
+    evidence: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What ``openclaw tasks audit`` counts over a registry, by its own codes and severities."""
+
+    errors: int
+    warnings: int
+    by_code: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of one audit."""
+
+    tasks: int
+    lost: int
+    healed: tuple[str, ...]
+    healed_aborted: tuple[str, ...]
+    verdicts: dict[str, int]
+    before: Counts
+    after: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One audit: figures, restarts and findings, with the frames they come from."""
+
+    now: datetime
+    policy: Policy
+    summary: Summary
+    sources: pl.DataFrame
+    notices: pl.DataFrame
+    restarts: tuple[Restart, ...]
+    findings: tuple[Finding, ...]
+
+    def paths(self) -> dict[int, str]:
+        """Give the path of every source by its id."""
+        return dict(zip(self.sources["id"].to_list(), self.sources["path"].to_list(), strict=True))
+
+    def of_verdict(self, *verdicts: Verdict) -> Iterator[Finding]:
+        """Give the findings with one of these verdicts, in report order."""
+        return (finding for finding in self.findings if finding.verdict in verdicts)

@@ -1,0 +1,105 @@
+"""Every tolerance and limit of the tool, each with its reason and source. No other module holds a magic number."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+LOST_ERROR = "backing session missing"
+"""The text the sweep writes into a row it marks lost (formats.md §1.5)."""
+
+INTERRUPTED_ERROR = "cron: job interrupted by gateway restart"
+"""The exact text the start-up code writes for a run it believes dead (formats.md §3.1, 2026.4.25 and later)."""
+
+TIMEOUT_ERROR = "cron: job execution timed out"
+"""A run with this error, alone or followed by ``(last phase: …)``, is recorded as ``timed_out`` (formats.md §1.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Tolerances of the correlator; all durations are plain time spans, none is a clock time."""
+
+    derived_start_tolerance: timedelta = timedelta(seconds=1)
+    """A record without a start: ``finished_at - duration`` may miss the row's start by this much. Residuals of
+    2 to 9 ms were published (cases.md §2.4), 26 s under load: then the pairing is not made. Design §6, strong."""
+
+    reservation_lead_max: timedelta = timedelta(minutes=30)
+    """How far the reservation of a run may lie before its start; 232 s was captured, minutes are possible when jobs
+    queue behind each other (formats.md §3.2). Design §6, strong."""
+
+    marker_tolerance: timedelta = timedelta(milliseconds=50)
+    """A start-up marker this close before a row's start names that very run; 0 to 19 ms were seen (observed.md §A)."""
+
+    near_miss: timedelta = timedelta(seconds=1)
+    """A record this close to a row's start that fits no other row is probably its own: 3 ms was seen (#96161)."""
+
+    longest_run: timedelta = timedelta(hours=2)
+    """A run without a job timeout is given up after this long: the gateway clears stuck markers after 2 h
+    (formats.md §5, ``cron: clearing stuck running marker``)."""
+
+    timeout_overrun: timedelta = timedelta(minutes=1)
+    """A timed-out run ends this much later than its timeout at most; 7.5 s was captured (2026.5.7/no-restart)."""
+
+    batch_start_spread: timedelta = timedelta(seconds=1)
+    """Timer runs that start this close together belong to one batch when no reservation says so; 5 ms was captured
+    for four runs (2026.4.15/no-restart), 19 ms between reservation and start."""
+
+    abort_after_ready: timedelta = timedelta(seconds=10)
+    """A run aborted by a restart ends up to this long after ready; 0.02 to 1.9 s were captured. Design §6."""
+
+    instant_ok: timedelta = timedelta(milliseconds=50)
+    """An ``ok`` this short was recorded when the work was enqueued, not when it was done (#63106 proposes 50 ms)."""
+
+    instant_ok_active: timedelta = timedelta(minutes=1)
+    """An instant ``ok`` is doubted only for a row that was active for at least this long (cases.md T3)."""
+
+    mark_before_down: timedelta = timedelta(seconds=5)
+    """A lost mark this long before a seen stop still belongs to that restart. Design §6, cause."""
+
+    mark_before_start: timedelta = timedelta(seconds=60)
+    """Where no stop line was seen the mark may lie this long before the start line; the founding case was marked
+    13 s before the first visible one (#68191). Design §6, cause."""
+
+    stand_in_grace: timedelta = timedelta(minutes=15)
+    """The schedule unknown, a run this soon after ready is a stand-in if the job usually rests twice as long."""
+
+    same_event: timedelta = timedelta(seconds=2)
+    """The same message from two sources within this time is one event; up to 0.1 s was seen (design §5)."""
+
+    acted_after_signal: timedelta = timedelta(seconds=5)
+    """``signal X received`` belongs to ``received X; …`` when it comes this shortly before; 2 to 8 ms were captured,
+    while the deferred first signal lies 8 or 300 s before (observed.md §B4)."""
+
+    refused_start: timedelta = timedelta(minutes=2)
+    """A start sequence that ends in "already running" within this time is a second process that failed to start;
+    starts of half a minute were captured on a loaded host, the lock is waited for 5 s (formats.md §5)."""
+
+    reason_before_down: timedelta = timedelta(minutes=15)
+    """A restart reason is told with a window when logged this long before it; deferrals of 300 s are the default."""
+
+    run_log_keep_lines: int = 2000
+    """A run log is pruned to this many lines, so one with fewer was never pruned (formats.md §3.1)."""
+
+    retention: timedelta = timedelta(days=7)
+    """Corrected rows are kept this long after their end, as the gateway keeps finished rows (formats.md §1.4)."""
+
+    sweep_grace: timedelta = timedelta(minutes=5)
+    """The sweep marks an active row lost no earlier than this after its last event (formats.md §1.5)."""
+
+    stale_queued: timedelta = timedelta(minutes=10)
+    """``openclaw tasks audit`` reports a queued row after this long (formats.md §2.2)."""
+
+    stale_running: timedelta = timedelta(minutes=30)
+    """``openclaw tasks audit`` reports a running row after this long (formats.md §2.2)."""
+
+    def as_text(self) -> dict[str, str]:
+        """Give every setting by name, durations as seconds, for report headers.
+
+        >>> Policy().as_text()["near_miss"]
+        '1s'
+        """
+        return {name: _as_text(value) for name, value in asdict(self).items()}
+
+
+def _as_text(value: timedelta | int) -> str:
+    return f"{value.total_seconds():g}s" if isinstance(value, timedelta) else str(value)

@@ -1,0 +1,221 @@
+"""All frames, declared once. Parsers fill them, the correlator joins them, writers read the last of them.
+
+Every record frame carries ``gateway`` (the installation, never correlated across), ``source`` (id in ``SOURCES``) and
+``line`` (1-based line, or rowid for SQLite).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+TIME = pl.Datetime("ms", "UTC")
+Schema = dict[str, Any]
+
+_ORIGIN: Schema = {"gateway": pl.String, "source": pl.UInt32, "line": pl.Int64}
+
+TASKS: Schema = _ORIGIN | {
+    "task_id": pl.String,
+    "runtime": pl.String,
+    "job_id": pl.String,
+    "run_id": pl.String,
+    "agent_id": pl.String,
+    "session_key": pl.String,
+    "label": pl.String,
+    "status": pl.String,
+    "delivery_status": pl.String,
+    "notify_policy": pl.String,
+    "created_at": TIME,
+    "started_at": TIME,
+    "ended_at": TIME,
+    "last_event_at": TIME,
+    "cleanup_after": TIME,
+    "error": pl.String,
+    "terminal_summary": pl.String,
+    "terminal_outcome": pl.String,
+    "registry": pl.String,
+    "projected": pl.Boolean,
+}
+"""One row per task row of one registry; key (source, line)."""
+
+RUNS: Schema = _ORIGIN | {
+    "job_id": pl.String,
+    "run_id": pl.String,
+    "started_at": TIME,
+    "finished_at": TIME,
+    "duration_ms": pl.Int64,
+    "status": pl.String,
+    "error": pl.String,
+    "summary": pl.String,
+    "has_usage": pl.Boolean,
+    "delivered": pl.Boolean,
+    "delivery_status": pl.String,
+    "session_id": pl.String,
+    "next_run_at": TIME,
+    "origin": pl.String,
+}
+"""One row per run record; ``finished_at`` is when the record was written, the run's end is start plus duration."""
+
+LIFECYCLE: Schema = _ORIGIN | {
+    "at": TIME,
+    "kind": pl.String,
+    "pid": pl.Int64,
+    "signal": pl.String,
+    "job_id": pl.String,
+    "running_at": TIME,
+    "run_id": pl.String,
+    "status": pl.String,
+    "detail": pl.String,
+    "raw": pl.String,
+}
+"""One row per lifecycle line, or per job or run such a line names; ``raw`` holds its first 200 characters, escaped."""
+
+JOBS: Schema = _ORIGIN | {
+    "job_id": pl.String,
+    "name": pl.String,
+    "enabled": pl.Boolean,
+    "payload_kind": pl.String,
+    "timeout_ms": pl.Int64,
+    "schedule_kind": pl.String,
+    "schedule_expr": pl.String,
+    "schedule_tz": pl.String,
+    "every_ms": pl.Int64,
+    "anchor_at": TIME,
+    "running_at": TIME,
+    "last_run_at": TIME,
+    "last_duration_ms": pl.Int64,
+    "last_status": pl.String,
+    "updated_at": TIME,
+}
+"""One row per job and store it was read from; definition and state are merged by the loader."""
+
+SOURCES: Schema = {
+    "id": pl.UInt32,
+    "path": pl.String,
+    "kind": pl.String,
+    "gateway": pl.String,
+    "copy": pl.String,
+    "job_id": pl.String,
+    "bytes": pl.Int64,
+    "sha256": pl.String,
+    "lines": pl.Int64,
+    "records": pl.Int64,
+    "skipped": pl.Int64,
+    "rejected": pl.Int64,
+    "first_at": TIME,
+    "last_at": TIME,
+    "timezone": pl.String,
+    "detected_by": pl.String,
+}
+"""One row per file; ``copy`` is the folder that was copied as a whole; lines = records + skipped + rejected."""
+
+COPIES: Schema = {
+    "gateway": pl.String,
+    "copy": pl.String,
+    "has_run_logs": pl.Boolean,
+    "has_job_store": pl.Boolean,
+}
+"""One row per folder that was copied as a whole; key (gateway, copy)."""
+
+NOTICES: Schema = {
+    "source": pl.UInt32,
+    "line": pl.Int64,
+    "level": pl.String,
+    "code": pl.String,
+    "message": pl.String,
+}
+"""What was skipped, doubtful or missing; ``source`` is null for a path that could not be opened."""
+
+RESTARTS: Schema = {
+    "gateway": pl.String,
+    "id": pl.String,
+    "kind": pl.String,
+    "process": pl.String,
+    "gone": pl.Boolean,
+    "down_at": TIME,
+    "down_at_latest": TIME,
+    "drain_at": TIME,
+    "up_at": TIME,
+    "ready_at": TIME,
+    "cron_started_at": TIME,
+    "reason": pl.String,
+    "drain": pl.String,
+    "pid_before": pl.Int64,
+    "pid_after": pl.Int64,
+}
+"""One row per restart window in time order per gateway; key (gateway, id)."""
+
+RESTART_EVIDENCE: Schema = _ORIGIN | {"id": pl.String, "at": TIME, "text": pl.String}
+"""One row per line that a restart window rests on."""
+
+EVIDENCE: Schema = {
+    "gateway": pl.String,
+    "task_id": pl.String,
+    "role": pl.String,
+    "source": pl.UInt32,
+    "line": pl.Int64,
+    "at": TIME,
+    "text": pl.String,
+}
+"""One row per fact behind a finding; facts about what was looked for and not found have no line."""
+
+FINDINGS: Schema = {
+    "gateway": pl.String,
+    "source": pl.UInt32,
+    "line": pl.Int64,
+    "task_id": pl.String,
+    "runtime": pl.String,
+    "job_id": pl.String,
+    "job_name": pl.String,
+    "run_id": pl.String,
+    "started_at": TIME,
+    "lost_at": TIME,
+    "projected": pl.Boolean,
+    "verdict": pl.String,
+    "cause": pl.String,
+    "confidence": pl.String,
+    "severity": pl.String,
+    "reasons": pl.List(pl.String),
+    "restart": pl.String,
+    "run_role": pl.String,
+    "run_started_at": TIME,
+    "run_finished_at": TIME,
+    "run_status": pl.String,
+    "run_duration_ms": pl.Int64,
+    "run_origin": pl.String,
+    "run_source": pl.UInt32,
+    "run_line": pl.Int64,
+    "new_status": pl.String,
+    "new_ended_at": TIME,
+    "new_error": pl.String,
+    "new_summary": pl.String,
+    "new_cleanup_after": TIME,
+}
+"""One row per lost task; key (gateway, task_id). ``new_*`` is filled wherever a correction is known."""
+
+
+def frame_of(rows: Iterable[Mapping[str, object]], schema: Schema) -> pl.DataFrame:
+    """Build a frame of exactly this schema from mappings; missing keys are null, nothing is inferred."""
+    names = list(schema)
+    return pl.DataFrame([[row.get(name) for name in names] for row in rows], schema=schema, orient="row")
+
+
+def empty(schema: Schema) -> pl.DataFrame:
+    """Build a frame of this schema without rows."""
+    return pl.DataFrame(schema=schema)
+
+
+def assert_schema(frame: pl.DataFrame, schema: Schema, name: str) -> pl.DataFrame:
+    """Return the frame unchanged if it has exactly this schema.
+
+    Raises:
+        TypeError: a stage built a frame of another shape; that is a bug, never bad evidence.
+
+    """
+    if dict(frame.schema) != schema:
+        differing = set(dict(frame.schema).items()) ^ set(schema.items())
+        message = f"frame {name} has another schema than declared: {sorted(str(pair) for pair in differing)}"
+        raise TypeError(message)
+    return frame
