@@ -1,0 +1,1 @@
+"""From files to frames. Parsers never judge: they read, count and cite; bad evidence becomes a notice."""

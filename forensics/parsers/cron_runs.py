@@ -1,0 +1,142 @@
+"""Cron run logs: one JSON object a line, only finished runs (formats.md §3.1)."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from forensics.model.escape import for_terminal, shortened
+from forensics.model.schemas import RUNS, frame_of
+from forensics.model.verdicts import Origin, SourceKind
+from forensics.parsers.files import open_evidence
+from forensics.parsers.parsed import Parsed, well_formed
+from forensics.parsers.timestamps import from_epoch_ms
+
+_LONGEST_RUN_MS = 10 * 365 * 86_400_000
+
+
+def is_run_record(value: object) -> bool:
+    """Tell whether a JSON value is a line of a cron run log."""
+    return isinstance(value, dict) and isinstance(value.get("jobId"), str) and "action" in value
+
+
+def parse_run_log(path: Path) -> Parsed:
+    """Read the finished runs of one run log.
+
+    Shape: frame ``runs``, one row per finished run; other actions are skipped, broken lines rejected.
+    Notices: not_json, no_run_record, out_of_range, truncated_line, other_job.
+    Source: formats.md §3.1 (readers of the gateway skip lines that are not JSON, not finished, or lack jobId or ts).
+
+    Raises:
+        UnreadableError: the file cannot be read.
+
+    """
+    parsed = Parsed(SourceKind.CRON_RUN_LOG, "its lines have jobId and action")
+    rows: list[dict[str, object]] = []
+    with open_evidence(path) as file:
+        for line, raw in enumerate(file, 1):
+            parsed.lines += 1
+            row = _record_of(raw, line, parsed)
+            if row is not None:
+                rows.append(row)
+    parsed.records = len(rows)
+    parsed.runs = frame_of(rows, RUNS)
+    parsed.spans(stamp for row in rows for stamp in (row["finished_at"], row["started_at"]))
+    parsed.job_id = _only_job(rows, path, parsed)
+    return parsed
+
+
+def run_row(entry: dict[str, object], line: int, origin: Origin, parsed: Parsed) -> dict[str, object] | None:
+    """Turn one run log entry into a row of ``runs``; None, with a notice, where it lacks a job or a usable stamp."""
+    finished_at = from_epoch_ms(entry.get("ts"))
+    job_id = entry.get("jobId")
+    if finished_at is None or not isinstance(job_id, str):
+        parsed.notices.add("no_run_record", "a finished run without a job id or a usable time stamp", line)
+        return None
+    return {
+        "line": line,
+        "job_id": well_formed(job_id.strip()),
+        "run_id": _text(entry, "runId", line, parsed),
+        "started_at": _time(entry, "runAtMs", line, parsed),
+        "finished_at": finished_at,
+        "duration_ms": _duration(entry, line, parsed),
+        "status": _text(entry, "status", line, parsed),
+        "error": _text(entry, "error", line, parsed),
+        "summary": _text(entry, "summary", line, parsed),
+        "has_usage": isinstance(entry.get("usage"), dict),
+        "delivered": entry.get("delivered") if isinstance(entry.get("delivered"), bool) else None,
+        "delivery_status": _text(entry, "deliveryStatus", line, parsed),
+        "session_id": _text(entry, "sessionId", line, parsed),
+        "next_run_at": from_epoch_ms(entry.get("nextRunAtMs")),
+        "origin": origin.value,
+    }
+
+
+def _record_of(raw: bytes, line: int, parsed: Parsed) -> dict[str, object] | None:
+    if not raw.strip():
+        parsed.skipped += 1
+        return None
+    try:
+        entry = json.loads(raw)
+    except (ValueError, RecursionError):
+        parsed.rejected += 1
+        _note_broken(raw, line, parsed)
+        return None
+    if not is_run_record(entry):
+        parsed.rejected += 1
+        parsed.notices.add("no_run_record", "a JSON line that is no run record", line)
+        return None
+    if entry["action"] != "finished":
+        parsed.skipped += 1
+        return None
+    row = run_row(entry, line, Origin.RUN_LOG, parsed)
+    parsed.rejected += row is None
+    return row
+
+
+def _note_broken(raw: bytes, line: int, parsed: Parsed) -> None:
+    if not raw.endswith(b"\n"):
+        parsed.notices.add("truncated_line", "the last line is cut off; what it recorded is not known", line)
+        return
+    shown = shortened(for_terminal(raw.decode("utf-8", "replace").strip()), 60)
+    parsed.notices.add("not_json", f"not JSON: {shown}", line)
+
+
+def _only_job(rows: list[dict[str, object]], path: Path, parsed: Parsed) -> str | None:
+    jobs = {str(row["job_id"]) for row in rows}
+    if len(jobs) > 1:
+        parsed.notices.add("other_job", f"records of {len(jobs)} jobs in one run log", level="info")
+    if len(jobs) == 1:
+        return jobs.pop()
+    return path.name.split(".jsonl")[0] if not jobs else None
+
+
+def _text(entry: dict[str, object], key: str, line: int, parsed: Parsed) -> str | None:
+    value = entry.get(key)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return well_formed(value)
+    parsed.notices.add("wrong_type", f"{key} is no text; it is not used", line)
+    return None
+
+
+def _time(entry: dict[str, object], key: str, line: int, parsed: Parsed) -> datetime | None:
+    value = entry.get(key)
+    stamp = from_epoch_ms(value)
+    if value is not None and stamp is None:
+        parsed.notices.add(
+            "out_of_range", f"{key} {shortened(for_terminal(str(value)), 40)} is no epoch millisecond", line
+        )
+    return stamp
+
+
+def _duration(entry: dict[str, object], line: int, parsed: Parsed) -> int | None:
+    value = entry.get("durationMs")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LONGEST_RUN_MS:
+        parsed.notices.add("out_of_range", f"durationMs {shortened(for_terminal(str(value)), 40)} is no duration", line)
+        return None
+    return int(value)

@@ -1,0 +1,170 @@
+"""What is this file? Files are recognised by their content, never by their name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from forensics.model.errors import UnreadableError
+from forensics.model.verdicts import SourceKind
+from forensics.parsers.cron_runs import is_run_record
+from forensics.parsers.files import content_of, head_of
+from forensics.parsers.gateway_log import is_log_record
+from forensics.parsers.job_store import store_kind
+from forensics.parsers.task_registry import SHM_MAGICS, SQLITE_MAGIC, WAL_MAGICS
+
+_HEAD_BYTES = 1 << 18
+_LARGEST_DOCUMENT_BYTES = 256 << 20
+_LINES_TRIED = 50
+
+_STATE_FOLDERS = {"tasks", "cron", "logs", "state", "flows", "tmp"}
+_STATE_MARKS = ("tasks/runs.sqlite", "cron/jobs.json", "cron/runs", "openclaw.json")
+_COPY_TAILS = (("cron", "runs"), ("cron",), ("tasks",))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One file behind an argument: where it lies, how it is shown, and the folder it was copied with."""
+
+    path: Path
+    shown: str
+    copy: str
+    copy_root: Path
+    explicit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What a file was recognised as, and by what."""
+
+    kind: SourceKind
+    by: str
+
+
+def find_files(argument: str) -> Iterator[Found]:
+    """Give every file behind one PATH argument, in a fixed order.
+
+    In a state directory only the folders that hold evidence are entered. Links to folders are not followed.
+
+    Raises:
+        UnreadableError: the path does not exist or its folder cannot be listed.
+
+    """
+    path = Path(argument)
+    shown = argument.rstrip("/") or argument
+    if not path.exists():
+        raise UnreadableError("there is no such file or folder")
+    if path.is_dir():
+        root, copy = _copy_root(path, shown)
+        for found in _walk(path, state_root=_is_state_directory(path)):
+            relative = found.relative_to(path).as_posix()
+            inner_root, inner_copy = _state_above(found, path, shown) or (root, copy)
+            yield Found(found, f"{shown}/{relative}", inner_copy, inner_root, explicit=False)
+    else:
+        root, copy = _copy_root(path.parent, str(Path(shown).parent))
+        yield Found(path, shown, copy, root, explicit=True)
+
+
+def left_out(argument: str) -> list[str]:
+    """Name the folders of a state directory that are not entered, for a notice."""
+    path = Path(argument)
+    if not path.is_dir() or not _is_state_directory(path):
+        return []
+    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and entry.name not in _STATE_FOLDERS)
+
+
+def detect(path: Path) -> Detected:
+    """Recognise a file by its content.
+
+    Raises:
+        UnreadableError: the file cannot be read.
+
+    """
+    head = head_of(path, _HEAD_BYTES)
+    if not head:
+        return Detected(SourceKind.OTHER, "an empty file")
+    if head.startswith(SQLITE_MAGIC):
+        return Detected(SourceKind.TASK_REGISTRY, "an SQLite database")
+    if head.startswith(WAL_MAGICS):
+        return Detected(SourceKind.TASK_REGISTRY_WAL, "the write-ahead log of an SQLite database")
+    if head.startswith(SHM_MAGICS):
+        return Detected(SourceKind.OTHER, "the shared-memory index of an SQLite database")
+    if b"\x00" in head[:1024]:
+        return Detected(SourceKind.UNKNOWN, "binary data of no known kind")
+    return _detect_lines(head) or _detect_document(path, head) or Detected(SourceKind.UNKNOWN, "text of no known kind")
+
+
+def _detect_lines(head: bytes) -> Detected | None:
+    lines = head.split(b"\n")
+    for line in lines[:_LINES_TRIED]:
+        record = _json_of(line)
+        if is_run_record(record):
+            return Detected(SourceKind.CRON_RUN_LOG, "its lines have jobId and action")
+        if is_log_record(record):
+            return Detected(SourceKind.GATEWAY_LOG, "JSON lines with _meta and time")
+    return None
+
+
+def _detect_document(path: Path, head: bytes) -> Detected | None:
+    if not head.lstrip().startswith(b"{") or path.stat().st_size > _LARGEST_DOCUMENT_BYTES:
+        return None
+    document = _json_of(head) or _json_of(content_of(path))
+    kind = store_kind(document)
+    if kind is not None:
+        return Detected(kind, "a JSON document with version and jobs")
+    return Detected(SourceKind.OTHER, "a JSON document without evidence") if isinstance(document, dict) else None
+
+
+def _json_of(data: bytes) -> object:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _walk(folder: Path, *, state_root: bool) -> Iterator[Path]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise UnreadableError(error.strerror or "the folder cannot be listed") from error
+    for entry in entries:
+        path = folder / entry.name
+        if entry.is_dir(follow_symlinks=False):
+            if not state_root or entry.name in _STATE_FOLDERS:
+                yield from _walk(path, state_root=_is_state_directory(path))
+        elif entry.is_file():
+            yield path
+
+
+def _is_state_directory(path: Path) -> bool:
+    return any((path / mark).exists() for mark in _STATE_MARKS)
+
+
+def _state_above(found: Path, top: Path, shown: str) -> tuple[Path, str] | None:
+    """Find the state directory inside the argument that a file belongs to, if there is one."""
+    for folder in found.parents:
+        if folder == top:
+            break
+        if _is_state_directory(folder):
+            return folder.resolve(), f"{shown}/{folder.relative_to(top).as_posix()}"
+    return None
+
+
+def _copy_root(folder: Path, shown: str) -> tuple[Path, str]:
+    """Give the folder that was copied as a whole: the state directory above ``cron/runs`` and its like."""
+    resolved = folder.resolve()
+    if _is_state_directory(resolved):
+        return resolved, shown
+    for tail in _COPY_TAILS:
+        if resolved.parts[-len(tail) :] == tail:
+            root = resolved.parents[len(tail) - 1]
+            return root, _shown_above(shown, len(tail))
+    return resolved, shown
+
+
+def _shown_above(shown: str, levels: int) -> str:
+    parts = Path(shown).parts
+    return Path(*parts[:-levels]).as_posix() if len(parts) > levels else "."

@@ -1,0 +1,118 @@
+"""Reading evidence without leaving a trace: read-only, without access-time updates, never a device or a pipe."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from forensics.model.errors import UnreadableError
+
+_CHUNK_BYTES = 1 << 20
+_COPY_ATTEMPTS = 5
+
+
+def open_evidence(path: Path) -> BinaryIO:
+    """Open a regular file for reading only, without touching its access time where the system allows that.
+
+    Raises:
+        UnreadableError: the file is missing, unreadable, or no regular file.
+
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableError("it is not a regular file")
+        return open(path, "rb", opener=_open_quietly)
+    except OSError as error:
+        raise UnreadableError(error.strerror or "it cannot be opened") from error
+
+
+def head_of(path: Path, size_bytes: int) -> bytes:
+    """Give the first bytes of a file.
+
+    Raises:
+        UnreadableError: the file cannot be read.
+
+    """
+    with open_evidence(path) as file:
+        return _read(file, size_bytes)
+
+
+def content_of(path: Path) -> bytes:
+    """Give the whole content of a file.
+
+    Raises:
+        UnreadableError: the file cannot be read.
+
+    """
+    with open_evidence(path) as file:
+        return _read(file, -1)
+
+
+def sha256_of(path: Path) -> str:
+    """Give the SHA-256 of a file as hexadecimal digits.
+
+    Raises:
+        UnreadableError: the file cannot be read.
+
+    """
+    digest = hashlib.sha256()
+    with open_evidence(path) as file:
+        while chunk := _read(file, _CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def private_copy(*paths: Path) -> Iterator[Path]:
+    """Copy files that belong together into a private folder and give that folder; it is removed afterwards.
+
+    The copy is repeated until no file changed while it was made, so that a database and its write-ahead log fit.
+
+    Raises:
+        UnreadableError: a file cannot be read, or does not hold still.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="forensics-") as folder:
+        for _ in range(_COPY_ATTEMPTS):
+            before = [_state(path) for path in paths]
+            for path in paths:
+                _copy(path, Path(folder) / path.name)
+            if before == [_state(path) for path in paths]:
+                break
+        else:
+            raise UnreadableError("it kept changing while it was copied; stop the gateway or copy it first")
+        yield Path(folder)
+
+
+def _copy(path: Path, target: Path) -> None:
+    with open_evidence(path) as source, target.open("wb") as copied:
+        try:
+            shutil.copyfileobj(source, copied, _CHUNK_BYTES)
+        except OSError as error:
+            raise UnreadableError(error.strerror or "it cannot be copied") from error
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _read(file: BinaryIO, size_bytes: int) -> bytes:
+    try:
+        return file.read(size_bytes)
+    except OSError as error:
+        raise UnreadableError(error.strerror or "it cannot be read") from error
+
+
+def _open_quietly(name: str, flags: int) -> int:
+    try:
+        return os.open(name, flags | getattr(os, "O_NOATIME", 0) | getattr(os, "O_NONBLOCK", 0))
+    except PermissionError:
+        return os.open(name, flags)

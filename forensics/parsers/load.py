@@ -1,0 +1,287 @@
+"""From PATH arguments to evidence: find, recognise, read, place with a gateway, and put into frames."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from forensics.model.errors import NothingToReadError, UnreadableError
+from forensics.model.evidence import Evidence
+from forensics.model.schemas import COPIES, JOBS, LIFECYCLE, NOTICES, RUNS, SOURCES, TASKS, Schema, empty, frame_of
+from forensics.model.verdicts import Origin, SourceKind
+from forensics.parsers.cron_runs import parse_run_log
+from forensics.parsers.detect import Detected, Found, detect, find_files, left_out
+from forensics.parsers.files import sha256_of
+from forensics.parsers.gateway_log import parse_gateway_log
+from forensics.parsers.job_store import parse_job_store
+from forensics.parsers.parsed import Parsed
+from forensics.parsers.placing import Placed, place
+from forensics.parsers.task_registry import parse_task_registry
+
+EVIDENCE_KINDS = (
+    SourceKind.TASK_REGISTRY,
+    SourceKind.CRON_RUN_LOG,
+    SourceKind.JOB_STORE,
+    SourceKind.JOB_STATE,
+    SourceKind.GATEWAY_LOG,
+)
+_COMPANION_ENDINGS = ("-wal", "-journal")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One file on its way from path to frames."""
+
+    found: Found
+    detected: Detected
+    companions: list[Path] = field(default_factory=list)
+    parsed: Parsed | None = None
+    sha256: Future[str] | None = None
+    gateway: str | None = None
+
+
+def load_evidence(paths: Sequence[str]) -> Evidence:
+    """Read everything behind these paths into frames.
+
+    Shape: see ``forensics.model.evidence.Evidence``; sources are numbered in path order, whatever the order of the
+    arguments.
+    Notices: every file that could not be read, every line that was rejected, every gap that can be named.
+
+    Raises:
+        NothingToReadError: no file behind the paths is evidence.
+
+    """
+    notices: list[dict[str, object]] = []
+    readings = _detected(paths, notices)
+    with ThreadPoolExecutor(max_workers=2) as hashing:
+        for reading in readings:
+            if reading.detected.kind in (*EVIDENCE_KINDS, SourceKind.TASK_REGISTRY_WAL):
+                reading.sha256 = hashing.submit(sha256_of, reading.found.path)
+        for reading in readings:
+            _parse(reading, notices)
+    readings = [reading for reading in readings if _is_kept(reading)]
+    placed = place([(reading.found, _kind_of(reading)) for reading in readings], [Path(path) for path in paths])
+    for reading, gateway in zip(readings, placed.gateways, strict=True):
+        reading.gateway = gateway
+    if not any(_kind_of(reading) in EVIDENCE_KINDS for reading in readings):
+        raise _nothing(paths, readings, notices)
+    return _evidence(readings, placed, notices)
+
+
+def _detected(paths: Sequence[str], notices: list[dict[str, object]]) -> list[_Reading]:
+    readings: dict[tuple[int, int], _Reading] = {}
+    for argument in sorted(set(paths)):
+        try:
+            for found in find_files(argument):
+                key = found.path.stat().st_dev, found.path.stat().st_ino
+                if key not in readings:
+                    readings[key] = _Reading(found, _detect(found, notices))
+        except (UnreadableError, OSError) as error:
+            _note(
+                notices, "unreadable", f"{argument}: {_why(error)}; check the path and its permissions", level="error"
+            )
+        _note_left_out(argument, notices)
+    ordered = sorted(readings.values(), key=lambda reading: reading.found.shown)
+    _pair_companions(ordered, notices)
+    return ordered
+
+
+def _detect(found: Found, notices: list[dict[str, object]]) -> Detected:
+    try:
+        return detect(found.path)
+    except UnreadableError as error:
+        _note(notices, "unreadable", f"{found.shown}: {error}; check its permissions", level="error")
+        return Detected(SourceKind.DAMAGED, "could not be read")
+
+
+def _note_left_out(argument: str, notices: list[dict[str, object]]) -> None:
+    try:
+        folders = left_out(argument)
+    except OSError:
+        return
+    if folders:
+        _note(
+            notices, "left_out", f"{argument}: not read, as they hold no evidence: {', '.join(folders)}", level="info"
+        )
+
+
+def _pair_companions(readings: list[_Reading], notices: list[dict[str, object]]) -> None:
+    databases = {
+        reading.found.path: reading for reading in readings if reading.detected.kind is SourceKind.TASK_REGISTRY
+    }
+    for path, reading in databases.items():
+        beside = [path.with_name(path.name + ending) for ending in _COMPANION_ENDINGS]
+        reading.companions = [companion for companion in beside if companion.is_file()]
+    for reading in readings:
+        if reading.detected.kind is SourceKind.TASK_REGISTRY_WAL and not _database_of(reading.found.path, databases):
+            _note(
+                notices,
+                "wal_orphan",
+                f"{reading.found.shown}: a write-ahead log without its database; hand over the file beside it, too",
+                level="error",
+            )
+
+
+def _database_of(wal: Path, databases: Iterable[Path]) -> Path | None:
+    return next((path for path in databases if wal == path.with_name(path.name + "-wal")), None)
+
+
+def _parse(reading: _Reading, notices: list[dict[str, object]]) -> None:
+    path, kind = reading.found.path, reading.detected.kind
+    parsers: dict[SourceKind, Callable[[], Parsed]] = {
+        SourceKind.TASK_REGISTRY: lambda: parse_task_registry(path, reading.companions),
+        SourceKind.CRON_RUN_LOG: lambda: parse_run_log(path),
+        SourceKind.GATEWAY_LOG: lambda: parse_gateway_log(path),
+        SourceKind.JOB_STORE: lambda: parse_job_store(path, SourceKind.JOB_STORE),
+        SourceKind.JOB_STATE: lambda: parse_job_store(path, SourceKind.JOB_STATE),
+    }
+    try:
+        reading.parsed = parsers[kind]() if kind in parsers else Parsed(kind, reading.detected.by, timezone=None)
+    except (UnreadableError, OSError) as error:
+        reading.parsed = Parsed(SourceKind.DAMAGED, reading.detected.by, timezone=None)
+        reading.parsed.notices.add(
+            "damaged", f"{_why(error)}; nothing of it is used, look for another copy", level="error"
+        )
+    if kind is SourceKind.UNKNOWN and reading.found.explicit:
+        _note(
+            notices,
+            "unknown_kind",
+            f"{reading.found.shown}: {reading.detected.by}; see README, what it reads",
+            level="error",
+        )
+
+
+def _is_kept(reading: _Reading) -> bool:
+    """Tell whether a file appears among the sources: evidence does, and whatever was named on purpose."""
+    kind = _kind_of(reading)
+    return (
+        kind in EVIDENCE_KINDS or kind in (SourceKind.DAMAGED, SourceKind.TASK_REGISTRY_WAL) or reading.found.explicit
+    )
+
+
+def _kind_of(reading: _Reading) -> SourceKind:
+    return reading.parsed.kind if reading.parsed else reading.detected.kind
+
+
+def _evidence(readings: list[_Reading], placed: Placed, notices: list[dict[str, object]]) -> Evidence:
+    frames: dict[str, list[pl.DataFrame]] = {"tasks": [], "runs": [], "lifecycle": [], "jobs": []}
+    for source, reading in enumerate(readings):
+        for name, collected in frames.items():
+            frame = getattr(reading.parsed, name)
+            if frame is not None and frame.height:
+                collected.append(_placed(frame, reading.gateway, source))
+        parsed = reading.parsed
+        notices.extend({"source": source} | notice for notice in (parsed.notices.closed() if parsed else []))
+        if reading.gateway is None:
+            _note_unplaced(reading, source, notices)
+    jobs, last_runs = _merged_jobs(_joined(frames["jobs"], JOBS))
+    return Evidence(
+        tasks=_joined(frames["tasks"], TASKS),
+        runs=_only_newest_state(_joined(frames["runs"], RUNS), last_runs),
+        lifecycle=_joined(frames["lifecycle"], LIFECYCLE),
+        jobs=jobs,
+        sources=frame_of([_source_row(source, reading) for source, reading in enumerate(readings)], SOURCES),
+        copies=frame_of(placed.copies, COPIES),
+        notices=frame_of(notices, NOTICES),
+        files={source: reading.found.path for source, reading in enumerate(readings)},
+    )
+
+
+def _placed(frame: pl.DataFrame, gateway: str | None, source: int) -> pl.DataFrame:
+    return frame.with_columns(pl.lit(gateway, pl.String).alias("gateway"), pl.lit(source, pl.UInt32).alias("source"))
+
+
+def _joined(frames: list[pl.DataFrame], schema: Schema) -> pl.DataFrame:
+    return pl.concat(frames).select(list(schema)) if frames else empty(schema)
+
+
+def _merged_jobs(jobs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Merge what several documents say of a job: definition from one, state from the one that was written last.
+
+    A backup of the job store holds an older state; mixing the two would revive a marker that was cleared.
+    """
+    state = ["running_at", "last_run_at", "last_duration_ms", "last_status", "updated_at"]
+    has_state = pl.any_horizontal(pl.col("running_at", "last_run_at").is_not_null())
+    written_at = pl.max_horizontal(pl.col("running_at", "last_run_at", "updated_at").max().over("source"))
+    ordered = jobs.with_columns(has_state.alias("has_state"), written_at.alias("written_at")).sort(
+        "written_at", "source", nulls_last=False
+    )
+    newest_state = ordered.filter("has_state").unique(["gateway", "job_id"], keep="last", maintain_order=True)
+    defined = [name for name in JOBS if name not in (*state, "gateway", "job_id")]
+    definitions = ordered.group_by("gateway", "job_id", maintain_order=True).agg(pl.col(defined).drop_nulls().last())
+    merged = definitions.join(
+        newest_state.select("gateway", "job_id", *state),
+        on=["gateway", "job_id"],
+        how="left",
+        validate="1:1",
+        nulls_equal=True,
+    )
+    return merged.select(list(JOBS)).sort("gateway", "job_id"), newest_state.select("source", "job_id")
+
+
+def _only_newest_state(runs: pl.DataFrame, last_runs: pl.DataFrame) -> pl.DataFrame:
+    """Keep a last run only from the document that gave the job its state."""
+    is_state = pl.col("origin") == Origin.JOB_STATE
+    newest = runs.filter(is_state).join(last_runs, on=["source", "job_id"], how="semi")
+    return pl.concat([runs.filter(~is_state), newest]).sort("gateway", "job_id", "finished_at", "source", "line")
+
+
+def _source_row(source: int, reading: _Reading) -> dict[str, object]:
+    parsed = reading.parsed or Parsed(reading.detected.kind, reading.detected.by)
+    return {
+        "id": source,
+        "path": reading.found.shown,
+        "kind": parsed.kind.value,
+        "gateway": reading.gateway,
+        "copy": reading.found.copy,
+        "job_id": parsed.job_id,
+        "bytes": reading.found.path.stat().st_size,
+        "sha256": reading.sha256.result() if reading.sha256 and not reading.sha256.exception() else None,
+        "lines": parsed.lines,
+        "records": parsed.records,
+        "skipped": parsed.skipped,
+        "rejected": parsed.rejected,
+        "first_at": parsed.first_at,
+        "last_at": parsed.last_at,
+        "timezone": parsed.timezone,
+        "detected_by": parsed.detected_by,
+    }
+
+
+def _note_unplaced(reading: _Reading, source: int, notices: list[dict[str, object]]) -> None:
+    if _kind_of(reading) in EVIDENCE_KINDS:
+        _note(
+            notices,
+            "unplaced",
+            "it cannot be told to which of the gateways this belongs; it supports no verdict. "
+            "Audit each gateway on its own, or keep its files in one folder",
+            source=source,
+        )
+
+
+def _nothing(paths: Sequence[str], readings: list[_Reading], notices: list[dict[str, object]]) -> NothingToReadError:
+    told = [str(notice["message"]) for notice in notices if notice["level"] == "error"]
+    for reading in readings:
+        parsed_notices = reading.parsed.notices.closed() if reading.parsed else []
+        told += [f"{reading.found.shown}: {notice['message']}" for notice in parsed_notices]
+    shown = ", ".join(paths) or "no path"
+    what = f"nothing to read behind {shown}" + (": " + "; ".join(told) if told else ": no file of a known kind")
+    return NothingToReadError(
+        what,
+        "give a state directory (the folder with tasks/ and cron/), its gateway logs, or both",
+    )
+
+
+def _note(
+    notices: list[dict[str, object]], code: str, message: str, *, level: str = "warning", source: int | None = None
+) -> None:
+    notices.append({"source": source, "line": None, "level": level, "code": code, "message": message})
+
+
+def _why(error: Exception) -> str:
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)

@@ -1,0 +1,80 @@
+"""What every parser gives back: records, a ledger that balances, and notices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from forensics.model.verdicts import SourceKind
+
+_NOTICES_PER_CODE = 5
+
+
+@dataclass(slots=True)
+class Notices:
+    """Notices of one file; after a few of a kind the rest is counted, so a broken file cannot flood a report."""
+
+    rows: list[dict[str, object]] = field(default_factory=list)
+    _seen: Counter[str] = field(default_factory=Counter)
+    _last: dict[str, tuple[int | None, str]] = field(default_factory=dict)
+
+    def add(self, code: str, message: str, line: int | None = None, level: str = "warning") -> None:
+        """Record one doubtful or skipped thing."""
+        self._seen[code] += 1
+        if self._seen[code] <= _NOTICES_PER_CODE:
+            self.rows.append({"line": line, "level": level, "code": code, "message": message})
+        else:
+            self._last[code] = (line, level)
+
+    def closed(self) -> list[dict[str, object]]:
+        """Give all notices, the uncounted rest of each code summed up in one."""
+        summed: list[dict[str, object]] = [
+            {
+                "line": line,
+                "level": level,
+                "code": code,
+                "message": f"and {self._seen[code] - _NOTICES_PER_CODE} more of this kind, the last one here",
+            }
+            for code, (line, level) in self._last.items()
+        ]
+        return self.rows + summed
+
+
+@dataclass(slots=True)
+class Parsed:
+    """One file, read. ``lines`` counts lines, or rows of a table, or jobs of a document."""
+
+    kind: SourceKind
+    detected_by: str
+    lines: int = 0
+    records: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    timezone: str | None = "UTC"
+    job_id: str | None = None
+    tasks: pl.DataFrame | None = None
+    runs: pl.DataFrame | None = None
+    lifecycle: pl.DataFrame | None = None
+    jobs: pl.DataFrame | None = None
+    notices: Notices = field(default_factory=Notices)
+
+    def spans(self, stamps: Iterable[object]) -> None:
+        """Note the earliest and latest of these times."""
+        known = [stamp for stamp in stamps if isinstance(stamp, datetime)]
+        if known:
+            self.first_at, self.last_at = min(known), max(known)
+
+
+def well_formed(text: str) -> str:
+    r"""Give text that can be encoded; a lone surrogate from a JSON escape becomes U+FFFD.
+
+    >>> well_formed("a\ud800b")
+    'a\ufffdb'
+    """
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not text.isascii() else text
