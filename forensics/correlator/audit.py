@@ -1,0 +1,259 @@
+"""The whole correlation: evidence in, one report out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from forensics.correlator.causes import with_cause
+from forensics.correlator.citations import cited
+from forensics.correlator.counts import audit_counts, warns_for_retained_lost
+from forensics.correlator.coverage import gateway_log_spans, with_gateway_log_coverage, with_run_log_coverage
+from forensics.correlator.deaths import with_abort, with_marker, with_open_batch, with_process_end
+from forensics.correlator.facts import all_starts, healed_rows, lost_rows, newest_state, with_reservation, with_start
+from forensics.correlator.identity import with_own_record
+from forensics.correlator.joins import ROW
+from forensics.correlator.records import prepared_records, resolved
+from forensics.correlator.restarts import find_restarts
+from forensics.correlator.standins import with_stand_in
+from forensics.correlator.verdicts import with_fate, with_verdict
+from forensics.model.evidence import Evidence
+from forensics.model.finding import Citation, Correction, Finding, Report, Restart, Run, Summary
+from forensics.model.policy import Policy
+from forensics.model.schemas import FINDINGS, RESTART_EVIDENCE, RESTARTS, assert_schema
+from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Cause, Confidence, Severity, Verdict
+
+_JOB = ["gateway", "job_id"]
+_FIXED_CONFIDENCES = [Confidence.EXACT.value, Confidence.STRONG.value]
+
+
+def audit(evidence: Evidence, policy: Policy | None = None, now: datetime | None = None) -> Report:
+    """Work out what really happened to every lost row.
+
+    ``now`` is the moment for which ages and retention are judged; without it, the latest time in the evidence, so that
+    the same input always gives the same report.
+    """
+    policy = policy or Policy()
+    now = now or latest_time(evidence)
+    restarts, restart_evidence = restart_windows(evidence, policy)
+    tasks = newest_state(evidence.tasks)
+    rows = judged_rows(evidence, tasks, restarts, policy)
+    findings = as_findings(rows)
+    citations = _citations(cited(rows, restart_evidence))
+    return Report(
+        now=now,
+        policy=policy,
+        summary=_summary(evidence, tasks, findings, restarts, now, policy),
+        sources=evidence.sources,
+        notices=evidence.notices,
+        restarts=tuple(_restarts(restarts, restart_evidence)),
+        findings=tuple(_findings(findings, citations)),
+    )
+
+
+def latest_time(evidence: Evidence) -> datetime:
+    """Give the latest time that any source reaches.
+
+    Raises:
+        ValueError: no source holds any time at all.
+
+    """
+    latest = evidence.sources["last_at"].max()
+    if not isinstance(latest, datetime):
+        message = "the evidence holds no time at all"
+        raise ValueError(message)
+    return latest
+
+
+def restart_windows(evidence: Evidence, policy: Policy) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give the restart windows of every gateway and the lines they rest on."""
+    activity = pl.concat(
+        [
+            evidence.tasks.select("gateway", pl.col("started_at").alias("at")),
+            evidence.runs.select("gateway", pl.col("started_at").alias("at")),
+            evidence.runs.select("gateway", pl.col("finished_at").alias("at")),
+        ]
+    ).drop_nulls()
+    restarts, restart_evidence = find_restarts(evidence.lifecycle, activity, policy)
+    assert_schema(restart_evidence, RESTART_EVIDENCE, "restart_evidence")
+    return assert_schema(restarts, RESTARTS, "restarts"), restart_evidence
+
+
+def restart_ledger(evidence: Evidence, policy: Policy) -> list[Restart]:
+    """Give the restart windows of every gateway, each with its lines."""
+    return list(_restarts(*restart_windows(evidence, policy)))
+
+
+def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Give every lost row with all facts, its verdict and its correction.
+
+    Shape: one row per lost task of ``tasks`` (one row per task), numbered.
+    """
+    lifecycle = evidence.lifecycle.filter(pl.col("gateway").is_not_null())
+    records = prepared_records(evidence.runs, lifecycle, evidence.jobs)
+    cron = with_reservation(with_start(tasks), evidence.jobs, lifecycle, policy)
+    starts = all_starts(cron, records)
+    rows = lost_rows(cron, evidence.jobs, policy)
+    started = cron.filter(
+        (pl.col("runtime") == "cron") & pl.col("start").is_not_null() & pl.col("job_id").is_not_null()
+    )
+    rows = with_own_record(rows, started, records, starts, restarts, policy)
+    rows = with_run_log_coverage(
+        rows, evidence.tasks, evidence.runs, evidence.jobs, evidence.sources, evidence.copies, policy
+    )
+    rows = with_gateway_log_coverage(rows, gateway_log_spans(evidence.sources))
+    rows = with_process_end(rows, restarts)
+    rows = with_abort(rows, restarts, policy)
+    rows = with_marker(rows, lifecycle, starts, restarts, policy)
+    rows = with_open_batch(rows, started, records, restarts, policy)
+    rows = with_fate(rows, policy)
+    rows = with_stand_in(rows, starts, records, lifecycle, restarts, policy)
+    rows = with_cause(rows, starts, lifecycle, restarts, policy)
+    return with_verdict(rows, policy).sort(ROW)
+
+
+def as_findings(rows: pl.DataFrame) -> pl.DataFrame:
+    """Reduce the judged rows to the findings.
+
+    Shape: frame ``findings``; sorted by gateway, start, task.
+    """
+    replayed = pl.col("verdict") == Verdict.REPLAYED
+    has_own = pl.col("own_class").is_not_null()
+    chosen = {
+        "started_at": "started_at",
+        "finished_at": "end_at",
+        "status": "status",
+        "duration_ms": "duration_ms",
+        "origin": "origin",
+        "source": "source",
+        "line": "line",
+    }
+    run = [
+        pl.when(replayed).then(f"stand_{theirs}").when(has_own).then(f"own_{theirs}").alias(f"run_{ours}")
+        for ours, theirs in chosen.items()
+    ]
+    role = pl.when(replayed).then(pl.lit("stand_in")).when(has_own).then(pl.lit("own"))
+    found = rows.with_columns(*run, role.alias("run_role"), pl.col("start").alias("started_at"))
+    return assert_schema(found.select(list(FINDINGS)), FINDINGS, "findings")
+
+
+def _summary(
+    evidence: Evidence,
+    tasks: pl.DataFrame,
+    findings: pl.DataFrame,
+    restarts: pl.DataFrame,
+    now: datetime,
+    policy: Policy,
+) -> Summary:
+    healed = healed_rows(tasks)
+    warns = warns_for_retained_lost(evidence.lifecycle)
+    counted = dict(findings.group_by("verdict").len().iter_rows())
+    return Summary(
+        tasks=tasks.height,
+        lost=findings.height,
+        healed=tuple(healed["task_id"].sort().to_list()),
+        healed_aborted=tuple(_aborted(healed, evidence, restarts, policy)),
+        verdicts={verdict.value: counted.get(verdict.value, 0) for verdict in Verdict},
+        before=audit_counts(tasks, now, policy, retained_lost_warns=warns),
+        after=audit_counts(_corrected(tasks, findings), now, policy, retained_lost_warns=warns),
+    )
+
+
+def _corrected(tasks: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
+    """Give the task rows as ``fix`` would leave them by default."""
+    fixed = findings.filter(
+        pl.col("verdict").is_in([verdict.value for verdict in CORRECTED_BY_DEFAULT])
+        & pl.col("confidence").is_in(_FIXED_CONFIDENCES)
+        & pl.col("new_status").is_not_null()
+    ).select("gateway", "task_id", "new_status", "new_ended_at", "new_cleanup_after")
+    joined = tasks.join(fixed, on=["gateway", "task_id"], how="left", validate="1:1")
+    return joined.with_columns(
+        pl.coalesce("new_status", "status").alias("status"),
+        pl.coalesce("new_ended_at", "ended_at").alias("ended_at"),
+        pl.coalesce("new_ended_at", "last_event_at").alias("last_event_at"),
+        pl.coalesce("new_cleanup_after", "cleanup_after").alias("cleanup_after"),
+    ).select(tasks.columns)
+
+
+def _aborted(healed: pl.DataFrame, evidence: Evidence, restarts: pl.DataFrame, policy: Policy) -> list[str]:
+    """Name the healed rows whose ok is an abort in disguise: a restart cut them short."""
+    records = prepared_records(evidence.runs, evidence.lifecycle, evidence.jobs)
+    bare = resolved(records.filter(pl.col("started_at").is_not_null()), [*_JOB, "started_at"]).filter("is_bare")
+    ended = (
+        with_start(healed)
+        .join(
+            bare.select(*_JOB, pl.col("started_at").alias("start"), pl.col("end_at").alias("own_end_at")),
+            on=[*_JOB, "start"],
+            how="inner",
+            validate="m:1",
+        )
+        .with_row_index(ROW)
+    )
+    aborted = with_abort(ended, restarts, policy).filter(pl.col("abort_id").is_not_null())
+    return aborted["task_id"].sort().to_list()
+
+
+def _citations(evidence: pl.DataFrame) -> dict[tuple[str, str], list[Citation]]:
+    told: dict[tuple[str, str], list[Citation]] = defaultdict(list)
+    for gateway, task_id, *fact in evidence.iter_rows():
+        told[gateway, task_id].append(Citation(*fact))
+    return told
+
+
+def _restarts(restarts: pl.DataFrame, restart_evidence: pl.DataFrame) -> Iterable[Restart]:
+    told: dict[tuple[str, str], list[Citation]] = defaultdict(list)
+    for row in restart_evidence.iter_rows(named=True):
+        citation = Citation("restart", row["source"], row["line"], row["at"], row["text"])
+        told[row["gateway"], row["id"]].append(citation)
+    names = [field.name for field in fields(Restart) if field.name != "evidence"]
+    for row in restarts.iter_rows(named=True):
+        yield Restart(**{name: row[name] for name in names}, evidence=tuple(told[row["gateway"], row["id"]]))
+
+
+def _findings(findings: pl.DataFrame, citations: Mapping[tuple[str, str], list[Citation]]) -> Iterable[Finding]:
+    for row in findings.iter_rows(named=True):
+        yield Finding(
+            gateway=row["gateway"],
+            source=row["source"],
+            line=row["line"],
+            task_id=row["task_id"],
+            runtime=row["runtime"],
+            job_id=row["job_id"],
+            job_name=row["job_name"],
+            run_id=row["run_id"],
+            started_at=row["started_at"],
+            lost_at=row["lost_at"],
+            projected=row["projected"],
+            verdict=Verdict(row["verdict"]),
+            cause=Cause(row["cause"]),
+            confidence=Confidence(row["confidence"]) if row["confidence"] else None,
+            severity=Severity(row["severity"]),
+            reasons=tuple(row["reasons"]),
+            restart=row["restart"],
+            run=_run(row),
+            correction=_correction(row),
+            evidence=tuple(citations.get((row["gateway"], row["task_id"]), ())),
+        )
+
+
+def _run(row: Mapping[str, Any]) -> Run | None:
+    if row["run_role"] is None:
+        return None
+    return Run(**{field.name: row[f"run_{field.name}"] for field in fields(Run)})
+
+
+def _correction(row: Mapping[str, Any]) -> Correction | None:
+    if row["new_status"] is None:
+        return None
+    return Correction(
+        status=row["new_status"],
+        ended_at=row["new_ended_at"],
+        error=row["new_error"],
+        terminal_summary=row["new_summary"],
+        cleanup_after=row["new_cleanup_after"],
+    )

@@ -1,0 +1,91 @@
+"""Why did the sweep mark the row? The first cause that holds (design §6, cause)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from forensics.correlator.joins import ROW, first_after
+from forensics.model.policy import Policy
+from forensics.model.schemas import TIME
+from forensics.model.verdicts import Cause, LifecycleKind, WindowKind
+
+_JOB = ["gateway", "job_id"]
+_NO_STOP_SEEN = [WindowKind.CRASH.value, WindowKind.START.value]
+_NEVER = pl.lit(4_102_444_800_000, pl.Int64).cast(TIME)
+
+
+def with_cause(
+    rows: pl.DataFrame, starts: pl.DataFrame, lifecycle: pl.DataFrame, windows: pl.DataFrame, policy: Policy
+) -> pl.DataFrame:
+    """Add ``cause``, ``mark_window`` (the restart behind the mark), and the line that names a catch-up.
+
+    Shape: rows, unchanged in number and order.
+    Source: design §6, cause; formats.md §7 (when a mark falls, by cause).
+    """
+    told = _with_mark_window(rows, windows, policy)
+    told = _with_catch_up_line(told, starts, lifecycle)
+    covered = pl.col("gateway_log_until") >= pl.col("lost_at")
+    manual = pl.col("is_manual") | pl.col("own_manual").fill_null(value=False)
+    cause = (
+        pl.when(~pl.col("applies"))
+        .then(pl.lit(Cause.UNKNOWN.value))
+        .when(pl.col("projected"))
+        .then(pl.lit(Cause.PROJECTION.value))
+        .when(pl.col("mark_window").is_not_null())
+        .then(pl.lit(Cause.RESTART.value))
+        .when(pl.col("caught_up_at").is_not_null())
+        .then(pl.lit(Cause.CATCH_UP.value))
+        .when(manual)
+        .then(pl.lit(Cause.MANUAL_RUN.value))
+        .when(covered.fill_null(value=False))
+        .then(pl.lit(Cause.NO_RESTART.value))
+        .otherwise(pl.lit(Cause.UNKNOWN.value))
+    )
+    return told.with_columns(cause.alias("cause"))
+
+
+def _with_mark_window(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Find the first window that was ready after the start; it is the mark's if it went down before the mark, or so
+    shortly after that the mark was made by the sweep of the new process.
+    """  # noqa: D205
+    ends = windows.select(
+        "gateway",
+        pl.coalesce("ready_at", _NEVER).alias("mark_ready"),
+        pl.col("down_at_latest").alias("mark_down"),
+        pl.col("kind").alias("mark_kind"),
+        pl.col("id").alias("mark_window"),
+    )
+    told = first_after(rows, ends, left_on="start", right_on="mark_ready", by=["gateway"], strict=True)
+    no_stop_seen = pl.col("mark_kind").is_in(_NO_STOP_SEEN)
+    slack = pl.when(no_stop_seen).then(policy.mark_before_start).otherwise(policy.mark_before_down)
+    belongs = pl.col("mark_down") <= pl.col("lost_at") + slack
+    return told.with_columns(pl.when(belongs).then("mark_window").alias("mark_window")).drop(
+        "mark_ready", "mark_down", "mark_kind"
+    )
+
+
+def _with_catch_up_line(rows: pl.DataFrame, starts: pl.DataFrame, lifecycle: pl.DataFrame) -> pl.DataFrame:
+    """Add ``caught_up_*`` to a row that is itself a start-up catch-up: named by the line, the job's first start after
+    it, and before the next ``cron: started``.
+    """  # noqa: D205
+    named = lifecycle.filter(pl.col("kind") == LifecycleKind.MISSED_JOB).with_row_index("named")
+    named = named.rename({"named": ROW}).select(ROW, *_JOB, "at", "source", "line", "raw")
+    cron = lifecycle.filter(pl.col("kind") == LifecycleKind.CRON_STARTED).select(
+        "gateway", pl.col("at").alias("cron_at")
+    )
+    lines = first_after(named, cron, left_on="at", right_on="cron_at", by=["gateway"])
+    lines = first_after(
+        lines, starts.select(*_JOB, pl.col("start").alias("first_start")), left_on="at", right_on="first_start", by=_JOB
+    )
+    early = pl.col("cron_at").is_null() | (pl.col("first_start") < pl.col("cron_at"))
+    caught = lines.filter(early & pl.col("first_start").is_not_null()).sort("at", "source", "line")
+    caught = caught.unique([*_JOB, "first_start"], keep="last", maintain_order=True).select(
+        *_JOB,
+        pl.col("first_start").alias("start"),
+        pl.col("at").alias("caught_up_at"),
+        pl.col("source").alias("caught_up_source"),
+        pl.col("line").alias("caught_up_line"),
+        pl.col("raw").alias("caught_up_raw"),
+    )
+    # key (gateway, job_id, start): the same catch-up named by two lines keeps the later one
+    return rows.join(caught, on=[*_JOB, "start"], how="left", validate="m:1").sort(ROW)

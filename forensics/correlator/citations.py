@@ -1,0 +1,151 @@
+"""The facts behind each finding, each with its file and line (or table and rowid): every verdict can be replayed."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from forensics.correlator.coverage import COVERED
+from forensics.model.schemas import EVIDENCE
+from forensics.model.verdicts import EvidenceRole, Reason, Verdict
+
+_STAMP = "%Y-%m-%d %H:%M:%S%.3f"
+_ROLE_ORDER = {role.value: order for order, role in enumerate(EvidenceRole)}
+
+
+def cited(rows: pl.DataFrame, restart_evidence: pl.DataFrame) -> pl.DataFrame:
+    """Give every fact behind every finding.
+
+    Shape: frame ``evidence``; sorted by task, role, time. Facts of absence carry a source where one was searched.
+    """
+    parts = [
+        *_of_row(rows),
+        *_of_records(rows),
+        *_of_lines(rows),
+        _of_restart(rows, restart_evidence),
+        _of_run_log(rows),
+        _of_gateway_log(rows),
+    ]
+    order = pl.col("role").replace_strict(_ROLE_ORDER, return_dtype=pl.Int8)
+    return (
+        pl.concat([part.select(list(EVIDENCE)) for part in parts])
+        .sort("gateway", "task_id", order, "at", "source", "line", nulls_last=True, maintain_order=True)
+        .unique(maintain_order=True)
+    )
+
+
+def _fact(rows: pl.DataFrame, role: EvidenceRole, source: str, line: str, at: str, text: pl.Expr) -> pl.DataFrame:
+    """Select one fact per row."""
+    return rows.select(
+        "gateway",
+        "task_id",
+        pl.lit(role.value).alias("role"),
+        pl.col(source).cast(pl.UInt32).alias("source"),
+        pl.col(line).cast(pl.Int64).alias("line"),
+        pl.col(at).alias("at"),
+        text.alias("text"),
+    )
+
+
+def _of_row(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    shown_run = pl.coalesce("run_id", pl.lit("none"))
+    started = pl.format("task row started, run id {}", shown_run)
+    error = pl.coalesce("error", pl.lit("(no error text)"))
+    marked = pl.format("task row marked lost: {}", error)
+    return [
+        _fact(rows.filter(pl.col("start").is_not_null()), EvidenceRole.START, "source", "line", "start", started),
+        _fact(rows, EvidenceRole.LOST_MARK, "source", "line", "lost_at", marked),
+    ]
+
+
+def _of_records(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    own = rows.filter(pl.col("own_class").is_not_null())
+    status = pl.coalesce("own_status", pl.lit("(no status)"))
+    length = pl.coalesce(pl.format(", ran {} ms", "own_duration_ms"), pl.lit(""))
+    error = pl.coalesce(pl.format(", error: {}", "own_error"), pl.lit(""))
+    begun = pl.coalesce(_stamped("own_started_at"), pl.lit("not told"))
+    told = pl.format("{} record of this run: {}{}, start {}{}", "own_origin", status, length, begun, error)
+    stand = rows.filter((pl.col("verdict") == Verdict.REPLAYED) & pl.col("stand_started_at").is_not_null())
+    stood = pl.format("another run of the job did its work: started {}, recorded ok", _stamped("stand_started_at"))
+    later = rows.filter((pl.col("verdict") == Verdict.INTERRUPTED) & pl.col("next_ok_at").is_not_null())
+    went_on = pl.format("a later run of the job, not this one: started {}, recorded ok", _stamped("next_ok_at"))
+    near = rows.filter(pl.col("near_at").is_not_null())
+    missed = pl.format(
+        "a record that starts within a second of this run and fits no other row: start {}, {}",
+        _stamped("near_at"),
+        pl.coalesce("near_status", pl.lit("no status")),
+    )
+    twin = rows.filter(pl.col("twin_at").is_not_null() & (pl.col("own_tier") == 0))
+    assumed = pl.lit("an interrupted record of the same start, written by the start-up code on an assumption")
+    return [
+        _fact(own, EvidenceRole.FINISH, "own_source", "own_line", "own_end_at", told),
+        _fact(stand, EvidenceRole.STAND_IN, "stand_source", "stand_line", "stand_end_at", stood),
+        _fact(later, EvidenceRole.NEAR_MISS, "next_ok_source", "next_ok_line", "next_ok_at", went_on),
+        _fact(near, EvidenceRole.NEAR_MISS, "near_source", "near_line", "near_at", missed),
+        _fact(twin, EvidenceRole.NEAR_MISS, "twin_source", "twin_line", "twin_at", assumed),
+    ]
+
+
+def _of_lines(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    marked = rows.filter(pl.col("marker_raw").is_not_null())
+    caught = rows.filter(pl.col("caught_up_raw").is_not_null())
+    return [
+        _fact(marked, EvidenceRole.MARKER, "marker_source", "marker_line", "marker_at", pl.col("marker_raw")),
+        _fact(
+            caught, EvidenceRole.CATCH_UP, "caught_up_source", "caught_up_line", "caught_up_at", pl.col("caught_up_raw")
+        ),
+    ]
+
+
+def _of_restart(rows: pl.DataFrame, restart_evidence: pl.DataFrame) -> pl.DataFrame:
+    lines = restart_evidence.rename({"id": "restart", "at": "restart_at", "source": "from", "line": "on"})
+    # 1:n - each row with the few lines its window rests on
+    joined = rows.select("gateway", "task_id", "restart").join(lines, on=["gateway", "restart"], how="inner")
+    text = pl.format("{}: {}", "restart", "text")
+    return _fact(joined, EvidenceRole.RESTART, "from", "on", "restart_at", text)
+
+
+def _of_run_log(rows: pl.DataFrame) -> pl.DataFrame:
+    judged = rows.filter("applies").with_columns(pl.lit(None, pl.Int64).alias("no_line"))
+    found = pl.col("own_class").is_not_null()
+    lines = pl.col("run_log_lines")
+    until = pl.coalesce(_stamped("run_log_until"), pl.lit("unknown"))
+    state = pl.col("run_log")
+    reads = pl.format("run log of the job: {} lines, copied at {} or later", lines, until)
+    text = (
+        pl.when(found & lines.is_not_null())
+        .then(reads)
+        .when(lines.is_not_null() & (state == COVERED))
+        .then(pl.format("looked for a record of this run: none in {} lines, copied at {} or later", lines, until))
+        .when(state == Reason.RUN_LOG_PRUNED)
+        .then(
+            pl.format("looked for a record of this run: none, but the log of {} lines was pruned past its start", lines)
+        )
+        .when(state == Reason.RUN_LOG_DAMAGED)
+        .then(pl.format("looked for a record of this run: none, but some of the {} lines cannot be read", lines))
+        .when(state == COVERED)
+        .then(pl.format("looked for a run log of the job: none, so no run of it had finished by {}", until))
+        .when(state == Reason.RUN_LOG_MISSING)
+        .then(
+            pl.lit("looked for the run log of the job: it is missing, although runs of it are known to have finished")
+        )
+        .otherwise(pl.lit("looked for cron run logs: none were given"))
+    )
+    return _fact(judged, EvidenceRole.COVERAGE, "run_log_source", "no_line", "run_log_until", text)
+
+
+def _of_gateway_log(rows: pl.DataFrame) -> pl.DataFrame:
+    judged = rows.filter("applies").with_columns(
+        pl.lit(None, pl.Int64).alias("no_line"), pl.lit(None, pl.UInt32).alias("no_source")
+    )
+    text = (
+        pl.when(pl.col("gateway_log_until").is_not_null())
+        .then(pl.format("gateway log covers the run from its start to {}", _stamped("gateway_log_until")))
+        .when(pl.col("has_gateway_log"))
+        .then(pl.lit("looked for gateway log lines around the start of the run: the logs given do not reach it"))
+        .otherwise(pl.lit("looked for gateway logs: none were given"))
+    )
+    return _fact(judged, EvidenceRole.COVERAGE, "no_source", "no_line", "gateway_log_until", text)
+
+
+def _stamped(column: str) -> pl.Expr:
+    return pl.col(column).dt.strftime(_STAMP)

@@ -1,0 +1,176 @@
+"""Does a run record belong to this very run? Identity comes before everything (design §6)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from forensics.correlator.joins import ROW, first_after, latest_before, near_pairs
+from forensics.correlator.records import resolved
+from forensics.model.policy import Policy
+from forensics.model.verdicts import Confidence
+
+_JOB = ["gateway", "job_id"]
+_RUN = ["gateway", "job_id", "start"]
+
+_OWN = {
+    "own_class": "class",
+    "own_tier": "tier",
+    "own_status": "status",
+    "own_error": "error",
+    "own_summary": "summary",
+    "own_started_at": "started_at",
+    "own_finished_at": "finished_at",
+    "own_end_at": "end_at",
+    "own_duration_ms": "duration_ms",
+    "own_origin": "origin",
+    "own_source": "source",
+    "own_line": "line",
+    "own_is_bare": "is_bare",
+    "own_manual": "manual",
+    "own_conflict": "conflict",
+    "twin_at": "twin_at",
+    "twin_source": "twin_source",
+    "twin_line": "twin_line",
+}
+
+
+def with_own_record(
+    rows: pl.DataFrame,
+    tasks: pl.DataFrame,
+    records: pl.DataFrame,
+    starts: pl.DataFrame,
+    windows: pl.DataFrame,
+    policy: Policy,
+) -> pl.DataFrame:
+    """Add to each row the record of its own run, if one can be proven to be that.
+
+    ``tasks`` are all cron rows with their starts: a record that another row claims as well redeems none.
+
+    Shape: rows, unchanged in number and order, plus own_*, identity (exact, strong, weak or null), ambiguous, near_*
+    (a record within a second of the start that fits no other row).
+    Source: design §6, identity; cases.md T1, T10 to T13.
+    """
+    judged = rows.filter(pl.col("applies") & pl.col("start").is_not_null()).select(
+        ROW, *_RUN, pl.col("run_id").alias("row_run_id")
+    )
+    exact, ambiguous = _exact(judged, tasks, records)
+    left = judged.join(exact, on=ROW, how="anti")
+    derived, unclear = _derived_start(left, tasks, records, policy)
+    left = left.join(derived, on=ROW, how="anti")
+    reserved = _reservation(left, records, starts, policy)
+    left = left.join(reserved, on=ROW, how="anti")
+    only = _only_record(left, records, starts, windows)
+    own = pl.concat(
+        [
+            frame.select(
+                ROW, pl.lit(identity.value).alias("identity"), *(pl.col(old).alias(new) for new, old in _OWN.items())
+            )
+            for frame, identity in (
+                (exact, Confidence.EXACT),
+                (derived, Confidence.STRONG),
+                (reserved, Confidence.STRONG),
+                (only, Confidence.WEAK),
+            )
+        ]
+    )
+    doubtful = pl.concat([ambiguous, unclear]).unique()
+    missed = _near_misses(left.join(only, on=ROW, how="anti"), tasks, records, policy)
+    return (
+        rows.join(own, on=ROW, how="left", validate="1:1")
+        .join(missed, on=ROW, how="left", validate="1:1")
+        .with_columns(pl.col(ROW).is_in(doubtful[ROW].implode()).alias("ambiguous"))
+        .sort(ROW)
+    )
+
+
+def _exact(judged: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Same job and the same start, or the same run id. Two rows that claim one run are withheld, both of them."""
+    by_start = judged.join(records.with_columns(pl.col("started_at").alias("start")), on=_RUN, how="inner")
+    named = records.filter(pl.col("run_id").is_not_null()).with_columns(pl.col("run_id").alias("row_run_id"))
+    by_id = judged.join(named, on=[*_JOB, "row_run_id"], how="inner").select(by_start.columns)
+    telling = (pl.col("row_run_id") == pl.col("run_id")).fill_null(value=False)
+    pairs = pl.concat([by_start, by_id]).unique([ROW, "rec"]).with_columns(telling.alias("telling"))
+    pairs = pairs.filter(pl.col("telling") | ~pl.col("telling").any().over("rec"))
+    # one claim per cron row of any status that started in this very millisecond
+    claims = tasks.group_by(_RUN).agg(pl.len().alias("claims"))
+    pairs = pairs.join(claims, on=_RUN, how="left", validate="m:1")
+    shared = ((pl.col("claims") > 1) & ~pl.col("telling")).any().over(ROW)
+    return resolved(pairs.filter(~shared), [ROW]), pairs.filter(shared).select(ROW).unique()
+
+
+def _derived_start(
+    left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame, policy: Policy
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A record without a start whose end minus duration is this row's start, unique in both directions."""
+    startless = records.filter(
+        pl.col("started_at").is_null() & pl.col("duration_ms").is_not_null() & pl.col("finished_at").is_not_null()
+    ).with_columns((pl.col("finished_at") - pl.duration(milliseconds="duration_ms")).alias("derived_at"))
+    settled = records.filter(pl.col("started_at").is_not_null() & (pl.col("tier") < 2)).select(
+        *_JOB, pl.col("started_at").alias("start")
+    )
+    claimants = tasks.join(settled, on=_RUN, how="anti").select("task_id", *_RUN)
+    claims = near_pairs(
+        claimants, startless, left_on="start", right_on="derived_at", by=_JOB, within=policy.derived_start_tolerance
+    )
+    claimed = claims.group_by("rec").agg(pl.len().alias("claims"))
+    pairs = near_pairs(
+        left, startless, left_on="start", right_on="derived_at", by=_JOB, within=policy.derived_start_tolerance
+    ).join(claimed, on="rec", how="left", validate="m:1")
+    unique = (pl.col("claims") == 1) & (pl.len().over(ROW) == 1)
+    paired = pairs.with_columns(unique.fill_null(value=False).alias("unique"))
+    return resolved(paired.filter("unique"), [ROW]), paired.filter(~pl.col("unique")).select(ROW).unique()
+
+
+def _reservation(left: pl.DataFrame, records: pl.DataFrame, starts: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """An interrupted record that carries the reservation: earlier than the start, with no other start between."""
+    interrupted = records.filter((pl.col("class") == "interrupted") & pl.col("started_at").is_not_null())
+    previous = latest_before(
+        left, starts.select(*_JOB, pl.col("start").alias("previous_start")),
+        left_on="start", right_on="previous_start", by=_JOB, strict=True,
+    )  # fmt: skip
+    paired = latest_before(previous, interrupted, left_on="start", right_on="started_at", by=_JOB, strict=True)
+    lead = pl.col("start") - pl.col("started_at")
+    alone = pl.col("previous_start").is_null() | (pl.col("previous_start") < pl.col("started_at"))
+    paired = paired.filter((lead <= policy.reservation_lead_max) & alone)
+    return resolved(paired, [ROW])
+
+
+def _only_record(
+    left: pl.DataFrame, records: pl.DataFrame, starts: pl.DataFrame, windows: pl.DataFrame
+) -> pl.DataFrame:
+    """A record with neither start nor duration: the only one between this start and the next, behind a restart."""
+    timed = records.filter(pl.col("finished_at").is_not_null()).with_row_index(ROW)
+    # to each record the start it follows, so that records can be counted per start
+    owned = latest_before(
+        timed,
+        starts.select(*_JOB, pl.col("start").alias("follows")),
+        left_on="finished_at",
+        right_on="follows",
+        by=_JOB,
+    ).drop(ROW)
+    counted = owned.with_columns(pl.len().over(*_JOB, "follows").alias("records"))
+    nameless = pl.col("started_at").is_null() & pl.col("duration_ms").is_null()
+    single = counted.filter(nameless & (pl.col("records") == 1) & pl.col("follows").is_not_null())
+    paired = left.join(single.with_columns(pl.col("follows").alias("start")), on=_RUN, how="inner")
+    ready = windows.select("gateway", pl.col("ready_at").alias("restarted_at"))
+    between = first_after(paired, ready, left_on="start", right_on="restarted_at", by=["gateway"])
+    behind = between.filter(pl.col("restarted_at") <= pl.col("finished_at"))
+    return resolved(behind, [ROW])
+
+
+def _near_misses(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """A record within a second of the start that belongs to no other row: probably this run's (3 ms off was seen)."""
+    known = tasks.select(*_JOB, pl.col("start").alias("started_at"))
+    orphans = records.filter(pl.col("started_at").is_not_null()).join(known, on=[*_JOB, "started_at"], how="anti")
+    orphans = orphans.select(*_JOB, "started_at", "status", "source", "line")
+    near = near_pairs(left, orphans, left_on="start", right_on="started_at", by=_JOB, within=policy.near_miss)
+    nearest = near.with_columns((pl.col("start") - pl.col("started_at")).abs().alias("off")).sort(
+        ROW, "off", "source", "line"
+    )
+    return nearest.unique(ROW, keep="first", maintain_order=True).select(
+        ROW,
+        pl.col("started_at").alias("near_at"),
+        pl.col("status").alias("near_status"),
+        pl.col("source").alias("near_source"),
+        pl.col("line").alias("near_line"),
+    )

@@ -1,0 +1,137 @@
+"""Run records made comparable: what each says, when its run ended, and one outcome where several speak of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from forensics.correlator.facts import MANUAL
+from forensics.model.policy import INTERRUPTED_ERROR
+from forensics.model.schemas import RUNS, TIME
+from forensics.model.verdicts import LifecycleKind, Origin
+
+_SAID = ["class", "error", "duration_ms"]
+
+
+def prepared_records(runs: pl.DataFrame, lifecycle: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
+    """Give the run records of all gateways, each execution once, with what they say.
+
+    Shape: columns of ``runs`` plus rec (number), class (ok, error, interrupted, unknown), tier (0 a record of the end,
+    1 of an interruption, 2 job state, 3 a ledger warning), end_at, is_bare, manual.
+    Source: design §6; observed.md §A (an aborted run is logged ok without summary and usage).
+    """
+    told = pl.concat([runs, _ledger_warnings(lifecycle)]).filter(pl.col("gateway").is_not_null())
+    same_line = [name for name in RUNS if name not in ("source", "line")]
+    unique = told.sort("gateway", "job_id", "finished_at", "source", "line").unique(
+        same_line, keep="first", maintain_order=True
+    )
+    kinds = jobs.select("gateway", "job_id", "payload_kind")
+    manual = pl.col("run_id").str.starts_with(MANUAL).fill_null(value=False)
+    return (
+        unique.join(kinds, on=["gateway", "job_id"], how="left", validate="m:1")
+        .with_row_index("rec")
+        .with_columns(_class_expr().alias("class"), manual.alias("manual"))
+        .with_columns(_tier_expr().alias("tier"), _end_expr().alias("end_at"))
+        .with_columns(_is_bare_expr().alias("is_bare"))
+        .drop("payload_kind")
+    )
+
+
+def resolved(pairs: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """Decide which of several records of one run tells its end.
+
+    Shape: one row per ``key`` with the chosen record's columns, plus conflict (they contradict each other), twin_*
+    (an interrupted record beside the real end).
+    Source: design §6 (an interrupted record followed by another with the same start: the run survived; any other two
+    that disagree: withheld).
+    """
+    keys = list(key)
+    ordered = pairs.sort([*keys, "tier", "finished_at", "rec"], descending=[*[False] * len(keys), False, True, False])
+    tier = pl.col("tier")
+    interrupted = pl.col("class") == "interrupted"
+    groups = ordered.group_by(keys, maintain_order=True).agg(
+        pl.all().first(),
+        pl.struct(_SAID).filter(tier == 0).n_unique().alias("endings"),
+        pl.col("finished_at").filter(tier == 1).max().alias("twin_at"),
+        pl.col("source").filter(tier == 1).first().alias("twin_source"),
+        pl.col("line").filter(tier == 1).first().alias("twin_line"),
+        pl.col("class").filter((tier > 1) & ~interrupted).unique().alias("said_elsewhere"),
+    )
+    overruled = (pl.col("twin_at") > pl.col("finished_at")) & ~pl.col("is_bare")
+    contradicted = pl.col("said_elsewhere").list.set_difference(pl.concat_list("class")).list.len() > 0
+    chosen_end = pl.col("tier") == 0
+    conflict = (chosen_end & ((pl.col("endings") > 1) | overruled | contradicted)).fill_null(value=False)
+    return groups.with_columns(conflict.alias("conflict")).drop("endings", "said_elsewhere")
+
+
+def _ledger_warnings(lifecycle: pl.DataFrame) -> pl.DataFrame:
+    """Turn ``cron: failed to update task ledger record`` into records: they name run and status, and no end."""
+    warned = lifecycle.filter((pl.col("kind") == LifecycleKind.LEDGER_UPDATE_FAILED) & pl.col("run_id").is_not_null())
+    parts = pl.col("run_id").str.extract_groups(r"^cron:(?<job_id>.+?):(?<start>\d{13})(?::.*)?$")
+    return (
+        warned.with_columns(parts.alias("parts"))
+        .unnest("parts", separator="_")
+        .filter(pl.col("parts_job_id").is_not_null())
+        .select(
+            "gateway",
+            "source",
+            "line",
+            pl.col("parts_job_id").alias("job_id"),
+            "run_id",
+            pl.col("parts_start").cast(pl.Int64).cast(TIME).alias("started_at"),
+            pl.lit(None, TIME).alias("finished_at"),
+            pl.lit(None, pl.Int64).alias("duration_ms"),
+            "status",
+            *(pl.lit(None, RUNS[name]).alias(name) for name in ("error", "summary")),
+            pl.lit(value=False).alias("has_usage"),
+            *(
+                pl.lit(None, RUNS[name]).alias(name)
+                for name in ("delivered", "delivery_status", "session_id", "next_run_at")
+            ),
+            pl.lit(Origin.LEDGER_WARNING.value).alias("origin"),
+        )
+        .select(list(RUNS))
+    )
+
+
+def _class_expr() -> pl.Expr:
+    status = pl.col("status")
+    interrupted = (status == "error") & (pl.col("error").str.strip_chars() == INTERRUPTED_ERROR)
+    return (
+        pl.when(interrupted)
+        .then(pl.lit("interrupted"))
+        .when(status.is_in(["ok", "skipped"]))
+        .then(pl.lit("ok"))
+        .when(status == "error")
+        .then(pl.lit("error"))
+        .otherwise(pl.lit("unknown"))
+    )
+
+
+def _tier_expr() -> pl.Expr:
+    origin = pl.col("origin")
+    return (
+        pl.when(origin == Origin.LEDGER_WARNING)
+        .then(3)
+        .when(origin == Origin.JOB_STATE)
+        .then(2)
+        .when(pl.col("class") == "interrupted")
+        .then(1)
+        .otherwise(0)
+        .cast(pl.Int8)
+    )
+
+
+def _end_expr() -> pl.Expr:
+    """When the run ended: start plus duration; ``ts`` is only when the line was written, up to minutes later."""
+    has_duration = pl.col("duration_ms").is_not_null()
+    from_start = pl.when(has_duration).then(pl.col("started_at") + pl.duration(milliseconds="duration_ms"))
+    return pl.coalesce(from_start, "finished_at").cast(TIME)
+
+
+def _is_bare_expr() -> pl.Expr:
+    """An agent run recorded ok without summary and usage; command and system-event jobs have neither by nature."""
+    silent = pl.col("summary").str.strip_chars().fill_null("") == ""
+    agent = pl.col("payload_kind").is_null() | (pl.col("payload_kind") == "agentTurn")
+    return (pl.col("tier") == 0) & (pl.col("status") == "ok") & silent & ~pl.col("has_usage") & agent

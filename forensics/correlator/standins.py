@@ -1,0 +1,105 @@
+"""Which later run, if any, did the work of a run that died? A later regular run is none (design §6, stand-in)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from forensics.correlator.deaths import with_abort
+from forensics.correlator.joins import ROW, first_after
+from forensics.correlator.records import resolved
+from forensics.correlator.schedules import with_next_slot
+from forensics.model.policy import Policy
+from forensics.model.verdicts import LifecycleKind
+
+_JOB = ["gateway", "job_id"]
+_NAMED = [LifecycleKind.MISSED_JOB.value, LifecycleKind.DEFERRED_JOB.value]
+_RUN_COLUMNS = ("started_at", "finished_at", "end_at", "status", "duration_ms", "origin", "source", "line")
+
+
+def with_stand_in(
+    rows: pl.DataFrame,
+    starts: pl.DataFrame,
+    records: pl.DataFrame,
+    lifecycle: pl.DataFrame,
+    windows: pl.DataFrame,
+    policy: Policy,
+) -> pl.DataFrame:
+    """Add to each row with a ``ready_at`` the run that stood in for it, and the next run that ended ok.
+
+    Shape: rows, unchanged in number and order, plus stand_* (null without a stand-in), stand_in_taken, next_ok_*.
+    Source: design §6, stand-in; cases.md T1, T2, C6, C7.
+    """
+    good = _good_runs(records, windows, policy)
+    first = first_after(
+        rows.filter(pl.col("ready_at").is_not_null()),
+        starts.select(*_JOB, pl.col("start").alias("stand_start"), pl.col("is_manual").alias("stand_is_manual")),
+        left_on="ready_at", right_on="stand_start", by=_JOB, strict=True,
+    )  # fmt: skip
+    told = first.join(
+        good.rename({name: f"stand_{name}" for name in _RUN_COLUMNS}).with_columns(
+            pl.col("stand_started_at").alias("stand_start")
+        ),
+        on=[*_JOB, "stand_start"], how="left", validate="m:1",
+    )  # fmt: skip
+    told = _with_catch_up(told, lifecycle, windows)
+    spacing = starts.group_by(_JOB).agg(pl.col("start").sort().diff().median().alias("spacing"))
+    told = with_next_slot(told.join(spacing, on=_JOB, how="left", validate="m:1"))
+    stands = told.filter(_stands_in_expr(policy)).with_columns(
+        (pl.col("start") == pl.col("start").max().over(*_JOB, "stand_start")).alias("is_latest")
+    )
+    taken = stands.filter(~pl.col("is_latest")).select(ROW, pl.lit(value=True).alias("stand_in_taken"))
+    kept = stands.filter("is_latest").select(ROW, *(f"stand_{name}" for name in _RUN_COLUMNS))
+    joined = rows.join(kept, on=ROW, how="left", validate="1:1").join(taken, on=ROW, how="left", validate="1:1")
+    next_ok = good.select(
+        *_JOB,
+        pl.col("started_at").alias("next_ok_at"),
+        pl.col("source").alias("next_ok_source"),
+        pl.col("line").alias("next_ok_line"),
+    )
+    return first_after(
+        joined.with_columns(pl.col("stand_in_taken").fill_null(value=False)), next_ok,
+        left_on="ready_at", right_on="next_ok_at", by=_JOB, strict=True,
+    )  # fmt: skip
+
+
+def _good_runs(records: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Give the runs that were recorded ok, without contradiction and without being an abort in disguise."""
+    started = records.filter(pl.col("started_at").is_not_null())
+    outcomes = resolved(started, [*_JOB, "started_at"]).filter((pl.col("class") == "ok") & ~pl.col("conflict"))
+    placed = with_abort(
+        outcomes.drop("rec").with_row_index(ROW).with_columns(
+            pl.col("started_at").alias("start"), pl.col("end_at").alias("own_end_at")
+        ),
+        windows, policy,
+    )  # fmt: skip
+    return placed.filter(~pl.col("is_bare") | pl.col("abort_id").is_null()).select(*_JOB, *_RUN_COLUMNS)
+
+
+def _with_catch_up(rows: pl.DataFrame, lifecycle: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+    """Add ``is_caught_up``: named by the start-up line, or started before that process's ``cron: started``."""
+    named = lifecycle.filter(pl.col("kind").is_in(_NAMED)).select(*_JOB, pl.col("at").alias("named_at"))
+    cron = windows.select(
+        "gateway", pl.col("id").alias("window_id"), "cron_started_at", pl.col("ready_at").alias("up_ready")
+    )
+    next_down = windows.select("gateway", pl.col("down_at").alias("next_down_at"))
+    told = first_after(rows, named, left_on="ready_at", right_on="named_at", by=_JOB)
+    told = told.join(
+        cron.drop("window_id"), left_on=["gateway", "ready_at"], right_on=["gateway", "up_ready"], how="left"
+    )
+    told = first_after(told, next_down, left_on="ready_at", right_on="next_down_at", by=["gateway"], strict=True)
+    same_process = pl.col("next_down_at").is_null() | (pl.col("named_at") < pl.col("next_down_at"))
+    is_named = same_process & (pl.col("named_at") <= pl.col("stand_start"))
+    is_early = pl.col("stand_start") < pl.col("cron_started_at")
+    caught_up = is_named.fill_null(value=False) | is_early.fill_null(value=False)
+    return told.with_columns(caught_up.alias("is_caught_up")).drop("named_at", "cron_started_at", "next_down_at")
+
+
+def _stands_in_expr(policy: Policy) -> pl.Expr:
+    before_slot = pl.col("has_schedule") & (
+        pl.col("next_slot").is_null() | (pl.col("stand_start") < pl.col("next_slot"))
+    )
+    soon = (pl.col("stand_start") - pl.col("ready_at")) <= policy.stand_in_grace
+    rare = pl.col("spacing") > 2 * policy.stand_in_grace
+    unknown = ~pl.col("has_schedule").fill_null(value=False)
+    extra = pl.col("is_caught_up") | pl.col("stand_is_manual") | before_slot | (unknown & soon & rare)
+    return pl.col("stand_started_at").is_not_null() & extra.fill_null(value=False)
