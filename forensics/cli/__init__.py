@@ -1,0 +1,89 @@
+"""The command line: one file per command; the only place that prints, exits, and reads the environment."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import traceback
+from importlib import import_module
+
+import click
+
+from forensics import __version__
+from forensics.model.errors import ForensicsError
+
+_COMMANDS = {
+    "audit": "The corrected audit: what really happened to every lost row.",
+    "check": "For pipelines: fail when real losses are found.",
+    "explain": "One lost row: its timeline and evidence, line by line.",
+    "fix": "Write a guarded SQL script that corrects the registry.",
+    "restarts": "The restart ledger of the gateway.",
+    "sources": "What was found, how it was read, and what is missing.",
+}
+_BUG_EXIT_CODE = 70
+
+
+class _LazyGroup(click.Group):
+    """Loads a command only when it is used, so that ``--help`` and ``--version`` start at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"forensics.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="forensics", message="%(prog)s %(version)s")
+def main() -> None:
+    """Offline forensics for background-task ledgers.
+
+    Reads what a gateway left on disk (task registry, cron run logs, gateway logs), works out what really happened to
+    every row that its sweep marked lost, and proves it line by line. Evidence is never changed.
+
+    \b
+    Examples:
+      forensics audit ~/.openclaw /tmp/openclaw
+      forensics explain 97b96ec8 ~/.openclaw /tmp/openclaw
+      forensics fix ~/.openclaw /tmp/openclaw -o fix.sql --undo undo.sql
+    """  # noqa: D301 - \b keeps click from wrapping the examples
+
+
+def run() -> None:
+    """Run the command line; every way out has its exit code, and no traceback reaches a user."""
+    try:
+        outcome = main.main(standalone_mode=False)
+        sys.exit(outcome if isinstance(outcome, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except ForensicsError as error:
+        click.echo(f"error: {error}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the one place that turns a bug into a report worth sending
+        _report_bug(error)
+        sys.exit(_BUG_EXIT_CODE)
+
+
+def _report_bug(error: Exception) -> None:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames[::-1][:6])
+    click.echo("error: this is a bug in forensics; nothing was changed. Please report these lines:", err=True)
+    click.echo(f"  forensics {__version__}, Python {platform.python_version()}, {platform.system()}", err=True)
+    click.echo(f"  {type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}", err=True)
+    click.echo(f"  at {where}", err=True)

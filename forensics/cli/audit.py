@@ -1,0 +1,34 @@
+"""``forensics audit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from forensics.cli.options import audited, emit, format_option, now_option, output_option, paths_argument
+
+
+@click.command("audit")
+@paths_argument
+@format_option("text", "markdown", "json")
+@output_option
+@now_option
+def command(paths: tuple[str, ...], form: str, output: Path | None, now: str | None) -> None:
+    """Show the corrected audit: what really happened to every lost row.
+
+    PATH is a state directory, a folder, or a file; several belong together. Without PATH: $OPENCLAW_STATE_DIR, else
+    ~/.openclaw, with the default log folder.
+
+    \b
+    Examples:
+      forensics audit ~/.openclaw /tmp/openclaw
+      forensics audit state-copy gateway.log -f markdown -o audit.md
+    """  # noqa: D301
+    _, report = audited(paths, now)
+    from forensics.writers.json import write_json
+    from forensics.writers.markdown import write_markdown
+    from forensics.writers.text import write_text
+
+    writers = {"text": write_text, "markdown": write_markdown, "json": write_json}
+    emit(writers[form](report), output)

@@ -1,0 +1,42 @@
+"""``forensics check``."""
+
+from __future__ import annotations
+
+import click
+
+from forensics.cli.options import audited, emit, format_option, now_option, parsed_verdicts, paths_argument
+from forensics.model.verdicts import FAIL_ON_BY_DEFAULT
+
+
+@click.command("check")
+@paths_argument
+@click.option(
+    "--fail-on",
+    metavar="VERDICT,…",
+    default=",".join(FAIL_ON_BY_DEFAULT),
+    show_default=True,
+    help="Fail (exit code 1) when a lost row has one of these verdicts.",
+)
+@format_option("text", "json")
+@now_option
+def command(paths: tuple[str, ...], fail_on: str, form: str, now: str | None) -> int:
+    """Check exported evidence in a pipeline: exit code 1 when there are findings to look at.
+
+    \b
+    Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 nothing usable to read.
+
+    Example:
+      forensics check exported-state logs --fail-on interrupted,unexplained
+
+    """  # noqa: D301
+    verdicts = parsed_verdicts(fail_on, "--fail-on")
+    _, report = audited(paths, now)
+    from forensics.writers.check import write_check
+    from forensics.writers.json import write_check_json
+
+    failing = list(report.of_verdict(*verdicts))
+    if form == "json":
+        emit(write_check_json(report, failing, verdicts), None)
+    else:
+        emit(write_check(report, failing), None)
+    return 1 if failing else 0

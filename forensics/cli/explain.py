@@ -1,0 +1,56 @@
+"""``forensics explain``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from forensics.cli.options import audited, emit, format_option, paths_argument
+from forensics.model.errors import UsageError
+from forensics.model.escape import for_terminal
+
+if TYPE_CHECKING:
+    from forensics.model.evidence import Evidence
+    from forensics.model.finding import Finding, Report
+
+
+@click.command("explain")
+@click.argument("task", metavar="TASK")
+@paths_argument
+@format_option("text", "json")
+def command(task: str, paths: tuple[str, ...], form: str) -> None:
+    """Explain one lost row: its timeline and evidence, each fact with file and line.
+
+    TASK is a task id, the beginning of one, or a run id.
+
+    \b
+    Example:
+      forensics explain 97b96ec8 ~/.openclaw /tmp/openclaw
+    """  # noqa: D301
+    evidence, report = audited(paths, None)
+    findings = _matching(task, report, evidence)
+    from forensics.writers.explain import write_explanation
+    from forensics.writers.json import write_explanation_json
+
+    if form == "json":
+        emit(write_explanation_json(report, findings), None)
+    else:
+        emit("\n".join(write_explanation(report, finding) for finding in findings), None)
+
+
+def _matching(task: str, report: Report, evidence: Evidence) -> list[Finding]:
+    exact = [finding for finding in report.findings if task in (finding.task_id, finding.run_id)]
+    found = exact or [finding for finding in report.findings if finding.task_id.startswith(task)]
+    if len({finding.task_id for finding in found}) == 1:
+        return found
+    if found:
+        message = f"{task} could be " + ", ".join(for_terminal(finding.task_id) for finding in found)
+        raise UsageError(message, "give more of the id")
+    known = evidence.tasks.filter(evidence.tasks["task_id"].str.starts_with(task))
+    if known.height:
+        row = known.row(0, named=True)
+        message = f"task {for_terminal(row['task_id'])} is not lost: its status is {for_terminal(str(row['status']))}"
+        raise UsageError(message, "explain is about lost rows; forensics audit lists them")
+    message = f"no task row with id {task} among {evidence.tasks.height}"
+    raise UsageError(message, "forensics audit lists the lost rows")

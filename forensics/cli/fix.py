@@ -1,0 +1,115 @@
+"""``forensics fix``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from forensics.cli.options import audited, emit, paths_argument
+from forensics.model.errors import UsageError
+from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Confidence, Verdict
+
+if TYPE_CHECKING:
+    from forensics.model.evidence import Evidence
+    from forensics.model.finding import Finding, Report
+    from forensics.writers.sql import Inputs
+
+_INCLUDED = ("interrupted", "healed")
+
+
+@click.command("fix")
+@paths_argument
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The script to write."
+)
+@click.option(
+    "--undo", type=click.Path(dir_okay=False, path_type=Path), help="Also write the script that takes it back."
+)
+@click.option(
+    "--include", default="", metavar="WHAT,…", help="Also correct: interrupted, healed (clears the stale error)."
+)
+@click.option("--exclude", default="", metavar="VERDICT,…", help="Leave out: false_lost, failed or replayed.")
+@click.option(
+    "--min-confidence",
+    type=click.Choice([confidence.value for confidence in Confidence]),
+    default=Confidence.STRONG.value,
+    show_default=True,
+    help="Correct only rows proven at least this firmly.",
+)
+def command(
+    paths: tuple[str, ...], output: Path, undo: Path | None, include: str, exclude: str, min_confidence: str
+) -> None:
+    """Write a guarded SQL script that corrects the registry; the registry itself is not touched.
+
+    The script changes all of its rows or none: every old value is compared first. It can be run again, and undone.
+
+    \b
+    Example:
+      forensics fix ~/.openclaw /tmp/openclaw -o fix.sql --undo undo.sql
+      (stop the gateway, back up)
+      sqlite3 -bail ~/.openclaw/tasks/runs.sqlite < fix.sql
+    """  # noqa: D301
+    included, excluded = _chosen(include, _INCLUDED, "--include"), _chosen(exclude, CORRECTED_BY_DEFAULT, "--exclude")
+    evidence, report = audited(paths, None)
+    from forensics.parsers.task_registry import raw_values
+    from forensics.writers.sql import GUARDS, TOUCHED, plan_corrections, plan_healed, selected, write_fix, write_undo
+
+    findings = selected(
+        report,
+        include=[Verdict(name) for name in included if name != "healed"],
+        exclude=[Verdict(name) for name in excluded],
+        minimum=Confidence(min_confidence),
+    )
+    healed = report.summary.healed if "healed" in included else ()
+    source = _registry_of(findings, healed, evidence)
+    path = evidence.files[source]
+    companions = [beside for ending in ("-wal", "-journal") if (beside := path.with_name(path.name + ending)).is_file()]
+    wanted = [finding.task_id for finding in findings]
+    stored = raw_values(path, companions, [*wanted, *healed], [*TOUCHED, *GUARDS])
+    planned = plan_corrections(findings, stored, report)
+    planned += plan_healed({task_id: stored[task_id] for task_id in healed if task_id in stored})
+    inputs = _inputs(report, source)
+    emit(write_fix(planned, inputs, report), output)
+    if undo is not None:
+        emit(write_undo(planned, inputs, report), undo)
+    left = report.summary.lost - len(findings)
+    click.echo(f"{output}: {len(planned)} rows to correct; {left} lost rows are left as they are", err=True)
+
+
+def _chosen(text: str, allowed: tuple[str, ...], option: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = sorted(set(names) - set(allowed))
+    if unknown:
+        message = f"{option}: {', '.join(unknown)} cannot be chosen here"
+        raise UsageError(message, "choose from " + ", ".join(allowed))
+    return names
+
+
+def _registry_of(findings: list[Finding], healed: tuple[str, ...], evidence: Evidence) -> int:
+    """Give the one registry that all rows lie in.
+
+    Raises:
+        UsageError: they lie in several.
+
+    """
+    from forensics.model.verdicts import SourceKind
+
+    rows = evidence.tasks.filter(evidence.tasks["task_id"].is_in(list(healed)))
+    sources = {finding.source for finding in findings} | set(rows["source"].to_list())
+    if not sources:
+        registries = evidence.sources.filter(evidence.sources["kind"] == SourceKind.TASK_REGISTRY)
+        sources = set(registries["id"].to_list()[:1])
+    if len(sources) > 1:
+        paths = dict(evidence.sources.select("id", "path").iter_rows())
+        message = "the rows lie in several registries: " + ", ".join(paths[source] for source in sorted(sources))
+        raise UsageError(message, "run fix once for each of them")
+    return int(sources.pop())
+
+
+def _inputs(report: Report, registry: int) -> Inputs:
+    from forensics.writers.sql import Inputs
+
+    files = report.sources.select("path", "sha256").drop_nulls()
+    return Inputs(report.paths()[registry], tuple((path, sha256) for path, sha256 in files.iter_rows()))

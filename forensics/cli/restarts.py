@@ -1,0 +1,37 @@
+"""``forensics restarts``."""
+
+from __future__ import annotations
+
+import click
+
+from forensics.cli.options import emit, format_option, given_or_default, paths_argument
+from forensics.model.errors import NothingToReadError
+
+
+@click.command("restarts")
+@paths_argument
+@format_option("text", "json")
+def command(paths: tuple[str, ...], form: str) -> None:
+    """Show the restart ledger: every window from the first sign of going down to ready again.
+
+    \b
+    Example:
+      forensics restarts /tmp/openclaw
+    """  # noqa: D301
+    from forensics.correlator.audit import restart_ledger
+    from forensics.model.policy import Policy
+    from forensics.model.verdicts import SourceKind
+    from forensics.parsers.load import load_evidence
+    from forensics.writers.json import write_restarts_json
+    from forensics.writers.ledger import write_restarts
+
+    evidence = load_evidence(given_or_default(paths))
+    if not (evidence.sources["kind"] == SourceKind.GATEWAY_LOG).any():
+        raise NothingToReadError(
+            "no gateway log behind the given paths", "name the folder with openclaw-YYYY-MM-DD.log"
+        )
+    restarts = restart_ledger(evidence, Policy())
+    if form == "json":
+        emit(write_restarts_json(evidence.sources, restarts), None)
+    else:
+        emit(write_restarts(restarts, evidence.sources), None)

@@ -1,0 +1,166 @@
+"""Everything as JSON: contract ``forensics.audit/1``, described by the JSON Schema that ships with the package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from importlib.resources import files
+
+import polars as pl
+
+from forensics import __version__
+from forensics.model.finding import Citation, Finding, Report, Restart
+from forensics.model.verdicts import CORRECTED_BY_DEFAULT
+from forensics.writers.wording import why
+
+AUDIT_CONTRACT = "forensics.audit/1"
+_SOURCE_FIELDS = (
+    "id",
+    "path",
+    "kind",
+    "gateway",
+    "sha256",
+    "bytes",
+    "lines",
+    "records",
+    "skipped",
+    "rejected",
+    "first_at",
+    "last_at",
+    "timezone",
+    "detected_by",
+)
+
+
+def write_json(report: Report) -> str:
+    """Give the audit as JSON.
+
+    Source: design §7, contract ``forensics.audit/1``; times are RFC 3339 UTC with milliseconds, absent is null.
+    """
+    return _dumped(audit_document(report))
+
+
+def write_explanation_json(report: Report, findings: Iterable[Finding]) -> str:
+    """Give some findings, with their restarts, as JSON."""
+    found = list(findings)
+    named = {(finding.gateway, finding.restart) for finding in found}
+    document = _head("forensics.explain/1", report) | {
+        "sources": _sources(report.sources),
+        "restarts": [_restart(restart) for restart in report.restarts if (restart.gateway, restart.id) in named],
+        "findings": [_finding(finding, report.paths()) for finding in found],
+    }
+    return _dumped(document)
+
+
+def write_restarts_json(sources: pl.DataFrame, restarts: Iterable[Restart]) -> str:
+    """Give the restart ledger as JSON."""
+    document = {"schema": "forensics.restarts/1", "tool": _tool(), "sources": _sources(sources)}
+    return _dumped(document | {"restarts": [_restart(restart) for restart in restarts]})
+
+
+def write_sources_json(sources: pl.DataFrame, notices: pl.DataFrame, missing: Iterable[str]) -> str:
+    """Give what was read, and how, as JSON."""
+    document = {"schema": "forensics.sources/1", "tool": _tool(), "sources": _sources(sources)}
+    return _dumped(document | {"missing": list(missing), "notices": _notices(notices)})
+
+
+def write_check_json(report: Report, failing: Iterable[Finding], fail_on: Iterable[str]) -> str:
+    """Give the outcome of a check as JSON: the audit, and which findings fail it."""
+    failed = [{"gateway": finding.gateway, "task_id": finding.task_id} for finding in failing]
+    document = {"schema": "forensics.check/1", "tool": _tool(), "fail_on": list(fail_on), "passed": not failed}
+    return _dumped(document | {"failing": failed, "audit": audit_document(report)})
+
+
+def audit_document(report: Report) -> dict[str, object]:
+    """Give the audit as a JSON document."""
+    paths = report.paths()
+    summary = report.summary
+    return _head(AUDIT_CONTRACT, report) | {
+        "policy": report.policy.as_text(),
+        "sources": _sources(report.sources),
+        "notices": _notices(report.notices),
+        "summary": {
+            "tasks": summary.tasks,
+            "lost": summary.lost,
+            "healed": list(summary.healed),
+            "healed_aborted": list(summary.healed_aborted),
+            "verdicts": summary.verdicts,
+            "before": asdict(summary.before),
+            "after": asdict(summary.after),
+        },
+        "restarts": [_restart(restart) for restart in report.restarts],
+        "findings": [_finding(finding, paths) for finding in report.findings],
+    }
+
+
+def audit_schema() -> dict[str, object]:
+    """Give the JSON Schema of the audit."""
+    loaded: dict[str, object] = json.loads((files("forensics") / "schema" / "audit-1.json").read_text("utf-8"))
+    return loaded
+
+
+def _head(contract: str, report: Report) -> dict[str, object]:
+    return {"schema": contract, "tool": _tool(), "now": _time(report.now)}
+
+
+def _tool() -> dict[str, str]:
+    return {"name": "forensics", "version": __version__}
+
+
+def _finding(finding: Finding, paths: Mapping[int, str]) -> dict[str, object]:
+    corrected = finding.correction if finding.verdict in CORRECTED_BY_DEFAULT else None
+    return {
+        "task_id": finding.task_id,
+        "gateway": finding.gateway,
+        "source": finding.source,
+        "line": finding.line,
+        "runtime": finding.runtime,
+        "job_id": finding.job_id,
+        "job_name": finding.job_name,
+        "run_id": finding.run_id,
+        "started_at": _time(finding.started_at),
+        "lost_at": _time(finding.lost_at),
+        "projected": finding.projected,
+        "verdict": finding.verdict,
+        "cause": finding.cause,
+        "confidence": finding.confidence,
+        "severity": finding.severity,
+        "reasons": list(finding.reasons),
+        "why": why(finding, paths),
+        "restart": finding.restart,
+        "run": _values(asdict(finding.run)) if finding.run else None,
+        "corrected": _values(asdict(corrected)) if corrected else None,
+        "evidence": [_citation(fact) for fact in finding.evidence],
+    }
+
+
+def _restart(restart: Restart) -> dict[str, object]:
+    told = {name: getattr(restart, name) for name in Restart.__slots__ if name != "evidence"}
+    lines = [{"source": f.source, "line": f.line, "at": _time(f.at), "text": f.text} for f in restart.evidence]
+    return _values(told) | {"evidence": lines}
+
+
+def _citation(fact: Citation) -> dict[str, object]:
+    return _values(asdict(fact))
+
+
+def _sources(sources: pl.DataFrame) -> list[dict[str, object]]:
+    return [_values({name: row[name] for name in _SOURCE_FIELDS}) for row in sources.iter_rows(named=True)]
+
+
+def _notices(notices: pl.DataFrame) -> list[dict[str, object]]:
+    return list(notices.iter_rows(named=True))
+
+
+def _values(told: Mapping[str, object]) -> dict[str, object]:
+    return {name: _time(value) if isinstance(value, datetime) else value for name, value in told.items()}
+
+
+def _time(time: datetime | None) -> str | None:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z" if time else None
+
+
+def _dumped(document: Mapping[str, object]) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"

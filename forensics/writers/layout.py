@@ -1,0 +1,39 @@
+"""Tables for terminals and Markdown; every cell is escaped here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
+
+from forensics.model.escape import for_markdown, for_terminal, shortened
+from forensics.model.finding import Finding, Report
+
+_SHORT_ID = 8
+_NAME_WIDTH = 32
+
+
+def text_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, indent: str = "") -> str:
+    """Give a plain table; cells are shown as they are, never read as numbers."""
+    cells = [[for_terminal(cell) for cell in row] for row in rows]
+    table = tabulate(cells, headers=headers, tablefmt="simple", disable_numparse=True)
+    return "\n".join((indent + line).rstrip() for line in table.splitlines())
+
+
+def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Give a Markdown table."""
+    cells = [[for_markdown(cell) for cell in row] for row in rows]
+    return tabulate(cells, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def short_ids(report: Report) -> dict[tuple[str, str], str]:
+    """Give each finding's task id, as short as tells all of them apart, but never shorter than eight characters."""
+    ids = sorted({finding.task_id for finding in report.findings})
+    longest = max((len(task_id) for task_id in ids), default=_SHORT_ID)
+    length = next((n for n in range(_SHORT_ID, longest + 1) if len({i[:n] for i in ids}) == len(ids)), longest)
+    return {(finding.gateway, finding.task_id): finding.task_id[:length] for finding in report.findings}
+
+
+def job_of(finding: Finding) -> str:
+    """Give the name of a finding's job, shortened, or its id."""
+    return shortened(finding.job_name or finding.job_id or "-", _NAME_WIDTH)

@@ -1,0 +1,110 @@
+"""The audit as Markdown, for an issue or a post-mortem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from forensics.model.escape import for_markdown
+from forensics.model.finding import Finding, Report
+from forensics.writers.layout import job_of, markdown_table, short_ids
+from forensics.writers.wording import VERDICTS, closing, place, stamp, why
+
+
+def write_markdown(report: Report) -> str:
+    """Give the audit as Markdown, with the chain of evidence of every finding."""
+    return "\n".join(_sections(report)) + "\n"
+
+
+def _sections(report: Report) -> Iterator[str]:
+    yield "# Corrected task audit"
+    yield ""
+    yield f"**{closing(report)}**"
+    yield ""
+    yield f"{report.summary.tasks} task rows, as of {stamp(report.now)} UTC."
+    yield ""
+    yield _counts(report)
+    if report.findings:
+        yield "\n## Lost rows\n"
+        yield _findings(report)
+        yield "\n## Evidence\n"
+        for finding in report.findings:
+            yield from _evidence(finding, report)
+    if report.summary.healed:
+        yield "\n## Healed rows\n"
+        yield from (f"- `{task_id}`" for task_id in report.summary.healed)
+    if report.restarts:
+        yield "\n## Restarts\n"
+        yield _restarts(report)
+    yield "\n## Sources\n"
+    yield _sources(report)
+    if report.notices.height:
+        yield "\n## Notices\n"
+        yield _notices(report)
+
+
+def _counts(report: Report) -> str:
+    before, after = report.summary.before, report.summary.after
+    rows = [
+        ("errors", str(before.errors), str(after.errors)),
+        ("warnings", str(before.warnings), str(after.warnings)),
+        *((code, str(count), str(after.by_code[code])) for code, count in before.by_code.items()),
+    ]
+    return markdown_table(("`openclaw tasks audit`", "before", "after"), rows)
+
+
+def _findings(report: Report) -> str:
+    ids, paths = short_ids(report), report.paths()
+    rows = [
+        (
+            ids[finding.gateway, finding.task_id],
+            job_of(finding),
+            stamp(finding.lost_at),
+            finding.verdict,
+            finding.cause,
+            finding.confidence or "-",
+            why(finding, paths),
+        )
+        for finding in report.findings
+    ]
+    return markdown_table(("task", "job", "lost at (UTC)", "verdict", "cause", "confidence", "why"), rows)
+
+
+def _evidence(finding: Finding, report: Report) -> Iterator[str]:
+    paths = report.paths()
+    yield f"### {for_markdown(finding.task_id)}: {finding.verdict}\n"
+    yield f"{VERDICTS[finding.verdict].capitalize()}.\n"
+    rows = [(stamp(fact.at), fact.role, fact.text, place(fact, paths)) for fact in finding.evidence]
+    yield markdown_table(("at (UTC)", "what", "text", "where"), rows)
+    yield ""
+
+
+def _restarts(report: Report) -> str:
+    rows = [
+        (
+            restart.id,
+            restart.kind,
+            restart.process,
+            stamp(restart.down_at),
+            stamp(restart.ready_at),
+            restart.reason or "-",
+        )
+        for restart in report.restarts
+    ]
+    return markdown_table(("restart", "kind", "process", "down (UTC)", "ready (UTC)", "reason"), rows)
+
+
+def _sources(report: Report) -> str:
+    rows = [
+        (row["path"], row["kind"], str(row["records"]), str(row["skipped"]), str(row["rejected"]), row["sha256"] or "-")
+        for row in report.sources.iter_rows(named=True)
+    ]
+    return markdown_table(("file", "kind", "records", "skipped", "rejected", "SHA-256"), rows)
+
+
+def _notices(report: Report) -> str:
+    paths = report.paths()
+    rows = [
+        (row["level"], paths.get(row["source"], ""), "" if row["line"] is None else str(row["line"]), row["message"])
+        for row in report.notices.iter_rows(named=True)
+    ]
+    return markdown_table(("level", "file", "line", "what"), rows)

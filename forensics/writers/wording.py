@@ -1,0 +1,143 @@
+"""Sentences for verdicts and reasons: the same words in every report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from forensics.model.finding import Citation, Finding, Report
+from forensics.model.verdicts import Cause, EvidenceRole, Reason, Verdict
+
+VERDICTS: dict[Verdict, str] = {
+    Verdict.FALSE_LOST: "the run was recorded ok; the row is wrong",
+    Verdict.FAILED: "the run was recorded as an error; it failed, it was not lost",
+    Verdict.REPLAYED: "the run died with a restart; another run of the job did its work",
+    Verdict.INTERRUPTED: "the run died with a restart; nothing stood in for it",
+    Verdict.UNEXPLAINED: "the run left no record although everything is covered, and nothing killed it",
+    Verdict.UNDETERMINED: "the evidence does not decide; the verdict is withheld",
+    Verdict.NOT_APPLICABLE: "not a cron row marked by the sweep; the rule does not apply",
+}
+
+CAUSES: dict[Cause, str] = {
+    Cause.PROJECTION: "a separate command-line process showed a running row as lost",
+    Cause.RESTART: "a restart emptied the list of running jobs before the sweep looked",
+    Cause.CATCH_UP: "a start-up catch-up run is not on the list of running jobs",
+    Cause.MANUAL_RUN: "a manual run is not on the list of running jobs",
+    Cause.NO_RESTART: "the sweep marked it with no restart near",
+    Cause.UNKNOWN: "the gateway log does not cover the mark",
+}
+
+REASONS: dict[Reason, str] = {
+    Reason.OWN_RECORD: "its own record says so",
+    Reason.TWO_RECORDS: "a start-up line assumed it interrupted, its real end was recorded later",
+    Reason.LEDGER_WARNING: "the gateway logged that it could not write this run's end into the registry",
+    Reason.JOB_STATE: "the job's last-run state says so",
+    Reason.ABORTED_OK: "its ok has neither summary nor usage and ends inside a restart: it was aborted",
+    Reason.MAYBE_ABORTED: "its ok has neither summary nor usage, its end is not covered: it may have been aborted",
+    Reason.INSTANT_OK: "its ok took milliseconds although the row was active for minutes: recorded when enqueued",
+    Reason.INTERRUPTED_RECORD: "its own record says interrupted by a restart",
+    Reason.PROCESS_REPLACED: "the process that ran it was replaced before it could end",
+    Reason.TIME_PASSED: "the longest it could have run is over and no other record came",
+    Reason.MARKER: "the next start-up names it as in flight",
+    Reason.STAND_IN: "a later run stood in for it",
+    Reason.STAND_IN_TAKEN: "the run that followed stands in for a later lost row of the job",
+    Reason.NEXT_RUN_OK: "a later regular run was recorded ok, which is another run",
+    Reason.MAY_STILL_RUN: "it could still run where the run log ends: hand over a later copy of the state directory",
+    Reason.BATCH_OPEN: "another run of its batch has no record either: none of the batch was written yet",
+    Reason.START_MISMATCH: "a record starts within a second of it, fits no other row, and may be its own",
+    Reason.CONFLICT: "its records contradict each other",
+    Reason.AMBIGUOUS_ROWS: "more than one row claims the same run record",
+    Reason.PROCESS_KEPT: "the restart kept the process, so the interrupted record is only an assumption",
+    Reason.NO_START: "the row has no start",
+    Reason.NO_STATUS: "its record has no status",
+    Reason.RUN_LOG_ABSENT: "no cron run logs were given: hand over cron/runs of this gateway",
+    Reason.RUN_LOG_MISSING: "the job's run log is missing although it finished runs: hand over cron/runs/<job>.jsonl",
+    Reason.RUN_LOG_PRUNED: "the run log was pruned past its start: hand over an older copy of it",
+    Reason.RUN_LOG_DAMAGED: "the run log has unreadable lines, one of which may be its record: hand over another copy",
+    Reason.GATEWAY_LOG_ABSENT: "no gateway log was given: hand over the log files of those days",
+    Reason.GATEWAY_LOG_GAP: "the gateway log does not reach its possible end: hand over the log files of those days",
+    Reason.NO_RECORD: "no record of it",
+    Reason.NO_DEATH: "no process end in that time",
+    Reason.NOT_CRON: "not a cron row",
+    Reason.OTHER_ERROR: "lost with another error text",
+}
+
+_PLACED: dict[Reason, EvidenceRole] = {
+    Reason.OWN_RECORD: EvidenceRole.FINISH,
+    Reason.JOB_STATE: EvidenceRole.FINISH,
+    Reason.LEDGER_WARNING: EvidenceRole.FINISH,
+    Reason.ABORTED_OK: EvidenceRole.FINISH,
+    Reason.INTERRUPTED_RECORD: EvidenceRole.FINISH,
+    Reason.CONFLICT: EvidenceRole.FINISH,
+    Reason.MARKER: EvidenceRole.MARKER,
+    Reason.STAND_IN: EvidenceRole.STAND_IN,
+    Reason.NEXT_RUN_OK: EvidenceRole.NEAR_MISS,
+    Reason.START_MISMATCH: EvidenceRole.NEAR_MISS,
+}
+
+
+def why(finding: Finding, paths: Mapping[int, str]) -> str:
+    """Say in one line why a finding has its verdict, each proof with its place."""
+    return "; ".join(_reason(finding, Reason(code), paths) for code in finding.reasons)
+
+
+def place(citation: Citation, paths: Mapping[int, str]) -> str:
+    """Give where a fact stands: ``file:line``, ``file rowid n`` for a database, or nothing for a fact of absence."""
+    if citation.source is None:
+        return ""
+    path = paths[citation.source]
+    if citation.line is None:
+        return path
+    return f"{path} rowid {citation.line}" if citation.role in _ROW_ROLES else f"{path}:{citation.line}"
+
+
+def closing(report: Report) -> str:
+    """Give the one sentence that sums an audit up."""
+    counted = report.summary.verdicts
+    total = report.summary.lost
+    if not total:
+        return f"No row is lost: {report.summary.tasks} task rows were read."
+    false = counted[Verdict.FALSE_LOST]
+    explained = counted[Verdict.FAILED] + counted[Verdict.REPLAYED]
+    real = counted[Verdict.INTERRUPTED] + counted[Verdict.UNEXPLAINED]
+    parts = [f"Of {total} lost {_rows(total)} {false} {_was(false)} recorded ok"]
+    if explained:
+        parts.append(f"{explained} {_was(explained)} no loss either but failed or replayed")
+    parts.append(f"{real} {_is(real)} a real loss" if real == 1 else f"{real} {_is(real)} real losses")
+    if counted[Verdict.UNDETERMINED]:
+        parts.append(f"{counted[Verdict.UNDETERMINED]} cannot be decided on this evidence")
+    if counted[Verdict.NOT_APPLICABLE]:
+        parts.append(f"{counted[Verdict.NOT_APPLICABLE]} {_is(counted[Verdict.NOT_APPLICABLE])} outside the rule")
+    return "; ".join(parts) + "."
+
+
+def stamp(time: datetime | None) -> str:
+    """Give a time in UTC for people, to the millisecond.
+
+    >>> from datetime import UTC
+    >>> stamp(datetime(2026, 4, 17, 7, 40, 44, tzinfo=UTC))
+    '2026-04-17 07:40:44.000'
+    """
+    return time.strftime("%Y-%m-%d %H:%M:%S.") + f"{time.microsecond // 1000:03d}" if time else "-"
+
+
+_ROW_ROLES = (EvidenceRole.START, EvidenceRole.LOST_MARK)
+
+
+def _reason(finding: Finding, reason: Reason, paths: Mapping[int, str]) -> str:
+    sentence = REASONS[reason]
+    role = _PLACED.get(reason)
+    cited = next((fact for fact in finding.evidence if fact.role == role and fact.line is not None), None)
+    return f"{sentence} ({place(cited, paths)})" if cited else sentence
+
+
+def _rows(count: int) -> str:
+    return "row" if count == 1 else "rows"
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
