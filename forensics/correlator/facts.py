@@ -15,26 +15,29 @@ MANUAL = "manual:"
 
 
 def newest_state(tasks: pl.DataFrame) -> pl.DataFrame:
-    """Keep one row per task: that of the registry written last; a row lost in an older copy may be healed in a newer.
+    """Keep one row per task: a registry's before an export's, a later state before an earlier, a projected row last.
 
     Shape: as ``tasks``; key (gateway, task_id). Rows that belong to no gateway are left out.
-    Source: design §6, gateways. "Last" is judged by the stamps inside a registry, not by file times.
+    Source: design §6, gateways. "Later" is judged by the stamps inside a registry, not by file times.
     """
     written = pl.max_horizontal("created_at", "started_at", "ended_at", "last_event_at")
     return (
         tasks.filter(pl.col("gateway").is_not_null())
-        .with_columns(written.max().over("source").alias("written_at"))
+        .with_columns(
+            written.max().over("source").alias("written_at"), (pl.col("registry") == "store").alias("is_store")
+        )
         .sort(
             "gateway",
             "task_id",
+            "is_store",
             "projected",
             "written_at",
             "source",
             "line",
-            descending=[False, False, True, False, False, False],
+            descending=[False, False, False, True, False, False, False],
         )
         .unique(["gateway", "task_id"], keep="last", maintain_order=True)
-        .drop("written_at")
+        .drop("written_at", "is_store")
     )
 
 

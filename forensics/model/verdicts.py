@@ -127,6 +127,7 @@ class SourceKind(StrEnum):
 
     TASK_REGISTRY = "task_registry"
     TASK_REGISTRY_WAL = "task_registry_wal"
+    TASK_EXPORT = "task_export"
     CRON_RUN_LOG = "cron_run_log"
     JOB_STORE = "job_store"
     JOB_STATE = "job_state"

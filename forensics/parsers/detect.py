@@ -14,6 +14,7 @@ from forensics.parsers.cron_runs import is_run_record
 from forensics.parsers.files import content_of, head_of
 from forensics.parsers.gateway_log import is_log_record
 from forensics.parsers.job_store import store_kind
+from forensics.parsers.task_export import document_in, is_task_export
 from forensics.parsers.task_registry import SHM_MAGICS, SQLITE_MAGIC, WAL_MAGICS
 
 _HEAD_BYTES = 1 << 18
@@ -109,12 +110,14 @@ def _detect_lines(head: bytes) -> Detected | None:
 
 
 def _detect_document(path: Path, head: bytes) -> Detected | None:
-    if not head.lstrip().startswith(b"{") or path.stat().st_size > _LARGEST_DOCUMENT_BYTES:
+    if path.stat().st_size > _LARGEST_DOCUMENT_BYTES:
         return None
-    document = _json_of(head) or _json_of(content_of(path))
+    document = document_in(head) or (document_in(content_of(path)) if len(head) == _HEAD_BYTES else None)
     kind = store_kind(document)
     if kind is not None:
         return Detected(kind, "a JSON document with version and jobs")
+    if is_task_export(document):
+        return Detected(SourceKind.TASK_EXPORT, "JSON of tasks list, show or audit")
     return Detected(SourceKind.OTHER, "a JSON document without evidence") if isinstance(document, dict) else None
 
 

@@ -21,10 +21,12 @@ from forensics.parsers.gateway_log import parse_gateway_log
 from forensics.parsers.job_store import parse_job_store
 from forensics.parsers.parsed import Parsed
 from forensics.parsers.placing import Placed, place
+from forensics.parsers.task_export import parse_task_export
 from forensics.parsers.task_registry import parse_task_registry
 
 EVIDENCE_KINDS = (
     SourceKind.TASK_REGISTRY,
+    SourceKind.TASK_EXPORT,
     SourceKind.CRON_RUN_LOG,
     SourceKind.JOB_STORE,
     SourceKind.JOB_STATE,
@@ -135,6 +137,7 @@ def _parse(reading: _Reading, notices: list[dict[str, object]]) -> None:
     path, kind = reading.found.path, reading.detected.kind
     parsers: dict[SourceKind, Callable[[], Parsed]] = {
         SourceKind.TASK_REGISTRY: lambda: parse_task_registry(path, reading.companions),
+        SourceKind.TASK_EXPORT: lambda: parse_task_export(path),
         SourceKind.CRON_RUN_LOG: lambda: parse_run_log(path),
         SourceKind.GATEWAY_LOG: lambda: parse_gateway_log(path),
         SourceKind.JOB_STORE: lambda: parse_job_store(path, SourceKind.JOB_STORE),

@@ -64,7 +64,7 @@ def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
         tables = _tables(database)
         if TABLE not in tables:
             return _without_tasks(path, tables, companions)
-        return _rows_of(database, path)
+        return _rows_of(database)
 
 
 def raw_values(
@@ -128,7 +128,7 @@ def _without_tasks(path: Path, tables: set[str], companions: list[Path]) -> Pars
     return parsed
 
 
-def _rows_of(database: sqlite3.Connection, path: Path) -> Parsed:
+def _rows_of(database: sqlite3.Connection) -> Parsed:
     parsed = Parsed(SourceKind.TASK_REGISTRY, "an SQLite database with table task_runs")
     present = _columns(database)
     missing = [name for name in _REQUIRED if name not in present]
@@ -147,7 +147,7 @@ def _rows_of(database: sqlite3.Connection, path: Path) -> Parsed:
     if parsed.rejected:
         parsed.notices.add("no_task_id", f"{parsed.rejected} rows without a task id", level="error")
     parsed.records = usable.height
-    parsed.tasks = _typed(usable, path.name)
+    parsed.tasks = _typed(usable)
     stamps = pl.concat([parsed.tasks[name] for name in _TIME_COLUMNS if name != "cleanup_after"])
     parsed.spans([stamps.min(), stamps.max()])
     return parsed
@@ -192,7 +192,7 @@ def _note_bad_values(stored: pl.DataFrame, parsed: Parsed) -> None:
         parsed.notices.add("out_of_range", f"{columns} holds no epoch millisecond; it is read as unknown", line)
 
 
-def _typed(stored: pl.DataFrame, registry: str) -> pl.DataFrame:
+def _typed(stored: pl.DataFrame) -> pl.DataFrame:
     return stored.select(
         pl.lit(None, pl.String).alias("gateway"),
         pl.lit(None, pl.UInt32).alias("source"),
@@ -202,6 +202,6 @@ def _typed(stored: pl.DataFrame, registry: str) -> pl.DataFrame:
             for name in TASKS
             if name in _TIME_COLUMNS or name in _TEXT_COLUMNS
         ),
-        pl.lit(registry).alias("registry"),
+        pl.lit("store").alias("registry"),
         pl.lit(value=False).alias("projected"),
     ).select(list(TASKS))
