@@ -24,6 +24,7 @@ def cited(rows: pl.DataFrame, restart_evidence: pl.DataFrame) -> pl.DataFrame:
         _of_restart(rows, restart_evidence),
         _of_run_log(rows),
         _of_gateway_log(rows),
+        _of_possible_end(rows),
     ]
     order = pl.col("role").replace_strict(_ROLE_ORDER, return_dtype=pl.Int8)
     return (
@@ -50,7 +51,11 @@ def _of_row(rows: pl.DataFrame) -> list[pl.DataFrame]:
     shown_run = pl.coalesce("run_id", pl.lit("none"))
     started = pl.format("task row started, run id {}", shown_run)
     error = pl.coalesce("error", pl.lit("(no error text)"))
-    marked = pl.format("task row marked lost: {}", error)
+    together = pl.len().over("gateway", "lost_at") - 1
+    sweep = (
+        pl.when(together > 0).then(pl.format(", with {} other rows in the same sweep", together)).otherwise(pl.lit(""))
+    )
+    marked = pl.format("task row marked lost by a sweep: {}{}", error, sweep)
     return [
         _fact(rows.filter(pl.col("start").is_not_null()), EvidenceRole.START, "source", "line", "start", started),
         _fact(rows, EvidenceRole.LOST_MARK, "source", "line", "lost_at", marked),
@@ -115,20 +120,16 @@ def _of_run_log(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(found & lines.is_not_null())
         .then(reads)
         .when(lines.is_not_null() & (state == COVERED))
-        .then(pl.format("looked for a record of this run: none in {} lines, copied at {} or later", lines, until))
+        .then(pl.format("record of this run: none among {} lines, copied at {} or later", lines, until))
         .when(state == Reason.RUN_LOG_PRUNED)
-        .then(
-            pl.format("looked for a record of this run: none, but the log of {} lines was pruned past its start", lines)
-        )
+        .then(pl.format("record of this run: none, but the log of {} lines was pruned past its start", lines))
         .when(state == Reason.RUN_LOG_DAMAGED)
-        .then(pl.format("looked for a record of this run: none, but some of the {} lines cannot be read", lines))
+        .then(pl.format("record of this run: none, but some of the {} lines cannot be read", lines))
         .when(state == COVERED)
-        .then(pl.format("looked for a run log of the job: none, so no run of it had finished by {}", until))
+        .then(pl.format("run log of the job: no file, so no run of it had finished by {}", until))
         .when(state == Reason.RUN_LOG_MISSING)
-        .then(
-            pl.lit("looked for the run log of the job: it is missing, although runs of it are known to have finished")
-        )
-        .otherwise(pl.lit("looked for cron run logs: none were given"))
+        .then(pl.lit("run log of the job: no file, although runs of it are known to have finished"))
+        .otherwise(pl.lit("cron run logs: none were given"))
     )
     return _fact(judged, EvidenceRole.COVERAGE, "run_log_source", "no_line", "run_log_until", text)
 
@@ -141,10 +142,28 @@ def _of_gateway_log(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("gateway_log_until").is_not_null())
         .then(pl.format("gateway log covers the run from its start to {}", _stamped("gateway_log_until")))
         .when(pl.col("has_gateway_log"))
-        .then(pl.lit("looked for gateway log lines around the start of the run: the logs given do not reach it"))
-        .otherwise(pl.lit("looked for gateway logs: none were given"))
+        .then(pl.lit("gateway log around the start of the run: the files given do not reach it"))
+        .otherwise(pl.lit("gateway log: none was given"))
     )
     return _fact(judged, EvidenceRole.COVERAGE, "no_source", "no_line", "gateway_log_until", text)
+
+
+def _of_possible_end(rows: pl.DataFrame) -> pl.DataFrame:
+    """Say until when a run without a record of its end could have gone on."""
+    open_ended = rows.filter(
+        pl.col("applies") & pl.col("own_class").is_null() & pl.col("start").is_not_null()
+    ).with_columns(
+        (pl.col("start") + pl.col("longest")).alias("possible_end"),
+        pl.lit(None, pl.Int64).alias("no_line"),
+        pl.lit(None, pl.UInt32).alias("no_source"),
+    )
+    limit = (
+        pl.when(pl.col("timeout_ms").is_not_null())
+        .then(pl.lit("by the job's time-out"))
+        .otherwise(pl.lit("the job has no time-out, by the longest run of the policy"))
+    )
+    text = pl.format("latest possible end of the run: {} ({})", _stamped("possible_end"), limit)
+    return _fact(open_ended, EvidenceRole.COVERAGE, "no_source", "no_line", "possible_end", text)
 
 
 def _stamped(column: str) -> pl.Expr:

@@ -129,6 +129,7 @@ def _reasons_expr() -> pl.Expr:
         pl.col("gateway_log_until") < pl.col("start") + pl.col("longest")
     )
     needs_log = withheld & judged & (silent | unproven) & ~pl.col("process_ended")
+    is_strong = pl.col("identity") == Confidence.STRONG
     told: list[tuple[Reason, pl.Expr]] = [
         (Reason.NOT_CRON, ~pl.col("is_cron")),
         (Reason.OTHER_ERROR, pl.col("is_cron") & ~pl.col("has_lost_error")),
@@ -137,6 +138,9 @@ def _reasons_expr() -> pl.Expr:
         (Reason.CONFLICT, judged & pl.col("own_conflict")),
         (Reason.NO_STATUS, withheld & (pl.col("own_class") == "unknown")),
         (Reason.OWN_RECORD, judged & has_own & (pl.col("own_tier") == 0) & ~pl.col("is_aborted")),
+        (Reason.DERIVED_START, judged & is_strong & pl.col("own_started_at").is_null()),
+        (Reason.RESERVATION, judged & is_strong & pl.col("own_started_at").is_not_null()),
+        (Reason.ONLY_RECORD, judged & (pl.col("identity") == Confidence.WEAK)),
         (Reason.TWO_RECORDS, verdict.is_in([Verdict.FALSE_LOST, Verdict.FAILED]) & pl.col("twin_at").is_not_null()),
         (Reason.JOB_STATE, judged & (pl.col("own_origin") == Origin.JOB_STATE)),
         (Reason.LEDGER_WARNING, judged & (pl.col("own_origin") == Origin.LEDGER_WARNING)),

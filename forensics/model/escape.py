@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+)
+"""All of Unicode's control, format and surrogate characters and its line separators; a table, as regular
+expressions know no categories."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@:])")
 _PLAIN_SQL = re.compile(r"[\x20-\x7e]*")
 
@@ -49,11 +56,13 @@ def sql_literal(value: float | str | bytes | None) -> str:
         return "NULL"
     if isinstance(value, bytes):
         return f"X'{value.hex()}'"
-    if isinstance(value, int | float):
-        return repr(value)
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float):
+        return _real_literal(value)
     if _PLAIN_SQL.fullmatch(value) or (value.isprintable() and not _CONTROL.search(value)):
         return "'" + value.replace("'", "''") + "'"
-    return f"CAST(X'{value.encode('utf-8', 'surrogateescape').hex()}' AS TEXT)"
+    return f"CAST(X'{_encoded(value).hex()}' AS TEXT)"
 
 
 def shortened(text: str, width: int) -> str:
@@ -65,9 +74,28 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
 
+def _real_literal(value: float) -> str:
+    """Give the literal of a real; SQLite has no word for infinity and keeps "no number" as NULL."""
+    if math.isnan(value):
+        return "NULL"
+    if math.isinf(value):
+        return "9e999" if value > 0 else "-9e999"
+    return repr(value)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
 def _spelled(match: re.Match[str]) -> str:
     character = match.group()
     named = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
     if character in named:
         return named[character]
-    return f"\\x{ord(character):02x}" if ord(character) < 0x100 else f"\\u{ord(character):04x}"
+    code = ord(character)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

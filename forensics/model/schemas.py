@@ -38,7 +38,7 @@ TASKS: Schema = _ORIGIN | {
     "registry": pl.String,
     "projected": pl.Boolean,
 }
-"""One row per task row of one registry; ``registry`` is ``store`` or ``export``; ``projected``: lost in an export only."""
+"""One row per task row of one registry; ``registry`` is store or export; ``projected``: lost in an export only."""
 
 RUNS: Schema = _ORIGIN | {
     "job_id": pl.String,

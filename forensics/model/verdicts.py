@@ -66,6 +66,9 @@ class Reason(StrEnum):
     """Short codes behind a verdict; ``forensics.writers.wording`` says each in a sentence."""
 
     OWN_RECORD = "own_record"
+    DERIVED_START = "derived_start"
+    RESERVATION = "reservation"
+    ONLY_RECORD = "only_record"
     TWO_RECORDS = "two_records"
     LEDGER_WARNING = "ledger_warning"
     JOB_STATE = "job_state"

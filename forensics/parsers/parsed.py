@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import polars as pl
 from forensics.model.verdicts import SourceKind
 
 _NOTICES_PER_CODE = 5
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -72,9 +74,9 @@ class Parsed:
 
 
 def well_formed(text: str) -> str:
-    r"""Give text that can be encoded; a lone surrogate from a JSON escape becomes U+FFFD.
+    r"""Give text that can be encoded; a lone surrogate, from a JSON escape or a file name, becomes U+FFFD.
 
     >>> well_formed("a\ud800b")
     'a\ufffdb'
     """
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not text.isascii() else text
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)

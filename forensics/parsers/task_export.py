@@ -45,9 +45,9 @@ _TIMES = {
 
 
 def document_in(data: bytes) -> object:
-    """Give the first JSON object in a text, whatever stands before it; None where there is none.
+    r"""Give the first JSON object in a text, whatever stands before it; None where there is none.
 
-    >>> document_in(b'[warn] gateway not reachable\\n{"count": 0, "tasks": []}')
+    >>> document_in(b'[warn] gateway not reachable\n{"count": 0, "tasks": []}')
     {'count': 0, 'tasks': []}
     """
     text = data.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
@@ -80,6 +80,7 @@ def parse_task_export(path: Path) -> Parsed:
 
     Raises:
         UnreadableError: the file cannot be read.
+
     """
     data = content_of(path)
     parsed = Parsed(SourceKind.TASK_EXPORT, "JSON of tasks list, show or audit")
@@ -113,8 +114,7 @@ def _records_of(document: object) -> Iterator[object]:
         return
     if _is_record(document):
         yield document
-    for entry in _listed(document, "tasks"):
-        yield entry
+    yield from _listed(document, "tasks")
     for finding in _listed(document, "findings"):
         if isinstance(finding, dict) and finding.get("kind", "task") == "task":
             yield finding.get("task")

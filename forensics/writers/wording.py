@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from forensics.model.finding import Citation, Finding, Report
-from forensics.model.verdicts import Cause, EvidenceRole, Reason, Verdict
+from forensics.model.verdicts import Cause, Confidence, EvidenceRole, Reason, Verdict
 
 VERDICTS: dict[Verdict, str] = {
     Verdict.FALSE_LOST: "the run was recorded ok; the row is wrong",
@@ -29,6 +29,9 @@ CAUSES: dict[Cause, str] = {
 
 REASONS: dict[Reason, str] = {
     Reason.OWN_RECORD: "its own record says so",
+    Reason.DERIVED_START: "the record names no start, but its end minus its duration is this row's start",
+    Reason.RESERVATION: "the record names the reservation of this run, just before its start",
+    Reason.ONLY_RECORD: "the record names neither start nor duration; it is the only one before the job's next start",
     Reason.TWO_RECORDS: "a start-up line assumed it interrupted, its real end was recorded later",
     Reason.LEDGER_WARNING: "the gateway logged that it could not write this run's end into the registry",
     Reason.JOB_STATE: "the job's last-run state says so",
@@ -55,7 +58,7 @@ REASONS: dict[Reason, str] = {
     Reason.RUN_LOG_PRUNED: "the run log was pruned past its start: hand over an older copy of it",
     Reason.RUN_LOG_DAMAGED: "the run log has unreadable lines, one of which may be its record: hand over another copy",
     Reason.GATEWAY_LOG_ABSENT: "no gateway log was given: hand over the log files of those days",
-    Reason.GATEWAY_LOG_GAP: "the gateway log does not reach its possible end: hand over the log files of those days",
+    Reason.GATEWAY_LOG_GAP: "the gateway log does not cover it to its possible end: hand over those days' files",
     Reason.NO_RECORD: "no record of it",
     Reason.NO_DEATH: "no process end in that time",
     Reason.NOT_CRON: "not a cron row",
@@ -97,18 +100,18 @@ def closing(report: Report) -> str:
     total = report.summary.lost
     if not total:
         return f"No row is lost: {report.summary.tasks} task rows were read."
-    false = counted[Verdict.FALSE_LOST]
-    explained = counted[Verdict.FAILED] + counted[Verdict.REPLAYED]
+    weak = sum(finding.confidence is Confidence.WEAK for finding in report.findings)
     real = counted[Verdict.INTERRUPTED] + counted[Verdict.UNEXPLAINED]
-    parts = [f"Of {total} lost {_rows(total)} {false} {_was(false)} recorded ok"]
-    if explained:
-        parts.append(f"{explained} {_was(explained)} no loss either but failed or replayed")
-    parts.append(f"{real} {_is(real)} a real loss" if real == 1 else f"{real} {_is(real)} real losses")
-    if counted[Verdict.UNDETERMINED]:
-        parts.append(f"{counted[Verdict.UNDETERMINED]} cannot be decided on this evidence")
-    if counted[Verdict.NOT_APPLICABLE]:
-        parts.append(f"{counted[Verdict.NOT_APPLICABLE]} {_is(counted[Verdict.NOT_APPLICABLE])} outside the rule")
-    return "; ".join(parts) + "."
+    parts = [
+        (counted[Verdict.FALSE_LOST], "false (recorded ok" + (f", {weak} on weak proof)" if weak else ")")),
+        (counted[Verdict.FAILED], "failed"),
+        (counted[Verdict.REPLAYED], "replayed"),
+        (real, "a real loss" if real == 1 else "real losses"),
+        (counted[Verdict.UNDETERMINED], "withheld (the evidence does not decide)"),
+        (counted[Verdict.NOT_APPLICABLE], "outside the rule"),
+    ]
+    told = ", ".join(f"{count} {what}" for count, what in parts if count or what.startswith("real"))
+    return f"{total} lost {'row' if total == 1 else 'rows'}: {told}."
 
 
 def stamp(time: datetime | None) -> str:
@@ -129,15 +132,3 @@ def _reason(finding: Finding, reason: Reason, paths: Mapping[int, str]) -> str:
     role = _PLACED.get(reason)
     cited = next((fact for fact in finding.evidence if fact.role == role and fact.line is not None), None)
     return f"{sentence} ({place(cited, paths)})" if cited else sentence
-
-
-def _rows(count: int) -> str:
-    return "row" if count == 1 else "rows"
-
-
-def _was(count: int) -> str:
-    return "was" if count == 1 else "were"
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"
