@@ -1,0 +1,36 @@
+"""Fixtures for the whole suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.captures import unpack
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder that archives are unpacked into once per worker."""
+    return tmp_path_factory.mktemp("captures")
+
+
+@pytest.fixture
+def sigterm(unpacked: Path) -> Path:
+    """Give the capture of a SIGTERM restart of release 2026.4.15."""
+    return unpack("2026.4.15-sigterm", unpacked)
+
+
+@pytest.fixture
+def lost_write(unpacked: Path) -> Path:
+    """Give the capture of two runs whose end never reached the registry."""
+    return unpack("2026.4.15-lost-write", unpacked)
+
+
+@pytest.fixture
+def at_root(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in the root of the repository, as the README's commands do."""
+    monkeypatch.chdir(ROOT)
+    return ROOT

@@ -1,0 +1,94 @@
+"""Every set of every captured gateway comes out as its evidence deserves, and is left as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from forensics import audit, load_evidence
+from forensics.model.verdicts import Confidence, Verdict
+from tests.support.captures import EvidenceSet, archived_sets, disagreements, snapshot, unpack, unpacked_sets
+
+CAPTURES = os.environ.get("FORENSICS_CAPTURES")
+"""A folder of whole captures, audited as well when it is named."""
+
+NOT_READ_YET = {
+    ("2026.6.11/restarts", "final"): "the run history lies in table cron_run_logs",
+    ("2026.6.11/upgrade-crafted", "after maintenance --apply"): "the run history lies in table cron_run_logs",
+    ("2026.7.35/upgrade-crafted", "after maintenance --apply"): "the run history lies in table cron_run_logs",
+    ("2026.9.6/upgrade-crafted", "after maintenance --apply"): "the run history lies in imported task rows",
+    ("2026.9.6/upgrade-crafted", "after gateway start"): "the run history lies in imported task rows",
+    ("2026.9.6/upgrade-crafted", "export list alone"): "the run history lies in imported task rows",
+    ("2026.9.6/upgrade-start", "after gateway start"): "the run history lies in imported task rows",
+}
+"""Sets of later releases whose run history is not read: nothing there may be claimed, only withheld."""
+
+
+def assert_never_wrong_about_a_loss(told: EvidenceSet, folder: Path) -> None:
+    report = audit(load_evidence([str(folder / path) for path in told.paths]))
+    for finding in report.of_verdict(Verdict.FALSE_LOST, Verdict.FAILED):
+        if finding.confidence in (Confidence.EXACT, Confidence.STRONG):
+            assert finding.verdict in told.expected["rows"][finding.task_id]["verdict"]
+
+
+@pytest.mark.parametrize("told", list(archived_sets()), ids=str)
+def test_set_has_the_verdicts_its_evidence_deserves(told: EvidenceSet, unpacked: Path) -> None:
+    folder = unpack(told.capture, unpacked)
+    report = audit(load_evidence([str(folder / path) for path in told.paths]))
+    assert disagreements(report, told.expected) == []
+
+
+@pytest.mark.parametrize("capture", sorted({told.capture for told in archived_sets()}))
+def test_evidence_is_left_as_it_was(capture: str, unpacked: Path) -> None:
+    folder = unpack(capture, unpacked)
+    before = snapshot(folder)
+    for told in archived_sets():
+        if told.capture == capture:
+            audit(load_evidence([str(folder / path) for path in told.paths]))
+    assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("capture", "label"),
+    [
+        ("2026.4.15-sigterm", "after-restart-240s"),
+        ("2026.4.15-sigterm", "after-restart-420s"),
+        ("2026.4.15-sigterm", "final"),
+        ("2026.4.15-no-restart", "wait1"),
+        ("2026.4.15-no-restart", "wait2"),
+        ("2026.4.15-no-restart", "wait3"),
+        ("2026.4.15-lost-write", "final"),
+        ("2026.5.7-in-process", "t400"),
+        ("2026.5.7-in-process", "final"),
+        ("2026.5.7-no-restart", "final"),
+        ("2026.5.7-sigterm", "after-restart-240s"),
+        ("2026.5.7-sigterm", "final"),
+    ],
+)
+def test_counts_before_are_those_of_the_gateways_own_audit(capture: str, label: str, unpacked: Path) -> None:
+    folder = unpack(capture, unpacked)
+    export = next(folder.glob(f"exports/*-{label}-tasks-audit.json"))
+    copy = next(path for path in folder.glob(f"snap/*-{label}") if path.name.split("-", 1)[1] == label)
+    told = json.loads(export.read_text("utf-8"))["summary"]
+    counted = audit(load_evidence([str(copy), str(folder / "logs")])).summary.before
+    assert (counted.errors, counted.warnings) == (told["errors"], told["warnings"])
+    assert counted.by_code == told["byCode"]
+
+
+if CAPTURES is not None:
+
+    @pytest.mark.parametrize("told", list(unpacked_sets(Path(CAPTURES))), ids=str)
+    def test_whole_captures(told: EvidenceSet, request: pytest.FixtureRequest) -> None:
+        reason = NOT_READ_YET.get((told.capture, told.name))
+        folder = Path(str(CAPTURES)) / told.capture
+        assert_never_wrong_about_a_loss(told, folder)
+        if reason is not None:
+            request.node.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+        report = audit(load_evidence([str(folder / path) for path in told.paths]))
+        assert disagreements(report, told.expected) == []
+
+    def test_whole_captures_are_there() -> None:
+        assert len(list(unpacked_sets(Path(str(CAPTURES))))) > len(NOT_READ_YET)

@@ -1,0 +1,66 @@
+"""Imports only point down: cli, then writers or parsers, then the correlator, then the model."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "forensics"
+
+ALLOWED = {
+    "model": {"model"},
+    "parsers": {"parsers", "model"},
+    "correlator": {"correlator", "model"},
+    "writers": {"writers", "correlator", "model"},
+    "cli": {"cli", "writers", "correlator", "parsers", "model"},
+}
+SHARED_WRITING = {"layout", "wording"}
+"""What writers share; one writer never imports another."""
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "forensics" and len(parts) > 1:
+                yield parts[1], parts[2] if len(parts) > 2 else ""
+
+
+@pytest.mark.parametrize("layer", sorted(ALLOWED))
+def test_layer_imports_only_what_lies_below(layer: str) -> None:
+    modules = sorted((PACKAGE / layer).glob("*.py"))
+    assert modules
+    wrong = [
+        f"{path.name} imports {target}"
+        for path in modules
+        for target, _ in imports_of(path)
+        if target not in ALLOWED[layer]
+    ]
+    assert wrong == []
+
+
+def test_no_writer_imports_another() -> None:
+    wrong = [
+        f"{path.name} imports {module}"
+        for path in sorted((PACKAGE / "writers").glob("*.py"))
+        for target, module in imports_of(path)
+        if target == "writers" and module not in SHARED_WRITING
+    ]
+    assert wrong == []
+
+
+def test_only_the_command_line_reads_the_environment_or_the_clock() -> None:
+    banned = ("os.environ", "datetime.now(", "time.time(", "print(", "sys.exit")
+    wrong = [
+        f"{path.relative_to(PACKAGE)}: {word}"
+        for layer in ("model", "parsers", "correlator", "writers")
+        for path in sorted((PACKAGE / layer).glob("*.py"))
+        for word in banned
+        if word in path.read_text("utf-8")
+    ]
+    assert wrong == []

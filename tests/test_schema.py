@@ -1,0 +1,70 @@
+"""The JSON audit keeps its contract, on every sample and every captured gateway."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from forensics import audit, load_evidence, write_json
+from forensics.writers.json import audit_schema
+from tests.support.captures import EvidenceSet, archived_sets, unpack
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+NAMES = sorted(path.parent.name for path in SAMPLES.glob("*/truth.json"))
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    Draft202012Validator.check_schema(audit_schema())
+    return Draft202012Validator(audit_schema())
+
+
+def audited(paths: list[str]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(write_json(audit(load_evidence(paths))))
+    return document
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_samples_keep_the_contract(name: str, validator: Draft202012Validator) -> None:
+    assert [error.message for error in validator.iter_errors(audited([str(SAMPLES / name)]))] == []
+
+
+@pytest.mark.parametrize("told", [told for told in archived_sets() if told.name == "final"], ids=str)
+def test_captures_keep_the_contract(told: EvidenceSet, unpacked: Path, validator: Draft202012Validator) -> None:
+    folder = unpack(told.capture, unpacked)
+    document = audited([str(folder / path) for path in told.paths])
+    assert [error.message for error in validator.iter_errors(document)] == []
+
+
+def test_a_broken_contract_is_seen(validator: Draft202012Validator) -> None:
+    document = audited([str(SAMPLES / "every-verdict")])
+    withheld = next(finding for finding in document["findings"] if finding["verdict"] == "undetermined")
+    withheld["confidence"] = "exact"
+    assert list(validator.iter_errors(document))
+
+
+def test_every_citation_can_be_replayed_by_hand() -> None:
+    """File and line of every cited log line or record are read again: they say what they are cited for."""
+    name = "real-lost-write"
+    document = audited([str(SAMPLES / name)])
+    paths = {source["id"]: Path(source["path"]) for source in document["sources"]}
+    kinds = {source["id"]: source["kind"] for source in document["sources"]}
+    replayed = 0
+    for finding in document["findings"]:
+        for fact in finding["evidence"]:
+            if fact["line"] is None or kinds[fact["source"]] == "task_registry":
+                continue
+            line = paths[fact["source"]].read_text("utf-8").splitlines()[fact["line"] - 1]
+            if fact["role"] == "finish":
+                start = finding["run"]["started_at"]
+                assert json.loads(line)["jobId"] == finding["job_id"]
+                assert start is not None
+            else:
+                text = fact["text"].split("] ", 1)[1].split(" {", 1)[0]
+                assert text in line
+            replayed += 1
+    assert replayed > 6
