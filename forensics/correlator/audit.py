@@ -61,7 +61,6 @@ def latest_time(evidence: Evidence) -> datetime:
 
     Raises:
         ValueError: no source holds any time at all.
-
     """
     latest = evidence.sources["last_at"].max()
     if not isinstance(latest, datetime):
@@ -96,23 +95,25 @@ def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame,
     """
     lifecycle = evidence.lifecycle.filter(pl.col("gateway").is_not_null())
     records = prepared_records(evidence.runs, lifecycle, evidence.jobs)
-    cron = with_reservation(with_start(tasks), evidence.jobs, lifecycle, policy)
-    starts = all_starts(cron, records)
+    started_tasks = with_start(tasks)
+    starts = all_starts(started_tasks, records)
+    cron = with_reservation(started_tasks, starts, evidence.jobs, lifecycle, policy)
     rows = lost_rows(cron, evidence.jobs, policy)
     started = cron.filter(
         (pl.col("runtime") == "cron") & pl.col("start").is_not_null() & pl.col("job_id").is_not_null()
     )
     rows = with_own_record(rows, started, records, starts, restarts, policy)
     rows = with_run_log_coverage(
-        rows, evidence.tasks, evidence.runs, evidence.jobs, evidence.sources, evidence.copies, policy
+        rows, evidence.tasks, evidence.runs, evidence.jobs, lifecycle, evidence.sources, evidence.copies, policy
     )
-    rows = with_gateway_log_coverage(rows, gateway_log_spans(evidence.sources))
-    rows = with_process_end(rows, restarts)
+    spans = gateway_log_spans(evidence.sources, lifecycle)
+    rows = with_gateway_log_coverage(rows, spans)
+    rows = with_process_end(rows, restarts, lifecycle)
     rows = with_abort(rows, restarts, policy)
     rows = with_marker(rows, lifecycle, starts, restarts, policy)
     rows = with_open_batch(rows, started, records, restarts, policy)
     rows = with_fate(rows, policy)
-    rows = with_stand_in(rows, starts, records, lifecycle, restarts, policy)
+    rows = with_stand_in(rows, starts, records, lifecycle, restarts, spans, policy)
     rows = with_cause(rows, starts, lifecycle, restarts, policy)
     return with_verdict(rows, policy).sort(ROW)
 
@@ -187,14 +188,15 @@ def _aborted(healed: pl.DataFrame, evidence: Evidence, restarts: pl.DataFrame, p
     ended = (
         with_start(healed)
         .join(
-            bare.select(*_JOB, pl.col("started_at").alias("start"), pl.col("end_at").alias("own_end_at")),
+            bare.select(*_JOB, pl.col("started_at").alias("start"), pl.col("end_at").alias("own_end_at"), "told_at"),
             on=[*_JOB, "start"],
             how="inner",
             validate="m:1",
         )
+        .rename({"told_at": "own_told_at"})
         .with_row_index(ROW)
     )
-    aborted = with_abort(ended, restarts, policy).filter(pl.col("abort_id").is_not_null())
+    aborted = with_abort(ended, restarts, policy).filter("abort_is_sure")
     return aborted["task_id"].sort().to_list()
 
 

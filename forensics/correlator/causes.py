@@ -48,9 +48,11 @@ def _with_mark_window(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy)
     """Find the first window that was ready after the start; it is the mark's if it went down before the mark, or so
     shortly after that the mark was made by the sweep of the new process.
     """  # noqa: D205
+    # a window that never closed ends where the next one begins
+    next_down = pl.col("down_at").shift(-1).over("gateway")
     ends = windows.select(
         "gateway",
-        pl.coalesce("ready_at", _NEVER).alias("mark_ready"),
+        pl.coalesce("ready_at", next_down, _NEVER).alias("mark_ready"),
         pl.col("down_at_latest").alias("mark_down"),
         pl.col("kind").alias("mark_kind"),
         pl.col("id").alias("mark_window"),

@@ -7,9 +7,10 @@ import polars as pl
 from forensics.correlator.joins import ROW, latest_before
 from forensics.model.policy import Policy
 from forensics.model.schemas import TIME
-from forensics.model.verdicts import Origin, Reason, SourceKind, TaskStatus
+from forensics.model.verdicts import LifecycleKind, Origin, Reason, SourceKind, TaskStatus
 
 COVERED = "covered"
+_NEVER = pl.lit(4_102_444_800_000, pl.Int64).cast(TIME)
 _JOB = ["gateway", "job_id"]
 _FINISHED = [TaskStatus.SUCCEEDED.value, TaskStatus.FAILED.value, TaskStatus.TIMED_OUT.value]
 
@@ -19,42 +20,49 @@ def with_run_log_coverage(
     tasks: pl.DataFrame,
     runs: pl.DataFrame,
     jobs: pl.DataFrame,
+    lifecycle: pl.DataFrame,
     sources: pl.DataFrame,
     copies: pl.DataFrame,
     policy: Policy,
 ) -> pl.DataFrame:
     """Add ``run_log`` (covered, or the reason why not), ``run_log_source``, ``run_log_lines`` and ``run_log_until``.
 
-    A run log covers a start unless it could have been pruned past it or holds unreadable lines. A missing file of a
-    job beside the files of others means that the job never finished, while nothing contradicts that.
+    A run log covers a start unless it could have been pruned past it, holds unreadable lines, or the gateway said that
+    a line could not be appended. A missing file of a job beside the files of others means that the job never finished,
+    while nothing contradicts that; a row whose job cannot be named has no run log that could be looked into.
 
     Source: design §6, coverage; formats.md §3.1 (pruning); observed.md §A.
     """
     logs = _run_logs(runs, sources, policy)
     folders = copies.group_by("gateway").agg(pl.col("has_run_logs").any(), pl.col("has_job_store").any())
-    until = _latest_stamps(tasks, runs, jobs, sources, copies)
-    contradicted = _jobs_that_finished(tasks, runs)
-    ran = (
-        runs.filter(pl.col("origin") == Origin.JOB_STATE)
-        .select("gateway", pl.lit(value=True).alias("some_job_ran"))
-        .unique()
-    )
-    return (
+    stamps = _latest_stamps(tasks, runs, jobs, sources, copies)
+    finished = _jobs_that_finished(tasks, runs)
+    known = pl.concat([finished.select("gateway"), runs.select("gateway")]).drop_nulls().unique()
+    ran = known.with_columns(pl.lit(value=True).alias("some_job_ran"))
+    joined = (
         rows.join(logs, on=_JOB, how="left", validate="m:1")
         .join(folders, on="gateway", how="left", validate="m:1")
-        .join(until, on="gateway", how="left", validate="m:1")
-        .join(contradicted, on=_JOB, how="left", validate="m:1")
+        .join(_until_by_job(stamps, sources), on=_JOB, how="left", validate="m:1")
+        .join(_until_without_file(stamps), on="gateway", how="left", validate="m:1")
+        .join(finished, on=_JOB, how="left", validate="m:1")
         .join(ran, on="gateway", how="left", validate="m:1")
-        .with_columns(_run_log_expr().alias("run_log"))
+        .join(_failed_appends(lifecycle), on="gateway", how="left", validate="m:1")
+    )
+    has_file = pl.col("run_log_lines").is_not_null()
+    until = pl.when(has_file).then("file_until").otherwise("folder_until")
+    return (
+        joined.with_columns(_run_log_expr().alias("run_log"), until.alias("run_log_until"))
         .drop("has_run_logs", "has_job_store", "job_finished", "some_job_ran", "kept_from", "log_damaged")
+        .drop("file_until", "folder_until", "append_failed_at")
         .sort(ROW)
     )
 
 
-def gateway_log_spans(sources: pl.DataFrame) -> pl.DataFrame:
+def gateway_log_spans(sources: pl.DataFrame, lifecycle: pl.DataFrame | None = None) -> pl.DataFrame:
     """Give the time spans for which the gateway's log would have shown a restart.
 
-    Files of the same or of adjoining days follow each other without a gap; a missing day between two is a hole.
+    Files of the same or of adjoining days follow each other without a gap; a missing day between two is a hole, and so
+    is all that follows the line (in ``lifecycle``) which says that a file is full.
 
     Shape: gateway, covered_from, covered_until; spans of a gateway do not overlap.
     Source: design §6, coverage; formats.md §4.1 (one file a local day).
@@ -64,13 +72,22 @@ def gateway_log_spans(sources: pl.DataFrame) -> pl.DataFrame:
     ).sort("gateway", "first_at", "last_at")
     reached = pl.col("last_at").cum_max().shift().over("gateway")
     gap_days = (pl.col("first_at").dt.date() - reached.dt.date()).dt.total_days()
+    is_full = pl.col("id").is_in(_full_files(lifecycle).implode())
+    after_full = is_full.shift().over("gateway") & (pl.col("first_at") > reached)
     return (
-        logs.with_columns((gap_days > 1).fill_null(value=False).alias("after_hole"))
+        logs.with_columns(((gap_days > 1) | after_full).fill_null(value=False).alias("after_hole"))
         .with_columns(pl.col("after_hole").cum_sum().over("gateway").alias("stretch"))
         .group_by("gateway", "stretch", maintain_order=True)
         .agg(pl.col("first_at").min().alias("covered_from"), pl.col("last_at").max().alias("covered_until"))
         .drop("stretch")
     )
+
+
+def _full_files(lifecycle: pl.DataFrame | None) -> pl.Series:
+    """Name the gateway logs that stopped because they had grown too large (formats.md §4.1)."""
+    if lifecycle is None:
+        return pl.Series(dtype=pl.UInt32)
+    return lifecycle.filter(pl.col("kind") == LifecycleKind.LOG_CAPPED)["source"].unique()
 
 
 def with_gateway_log_coverage(rows: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
@@ -95,8 +112,13 @@ def _run_log_expr() -> pl.Expr:
     nothing_ever_ran = pl.col("has_job_store").fill_null(value=False) & pl.col("some_job_ran").is_null()
     finished = pl.col("job_finished").fill_null(value=False)
     pruned = pl.col("kept_from").is_not_null() & (pl.col("start") < pl.col("kept_from"))
+    job_id = pl.col("job_id").fill_null("")
+    nameless = (job_id == "") | (job_id.str.strip_chars() != job_id)
+    incomplete = pl.col("append_failed_at") >= pl.col("start")
     return (
-        pl.when(has_file & pl.col("log_damaged"))
+        pl.when(nameless & (has_folder | has_file | nothing_ever_ran))
+        .then(pl.lit(Reason.RUN_LOG_MISSING.value))
+        .when((has_folder | has_file) & (incomplete | (has_file & pl.col("log_damaged"))).fill_null(value=False))
         .then(pl.lit(Reason.RUN_LOG_DAMAGED.value))
         .when(has_file & pruned)
         .then(pl.lit(Reason.RUN_LOG_PRUNED.value))
@@ -131,17 +153,25 @@ def _run_logs(runs: pl.DataFrame, sources: pl.DataFrame, policy: Policy) -> pl.D
             pl.col("id").alias("run_log_source"),
             pl.col("lines").alias("run_log_lines"),
             (pl.col("rejected") > 0).alias("log_damaged"),
-            pl.when(may_be_pruned).then("oldest").alias("kept_from"),
+            pl.when(may_be_pruned).then(pl.coalesce("oldest", _NEVER)).alias("kept_from"),
         )
     )
+
+
+def _failed_appends(lifecycle: pl.DataFrame) -> pl.DataFrame:
+    """Give, per gateway, when a run log line was last lost; the line names no job (formats.md §5)."""
+    failed = lifecycle.filter(pl.col("kind") == LifecycleKind.RUN_LOG_APPEND_FAILED)
+    return failed.group_by("gateway").agg(pl.col("at").max().alias("append_failed_at"))
 
 
 def _latest_stamps(
     tasks: pl.DataFrame, runs: pl.DataFrame, jobs: pl.DataFrame, sources: pl.DataFrame, copies: pl.DataFrame
 ) -> pl.DataFrame:
-    """Give, per gateway, the latest stamp found in what was copied together with its run logs.
+    """Give the latest stamp found in each copied folder that holds run logs or a job store.
 
     Registry and run logs may have been copied at other moments than the gateway log; that one says nothing here.
+
+    Shape: gateway, copy, has_run_logs, until; key (gateway, copy).
     """
     ended = pl.col("started_at") + pl.duration(milliseconds="duration_ms")
     last_ended = pl.col("last_run_at") + pl.duration(milliseconds="last_duration_ms")
@@ -153,12 +183,25 @@ def _latest_stamps(
         ]
     )
     placed = stamps.join(sources.select("id", "copy"), left_on="source", right_on="id", how="inner", validate="m:1")
-    with_history = copies.filter(pl.col("has_run_logs") | pl.col("has_job_store")).select("gateway", "copy")
+    with_history = copies.filter(pl.col("has_run_logs") | pl.col("has_job_store")).drop("has_job_store")
     return (
-        placed.join(with_history, on=["gateway", "copy"], how="semi")
-        .group_by("gateway")
-        .agg(pl.col("at").max().alias("run_log_until"))
+        placed.join(with_history, on=["gateway", "copy"], how="inner", validate="m:1")
+        .group_by("gateway", "copy", "has_run_logs")
+        .agg(pl.col("at").max().alias("until"))
     )
+
+
+def _until_by_job(stamps: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
+    """Give, per job, until when the folders that hold its run log would show a record of it."""
+    logs = sources.filter((pl.col("kind") == SourceKind.CRON_RUN_LOG) & pl.col("job_id").is_not_null())
+    placed = logs.select(*_JOB, "copy").unique().join(stamps, on=["gateway", "copy"], how="inner", validate="m:1")
+    return placed.group_by(_JOB).agg(pl.col("until").max().alias("file_until"))
+
+
+def _until_without_file(stamps: pl.DataFrame) -> pl.DataFrame:
+    """Give, per gateway, until when the folders of run logs, or else the job stores, would show a finished run."""
+    of_logs = pl.col("until").filter(pl.col("has_run_logs")).max()
+    return stamps.group_by("gateway").agg(pl.coalesce(of_logs, pl.col("until").max()).alias("folder_until"))
 
 
 def _stamped(frame: pl.DataFrame, latest: pl.Expr) -> pl.DataFrame:

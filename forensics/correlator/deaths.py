@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import polars as pl
 
-from forensics.correlator.joins import ROW, first_after, latest_before, near_pairs
+from forensics.correlator.joins import ROW, first_after, latest_before
 from forensics.model.policy import Policy
-from forensics.model.verdicts import LifecycleKind, ProcessFate, TaskStatus
+from forensics.model.schemas import TIME
+from forensics.model.verdicts import LifecycleKind, ProcessFate, TaskStatus, WindowKind
 
 _JOB = ["gateway", "job_id"]
+_NO_STOP_SEEN = [WindowKind.CRASH.value, WindowKind.START.value]
 _MARKERS = [LifecycleKind.MARKER_CLEARED.value, LifecycleKind.MARKER_INTERRUPTED.value]
 
 
-def with_process_end(rows: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+def with_process_end(rows: pl.DataFrame, windows: pl.DataFrame, lifecycle: pl.DataFrame) -> pl.DataFrame:
     """Add the window in which the process that ran the row was replaced: ``death_*``; null where none was.
 
-    A window whose process is unknown counts as kept, unless a clean shutdown line says that it is gone.
+    A window whose process is unknown, or that never closes, counts as kept, unless a clean shutdown line says that the
+    process is gone: then it was there until that line, not only until the first sign of going down.
 
     Source: design §6, death.
     """
-    gone_at = pl.when(pl.col("gone")).then(pl.coalesce("up_at", "down_at_latest"))
-    replaced_at = pl.when(pl.col("process") == ProcessFate.REPLACED).then("up_at").otherwise(gone_at)
-    ends = windows.with_columns(replaced_at.alias("death_at")).filter(pl.col("death_at").is_not_null())
+    completed = lifecycle.filter(pl.col("kind") == LifecycleKind.SHUTDOWN_COMPLETED).select(
+        "gateway", pl.col("at").alias("completed_at")
+    )
+    told = first_after(
+        windows.with_row_index(ROW), completed, left_on="down_at_latest", right_on="completed_at", by=["gateway"]
+    ).drop(ROW)
+    is_replaced = (pl.col("process") == ProcessFate.REPLACED) & pl.col("ready_at").is_not_null()
+    gone_at = pl.when(pl.col("gone")).then(pl.coalesce("up_at", "completed_at"))
+    replaced_at = pl.when(is_replaced).then("up_at").otherwise(gone_at)
+    ends = told.with_columns(replaced_at.alias("death_at")).filter(pl.col("death_at").is_not_null())
     ends = ends.select(
         "gateway",
         "death_at",
@@ -34,7 +44,10 @@ def with_process_end(rows: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_abort(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """Add ``abort_*``: the window within which a run recorded ok without a word ended, if it began before it.
+    """Add ``abort_*``: the window within which a run recorded ok without a word ended, if it began before its end.
+
+    ``abort_is_sure`` where the run began before the window and the gateway was seen to go down; a run that began while
+    it went down, or that ended where no stop was seen, may have been aborted or not.
 
     Source: design §6; observed.md §A (runs aborted by a drain time-out end 0.02 to 1.9 s after ready).
     """
@@ -43,16 +56,20 @@ def with_abort(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.
         pl.coalesce("drain_at", "down_at").alias("abort_from"),
         pl.col("down_at").alias("abort_down_at"),
         pl.col("ready_at").alias("abort_ready_at"),
-        pl.col("up_at").alias("abort_up_at"),
+        pl.coalesce("up_at", "ready_at").alias("abort_up_at"),
+        pl.col("kind").is_in(_NO_STOP_SEEN).alias("abort_unseen"),
         pl.col("id").alias("abort_id"),
     )
-    joined = latest_before(rows, drains, left_on="own_end_at", right_on="abort_from", by=["gateway"])
-    inside = pl.col("own_end_at") <= pl.col("abort_ready_at") + policy.abort_after_ready
-    began_before = pl.col("start") < pl.col("abort_down_at")
+    probed = rows.with_columns(pl.coalesce("own_end_at", "own_told_at").alias("probed_at"))
+    joined = latest_before(probed, drains, left_on="probed_at", right_on="abort_from", by=["gateway"])
+    inside = pl.col("probed_at") <= pl.col("abort_ready_at") + policy.abort_after_ready
+    began_before = (pl.col("start") < pl.col("abort_up_at")) | pl.col("abort_up_at").is_null()
     hit = began_before & (inside | pl.col("abort_ready_at").is_null())
+    sure = hit & (pl.col("start") < pl.col("abort_down_at")) & ~pl.col("abort_unseen")
     return joined.with_columns(
-        *(pl.when(hit).then(name).alias(name) for name in ("abort_id", "abort_ready_at", "abort_up_at")),
-    ).drop("abort_from", "abort_down_at")
+        sure.fill_null(value=False).alias("abort_is_sure"),
+        *(pl.when(hit).then(name).alias(name) for name in ("abort_id", "abort_ready_at")),
+    ).drop("abort_from", "abort_down_at", "abort_up_at", "abort_unseen", "probed_at")
 
 
 def with_marker(
@@ -60,8 +77,8 @@ def with_marker(
 ) -> pl.DataFrame:
     """Add ``marker_*``: the start-up line that names job and start of the row, and whether it does so exactly.
 
-    The line carries the reservation, up to 50 ms before the start; one further away counts while no other start of
-    the job lies between.
+    The line carries the reservation, up to 50 ms before the start; one further away counts, too, but names no run.
+    No other start of the job may lie between.
 
     Source: design §6, death; observed.md §A; formats.md §5.
     """
@@ -83,9 +100,9 @@ def with_marker(
     )  # fmt: skip
     joined = latest_before(previous, lines, left_on="start", right_on="marked_start", by=_JOB)
     lead = pl.col("start") - pl.col("marked_start")
-    exact = lead <= policy.marker_tolerance
     alone = pl.col("previous_start").is_null() | (pl.col("previous_start") < pl.col("marked_start"))
-    names = exact | (alone & (lead <= policy.reservation_lead_max))
+    exact = alone & (lead <= policy.marker_tolerance)
+    names = alone & (lead <= policy.reservation_lead_max)
     kept = ("marked_start", "marker_at", "marker_source", "marker_line", "marker_raw", "marker_window")
     return joined.with_columns(
         (exact & names).fill_null(value=False).alias("marker_is_exact"),
@@ -99,50 +116,62 @@ def with_open_batch(
     """Add ``batch_open``: another run of the same timer batch has no record either, so none was written yet.
 
     Records of a batch are written when its slowest run ends (observed.md §A: 961 s late), so the absence of one proves
-    nothing while the batch is open. One that was open when its process died may have held a finished run.
+    nothing while the batch is open. One that was open when its process died may have held a finished run. What the
+    start-up code or a failed update says of a run is not written at the end of its batch.
 
     Source: design §6, death; 2026.4.15/no-restart.
     """
-    ups = windows.filter(pl.col("process") != ProcessFate.KEPT).select(
-        "gateway", pl.col("up_at").alias("process_since")
-    )
-    recorded = records.select(*_JOB, pl.col("started_at").alias("start")).drop_nulls().unique()
+    written = records.filter(pl.col("tier").is_in([0, 2]) & (pl.col("class") != "interrupted"))
+    recorded = written.select(*_JOB, pl.col("started_at").alias("start")).drop_nulls().unique()
     active = [TaskStatus.RUNNING.value, TaskStatus.QUEUED.value, TaskStatus.LOST.value]
-    unfinished = tasks.filter(pl.col("status").is_in(active) & ~pl.col("is_manual")).join(
-        recorded, on=[*_JOB, "start"], how="anti"
+    unfinished = tasks.filter(pl.col("status").is_in(active)).join(recorded, on=[*_JOB, "start"], how="anti")
+    columns = ["gateway", "task_id", "start", "reserved_at"]
+    mates = _with_process(unfinished.filter(~pl.col("is_manual")).select(columns).with_row_index(ROW), windows)
+    waiting = rows.filter(pl.col("own_class").is_null() & ~pl.col("is_manual"))
+    candidates = _with_process(waiting.select(ROW, *columns), windows)
+    opened = pl.concat([_collected_together(candidates, mates), _started_together(candidates, mates, policy)])
+    return rows.with_columns(pl.col(ROW).is_in(opened.implode()).alias("batch_open")).sort(ROW)
+
+
+def _with_process(runs: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+    """Add since when the process lived that ran each run; a window that did not surely replace it counts as kept."""
+    replaced = (pl.col("process") == ProcessFate.REPLACED) & pl.col("ready_at").is_not_null()
+    ups = windows.filter(replaced | pl.col("gone")).select("gateway", pl.col("up_at").alias("process"))
+    return latest_before(runs, ups, left_on="start", right_on="process", by=["gateway"])
+
+
+def _collected_together(candidates: pl.DataFrame, mates: pl.DataFrame) -> pl.Series:
+    """Name the rows whose reservation another unfinished run of the same process shares."""
+    key = ["gateway", "process", "reserved_at"]
+    groups = mates.group_by(key).agg(pl.len().alias("mates"), pl.col("task_id").first().alias("mate_id"))
+    found = candidates.join(groups, on=key, how="inner", nulls_equal=True, validate="m:1")
+    others = (pl.col("mates") > 1) | (pl.col("mate_id") != pl.col("task_id"))
+    return found.filter(pl.col("reserved_at").is_not_null() & others)[ROW]
+
+
+def _started_together(candidates: pl.DataFrame, mates: pl.DataFrame, policy: Policy) -> pl.Series:
+    """Name the rows within a second of which another unfinished run of the same process started.
+
+    Runs whose reservations are known and differ belong to different batches.
+    """
+    unreserved = pl.col("reserved_at").is_null()
+    near_any = _near_another(candidates.filter(unreserved), mates, policy)
+    near_unreserved = _near_another(candidates.filter(~unreserved), mates.filter(unreserved), policy)
+    return pl.concat([near_any, near_unreserved])
+
+
+def _near_another(candidates: pl.DataFrame, mates: pl.DataFrame, policy: Policy) -> pl.Series:
+    by = ["gateway", "process"]
+    fixed = pl.col("process").fill_null(pl.lit(0, pl.Int64).cast(TIME))  # a time join matches no nulls
+    left, right = candidates.with_columns(fixed), mates.with_columns(fixed)
+    times = right.group_by(*by, pl.col("start").alias("mate_start")).agg(
+        pl.len().alias("mates"), pl.col("task_id").first().alias("mate_id")
     )
-    mates = unfinished.with_row_index(ROW).select(
-        ROW, "gateway", pl.col("task_id").alias("mate_id"), pl.col("start").alias("mate_start"),
-        pl.col("reserved_at").alias("mate_reserved_at"),
-    )  # fmt: skip
-    mates = latest_before(mates, ups, left_on="mate_start", right_on="process_since", by=["gateway"]).rename(
-        {"process_since": "mate_process"}
-    )
-    candidates = latest_before(
-        rows.filter(pl.col("own_class").is_null() & ~pl.col("is_manual")).select(
-            ROW, "gateway", "task_id", "start", "reserved_at"
-        ),
-        ups, left_on="start", right_on="process_since", by=["gateway"],
-    )  # fmt: skip
-    together = pl.concat(
-        [
-            near_pairs(
-                candidates, mates.drop(ROW), left_on="start", right_on="mate_start", by=["gateway"],
-                within=policy.batch_start_spread,
-            ),
-            candidates.join(
-                mates.drop(ROW).with_columns(pl.col("mate_reserved_at").alias("reserved_at")),
-                on=["gateway", "reserved_at"], how="inner",
-            ),
-        ],
-        how="diagonal",
-    )  # fmt: skip
-    same_process = pl.col("process_since").eq_missing(pl.col("mate_process"))
-    apart = (pl.col("reserved_at") != pl.col("mate_reserved_at")).fill_null(value=False)
-    found = together.filter((pl.col("task_id") != pl.col("mate_id")) & same_process & ~apart)
-    opened = found.sort(ROW, "mate_id").unique(ROW, keep="first", maintain_order=True).select(ROW, "mate_id")
-    return (
-        rows.join(opened, on=ROW, how="left", validate="1:1")
-        .with_columns(pl.col("mate_id").is_not_null().alias("batch_open"))
-        .sort(ROW)
-    )
+    same = left.join(times, left_on=[*by, "start"], right_on=[*by, "mate_start"], how="inner", validate="m:1")
+    same = same.filter((pl.col("mates") > 1) | (pl.col("mate_id") != pl.col("task_id")))
+    found = [same[ROW]]
+    for join in (latest_before, first_after):
+        nearest = join(left, times, left_on="start", right_on="mate_start", by=by, strict=True)
+        off = (pl.col("start") - pl.col("mate_start")).abs()
+        found.append(nearest.filter(off <= policy.batch_start_spread)[ROW])
+    return pl.concat(found)

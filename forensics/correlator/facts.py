@@ -56,9 +56,12 @@ def with_start(tasks: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def with_reservation(tasks: pl.DataFrame, jobs: pl.DataFrame, lifecycle: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def with_reservation(
+    tasks: pl.DataFrame, starts: pl.DataFrame, jobs: pl.DataFrame, lifecycle: pl.DataFrame, policy: Policy
+) -> pl.DataFrame:
     """Add ``reserved_at``: when the scheduler collected the batch this run belongs to, where job state or a start-up
-    marker says so; it lies before the start, by milliseconds or minutes (formats.md §3.2).
+    marker says so; it lies before the start, by milliseconds or minutes, and no other start of the job lies between
+    (formats.md §3.2).
     """  # noqa: D205
     markers = [LifecycleKind.MARKER_CLEARED.value, LifecycleKind.MARKER_INTERRUPTED.value]
     told = pl.concat(
@@ -69,11 +72,16 @@ def with_reservation(tasks: pl.DataFrame, jobs: pl.DataFrame, lifecycle: pl.Data
             ),
         ]
     ).drop_nulls()
-    joined = latest_before(
-        tasks.with_row_index(ROW), told, left_on="start", right_on="reserved_at", by=["gateway", "job_id"]
-    )
+    previous = latest_before(
+        tasks.with_row_index(ROW), starts.select("gateway", "job_id", pl.col("start").alias("previous_start")),
+        left_on="start", right_on="previous_start", by=["gateway", "job_id"], strict=True,
+    )  # fmt: skip
+    joined = latest_before(previous, told, left_on="start", right_on="reserved_at", by=["gateway", "job_id"])
     near = (pl.col("start") - pl.col("reserved_at")) <= policy.reservation_lead_max
-    return joined.with_columns(pl.when(near).then("reserved_at").alias("reserved_at")).drop(ROW)
+    alone = pl.col("previous_start").is_null() | (pl.col("previous_start") < pl.col("reserved_at"))
+    return joined.with_columns(pl.when(near & alone).then("reserved_at").alias("reserved_at")).drop(
+        ROW, "previous_start"
+    )
 
 
 def lost_rows(tasks: pl.DataFrame, jobs: pl.DataFrame, policy: Policy) -> pl.DataFrame:

@@ -28,6 +28,8 @@ _OWN = {
     "own_is_bare": "is_bare",
     "own_manual": "manual",
     "own_conflict": "conflict",
+    "own_overruled": "overruled_bare",
+    "own_told_at": "told_at",
     "twin_at": "twin_at",
     "twin_source": "twin_source",
     "twin_line": "twin_line",
@@ -57,9 +59,11 @@ def with_own_record(
     left = judged.join(exact, on=ROW, how="anti")
     derived, unclear = _derived_start(left, tasks, records, policy)
     left = left.join(derived, on=ROW, how="anti")
+    crowded = _crowded_starts(tasks)
     reserved = _reservation(left, records, starts, policy)
     left = left.join(reserved, on=ROW, how="anti")
     only = _only_record(left, records, starts, windows)
+    shared = pl.concat([reserved.select(ROW, *_RUN), only.select(ROW, *_RUN)]).join(crowded, on=_RUN, how="semi")
     own = pl.concat(
         [
             frame.select(
@@ -73,7 +77,7 @@ def with_own_record(
             )
         ]
     )
-    doubtful = pl.concat([ambiguous, unclear]).unique()
+    doubtful = pl.concat([ambiguous, unclear, shared.select(ROW)]).unique()
     missed = _near_misses(left.join(only, on=ROW, how="anti"), tasks, records, policy)
     return (
         rows.join(own, on=ROW, how="left", validate="1:1")
@@ -86,15 +90,18 @@ def with_own_record(
 def _exact(judged: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Same job and the same start, or the same run id. Two rows that claim one run are withheld, both of them."""
     by_start = judged.join(records.with_columns(pl.col("started_at").alias("start")), on=_RUN, how="inner")
-    named = records.filter(pl.col("run_id").is_not_null()).with_columns(pl.col("run_id").alias("row_run_id"))
+    named = records.filter(_is_telling_id_expr()).with_columns(pl.col("run_id").alias("row_run_id"))
     by_id = judged.join(named, on=[*_JOB, "row_run_id"], how="inner").select(by_start.columns)
-    telling = (pl.col("row_run_id") == pl.col("run_id")).fill_null(value=False)
+    telling = ((pl.col("row_run_id") == pl.col("run_id")) & _is_telling_id_expr()).fill_null(value=False)
     pairs = pl.concat([by_start, by_id]).unique([ROW, "rec"]).with_columns(telling.alias("telling"))
     pairs = pairs.filter(pl.col("telling") | ~pl.col("telling").any().over("rec"))
-    # one claim per cron row of any status that started in this very millisecond
+    # one claim per cron row of any status that started in this very millisecond, or that bears this very run id
     claims = tasks.group_by(_RUN).agg(pl.len().alias("claims"))
+    bearers = tasks.group_by(*_JOB, pl.col("run_id").alias("row_run_id")).agg(pl.len().alias("bearers"))
     pairs = pairs.join(claims, on=_RUN, how="left", validate="m:1")
-    shared = ((pl.col("claims") > 1) & ~pl.col("telling")).any().over(ROW)
+    pairs = pairs.join(bearers, on=[*_JOB, "row_run_id"], how="left", validate="m:1")
+    rivals = pl.when("telling").then("bearers").otherwise("claims")
+    shared = (rivals > 1).any().over(ROW)
     return resolved(pairs.filter(~shared), [ROW]), pairs.filter(shared).select(ROW).unique()
 
 
@@ -122,7 +129,10 @@ def _derived_start(
 
 
 def _reservation(left: pl.DataFrame, records: pl.DataFrame, starts: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """An interrupted record that carries the reservation: earlier than the start, with no other start between."""
+    """An interrupted record that carries the reservation: earlier than the start, with no other start between.
+
+    One that was written before the run started is of another run.
+    """
     interrupted = records.filter((pl.col("class") == "interrupted") & pl.col("started_at").is_not_null())
     previous = latest_before(
         left, starts.select(*_JOB, pl.col("start").alias("previous_start")),
@@ -131,7 +141,8 @@ def _reservation(left: pl.DataFrame, records: pl.DataFrame, starts: pl.DataFrame
     paired = latest_before(previous, interrupted, left_on="start", right_on="started_at", by=_JOB, strict=True)
     lead = pl.col("start") - pl.col("started_at")
     alone = pl.col("previous_start").is_null() | (pl.col("previous_start") < pl.col("started_at"))
-    paired = paired.filter((lead <= policy.reservation_lead_max) & alone)
+    written_after = pl.col("finished_at") >= pl.col("start")
+    paired = paired.filter((lead <= policy.reservation_lead_max) & alone & written_after)
     return resolved(paired, [ROW])
 
 
@@ -174,3 +185,13 @@ def _near_misses(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame,
         pl.col("source").alias("near_source"),
         pl.col("line").alias("near_line"),
     )
+
+
+def _crowded_starts(tasks: pl.DataFrame) -> pl.DataFrame:
+    """Name the starts that several rows of a job share to the millisecond: no record can tell these rows apart."""
+    return tasks.group_by(_RUN).agg(pl.len().alias("claims")).filter(pl.col("claims") > 1).select(_RUN)
+
+
+def _is_telling_id_expr() -> pl.Expr:
+    """A run id that names a run; listings print ``-`` where there is none (cases.md T10)."""
+    return pl.col("run_id").is_not_null() & ~pl.col("run_id").str.strip_chars().is_in(["", "-"])

@@ -11,17 +11,19 @@ from forensics.model.policy import INTERRUPTED_ERROR
 from forensics.model.schemas import RUNS, TIME
 from forensics.model.verdicts import LifecycleKind, Origin
 
-_SAID = ["class", "error", "duration_ms"]
+_SAID = ["class", "error", "duration_ms", "is_bare"]
 
 
 def prepared_records(runs: pl.DataFrame, lifecycle: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
     """Give the run records of all gateways, each execution once, with what they say.
 
     Shape: columns of ``runs`` plus rec (number), class (ok, error, interrupted, unknown), tier (0 a record of the end,
-    1 of an interruption, 2 job state, 3 a ledger warning), end_at, is_bare, manual.
+    1 of an interruption, 2 job state, 3 a ledger warning), end_at, told_at (when a ledger warning was logged),
+    is_bare, manual.
     Source: design §6; observed.md §A (an aborted run is logged ok without summary and usage).
     """
-    told = pl.concat([runs, _ledger_warnings(lifecycle)]).filter(pl.col("gateway").is_not_null())
+    written = runs.with_columns(pl.lit(None, TIME).alias("told_at"))
+    told = pl.concat([written, _ledger_warnings(lifecycle)]).filter(pl.col("gateway").is_not_null())
     same_line = [name for name in RUNS if name not in ("source", "line")]
     unique = told.sort("gateway", "job_id", "finished_at", "source", "line").unique(
         same_line, keep="first", maintain_order=True
@@ -41,28 +43,32 @@ def prepared_records(runs: pl.DataFrame, lifecycle: pl.DataFrame, jobs: pl.DataF
 def resolved(pairs: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """Decide which of several records of one run tells its end.
 
-    Shape: one row per ``key`` with the chosen record's columns, plus conflict (they contradict each other), twin_*
-    (an interrupted record beside the real end).
+    Shape: one row per ``key`` with the chosen record's columns, plus conflict (they contradict each other),
+    overruled_bare (an ok without a word, then an interrupted record: a contradiction unless the run was aborted),
+    twin_* (an interrupted record beside the real end).
     Source: design §6 (an interrupted record followed by another with the same start: the run survived; any other two
     that disagree: withheld).
     """
     keys = list(key)
     ordered = pairs.sort([*keys, "tier", "finished_at", "rec"], descending=[*[False] * len(keys), False, True, False])
     tier = pl.col("tier")
-    interrupted = pl.col("class") == "interrupted"
+    says_an_end = pl.col("class").is_in(["ok", "error", "interrupted"])
     groups = ordered.group_by(keys, maintain_order=True).agg(
         pl.all().first(),
         pl.struct(_SAID).filter(tier == 0).n_unique().alias("endings"),
         pl.col("finished_at").filter(tier == 1).max().alias("twin_at"),
         pl.col("source").filter(tier == 1).first().alias("twin_source"),
         pl.col("line").filter(tier == 1).first().alias("twin_line"),
-        pl.col("class").filter((tier > 1) & ~interrupted).unique().alias("said_elsewhere"),
+        pl.col("class").filter((tier > 1) & says_an_end).unique().alias("said_elsewhere"),
     )
-    overruled = (pl.col("twin_at") > pl.col("finished_at")) & ~pl.col("is_bare")
-    contradicted = pl.col("said_elsewhere").list.set_difference(pl.concat_list("class")).list.len() > 0
-    chosen_end = pl.col("tier") == 0
-    conflict = (chosen_end & ((pl.col("endings") > 1) | overruled | contradicted)).fill_null(value=False)
-    return groups.with_columns(conflict.alias("conflict")).drop("endings", "said_elsewhere")
+    overruled = ((pl.col("tier") == 0) & (pl.col("twin_at") >= pl.col("finished_at"))).fill_null(value=False)
+    # the job state may keep the assumption that the run log itself shows to be overtaken
+    settled = pl.concat_list("class", pl.when(pl.col("twin_at").is_not_null()).then(pl.lit("interrupted")))
+    contradicted = pl.col("said_elsewhere").list.set_difference(settled).list.len() > 0
+    conflict = (pl.col("endings") > 1) | (overruled & ~pl.col("is_bare")) | contradicted
+    return groups.with_columns(
+        conflict.fill_null(value=False).alias("conflict"), (overruled & pl.col("is_bare")).alias("overruled_bare")
+    ).drop("endings", "said_elsewhere")
 
 
 def _ledger_warnings(lifecycle: pl.DataFrame) -> pl.DataFrame:
@@ -90,8 +96,9 @@ def _ledger_warnings(lifecycle: pl.DataFrame) -> pl.DataFrame:
                 for name in ("delivered", "delivery_status", "session_id", "next_run_at")
             ),
             pl.lit(Origin.LEDGER_WARNING.value).alias("origin"),
+            pl.col("at").alias("told_at"),
         )
-        .select(list(RUNS))
+        .select([*RUNS, "told_at"])
     )
 
 
@@ -134,4 +141,5 @@ def _is_bare_expr() -> pl.Expr:
     """An agent run recorded ok without summary and usage; command and system-event jobs have neither by nature."""
     silent = pl.col("summary").str.strip_chars().fill_null("") == ""
     agent = pl.col("payload_kind").is_null() | (pl.col("payload_kind") == "agentTurn")
-    return (pl.col("tier") == 0) & (pl.col("status") == "ok") & silent & ~pl.col("has_usage") & agent
+    used = pl.col("has_usage").fill_null(value=False)
+    return (pl.col("tier") == 0) & (pl.col("status") == "ok").fill_null(value=False) & silent & ~used & agent

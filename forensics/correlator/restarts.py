@@ -88,7 +88,8 @@ def _lines_by_gateway(lifecycle: pl.DataFrame) -> Iterator[tuple[str, list[_Line
     told = lifecycle.filter(pl.col("gateway").is_not_null()).unique(
         ["gateway", "source", "line", "kind"], keep="first", maintain_order=True
     )
-    ordered = told.sort("gateway", "at", "source", "line", "kind")
+    # a last line is a sign of life before later lines, never before one of the same moment
+    ordered = told.sort("gateway", "at", pl.col("kind") == K.LAST_LINE, "source", "line", "kind")
     for (gateway,), rows in ordered.group_by("gateway", maintain_order=True):
         yield str(gateway), [_Line(at, K(kind), *rest) for at, kind, *rest in rows.select(columns).iter_rows()]
 
@@ -107,7 +108,20 @@ def _without_refused(lines: list[_Line], policy: Policy) -> list[_Line]:
                 dropped.add(earlier)
                 if candidate.kind is K.PROCESS_START:
                     break
+    dropped |= _told_elsewhere(lines, dropped, policy)
     return [line for position, line in enumerate(lines) if position not in dropped]
+
+
+def _told_elsewhere(lines: list[_Line], dropped: set[int], policy: Policy) -> set[int]:
+    """Find the same start lines in other sources, which may lack the refusal itself."""
+    return {
+        position
+        for position, line in enumerate(lines)
+        for refused in (lines[number] for number in dropped)
+        if line.kind is refused.kind
+        and line.source != refused.source
+        and abs(line.at - refused.at) <= policy.same_event
+    }
 
 
 class _Machine:
@@ -169,8 +183,10 @@ class _Machine:
 
     def _go_down(self, line: _Line) -> None:
         window = self._open
-        if window is None or (window.up_at is not None and line.kind is K.SIGNAL_ACTED):
+        if window is None or window.up_at is not None:
+            since = self._latest_known()
             window = self._new_window(WindowKind.SIGNAL, self._acted_signal(line) or line)
+            window.down_at = window.down_at_latest = max(window.down_at, since or window.down_at)
             self._tell_reason(window)
         self._add(window, line)
         if line.kind is K.DRAIN_STARTED:
@@ -188,18 +204,25 @@ class _Machine:
             window = None  # the process before this one was at work although its ready line is missing
         if window is None:
             window = self._crashed(line) if self._seen_gateway else self._new_window(WindowKind.START, line)
-        if window.up_at is None:
-            window.up_at = line.at
+        if window.up_at is None or (line.kind is K.PROCESS_START and window.process is ProcessFate.REPLACED):
+            window.up_at = line.at  # of several starts in a row the last is that of the process that became ready
             window.process = ProcessFate.REPLACED
             self._add(window, line)
 
+    def _latest_known(self) -> datetime | None:
+        """Give the latest moment of the window before: no later window can begin before it."""
+        if not self._windows:
+            return None
+        latest = self._windows[-1]
+        return latest.ready_at or latest.up_at or latest.down_at_latest
+
     def _crashed(self, start: _Line) -> _Window:
         """Open the window of a process that left no stop line: it went down between its last sign of life and here."""
-        last = self._last_line if self._last_line and self._last_line.at <= start.at else None
+        last, since = self._last_line, self._latest_known()
+        self._last_line = None  # it speaks of the process before this start only
         window = self._new_window(WindowKind.CRASH, last or start)
-        previous = self._windows[-2].ready_at if len(self._windows) > 1 else None
         alive = self._alive.filter(self._alive <= start.at)
-        signs = [sign for sign in (window.down_at, previous, alive.max()) if isinstance(sign, datetime)]
+        signs = [sign for sign in (window.down_at, since, alive.max()) if isinstance(sign, datetime)]
         window.down_at = min(max(signs), start.at)
         window.down_at_latest = start.at
         if self._crash is not None and window.down_at <= self._crash.at <= start.at:
@@ -233,7 +256,7 @@ class _Machine:
         window = self._open
         if line.kind is K.CRON_STARTED and self._windows:
             latest = self._windows[-1]
-            if latest.cron_started_at is None and latest.ready_at is not None:
+            if latest.cron_started_at is None and latest.up_at is not None:
                 latest.cron_started_at = line.at
         if window is None:
             return
@@ -277,5 +300,6 @@ class _Machine:
 
 
 def _is_restarting(window: _Window) -> bool:
-    """Tell whether the gateway said that it restarts, not that it stops."""
-    return any("restarting" in line.raw or "restart " in line.raw for line in window.lines)
+    """Tell whether the gateway said that it restarts, not that it stops; an earlier wish to restart says nothing."""
+    told = [line.raw for line in window.lines if line.kind not in (K.RESTART_REASON, K.RESTART_DEFERRED)]
+    return any("restarting" in raw or "restart " in raw for raw in told)

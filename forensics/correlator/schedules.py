@@ -17,7 +17,7 @@ def with_next_slot(rows: pl.DataFrame) -> pl.DataFrame:
     """Add ``next_slot`` (the first regular slot after ``ready_at``) and ``has_schedule``.
 
     A one-shot job that is over has a schedule but no further slot. A cron expression that names hours or days needs a
-    zone; without one the schedule counts as unknown.
+    zone, a repetition needs the time it is counted from; without one the schedule counts as unknown.
 
     Source: design §6, stand-in; formats.md §3.3 (schedule kinds).
     """
@@ -38,8 +38,8 @@ def _next_slot(
     anchor: datetime | None,
     after: datetime,
 ) -> tuple[bool, datetime | None]:
-    if kind == "every" and every_ms:
-        return True, _next_repeat(every_ms, anchor, after) if anchor else after + timedelta(milliseconds=every_ms)
+    if kind == "every" and every_ms and anchor:
+        return _next_repeat(every_ms, anchor, after)
     if kind == "at" and anchor:
         return True, anchor if anchor > after else None
     if kind == "cron" and expression:
@@ -47,13 +47,16 @@ def _next_slot(
     return False, None
 
 
-def _next_repeat(every_ms: int, anchor: datetime, after: datetime) -> datetime:
+def _next_repeat(every_ms: int, anchor: datetime, after: datetime) -> tuple[bool, datetime | None]:
     every = timedelta(milliseconds=every_ms)
-    return anchor + every * ((after - anchor) // every + 1)
+    try:
+        return True, anchor + every * ((after - anchor) // every + 1)
+    except OverflowError:  # evidence may name any number
+        return False, None
 
 
 def _next_cron(expression: str, zone: str | None, after: datetime) -> tuple[bool, datetime | None]:
-    if zone is None and not _is_same_in_every_zone(expression):
+    if not zone and not _is_same_in_every_zone(expression):
         return False, None
     try:
         local = after.astimezone(ZoneInfo(zone) if zone else UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from forensics.correlator.coverage import with_gateway_log_coverage
 from forensics.correlator.deaths import with_abort
 from forensics.correlator.joins import ROW, first_after
 from forensics.correlator.records import resolved
@@ -22,6 +23,7 @@ def with_stand_in(
     records: pl.DataFrame,
     lifecycle: pl.DataFrame,
     windows: pl.DataFrame,
+    spans: pl.DataFrame,
     policy: Policy,
 ) -> pl.DataFrame:
     """Add to each row with a ``ready_at`` the run that stood in for it, and the next run that ended ok.
@@ -29,7 +31,7 @@ def with_stand_in(
     Shape: rows, unchanged in number and order, plus stand_* (null without a stand-in), stand_in_taken, next_ok_*.
     Source: design §6, stand-in; cases.md T1, T2, C6, C7.
     """
-    good = _good_runs(records, windows, policy)
+    good = _good_runs(records, windows, spans, policy)
     first = first_after(
         rows.filter(pl.col("ready_at").is_not_null()),
         starts.select(*_JOB, pl.col("start").alias("stand_start"), pl.col("is_manual").alias("stand_is_manual")),
@@ -45,7 +47,7 @@ def with_stand_in(
     spacing = starts.group_by(_JOB).agg(pl.col("start").sort().diff().median().alias("spacing"))
     told = with_next_slot(told.join(spacing, on=_JOB, how="left", validate="m:1"))
     stands = told.filter(_stands_in_expr(policy)).with_columns(
-        (pl.col("start") == pl.col("start").max().over(*_JOB, "stand_start")).alias("is_latest")
+        _is_only_latest_expr().over(*_JOB, "stand_start").alias("is_latest")
     )
     taken = stands.filter(~pl.col("is_latest")).select(ROW, pl.lit(value=True).alias("stand_in_taken"))
     kept = stands.filter("is_latest").select(ROW, *(f"stand_{name}" for name in _RUN_COLUMNS))
@@ -62,32 +64,46 @@ def with_stand_in(
     )  # fmt: skip
 
 
-def _good_runs(records: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
-    """Give the runs that were recorded ok, without contradiction and without being an abort in disguise."""
+def _is_only_latest_expr() -> pl.Expr:
+    """One stand-in did the work of one run: the last that died; of two that started together it redeems neither."""
+    start = pl.col("start")
+    return (start == start.max()) & ((start == start.max()).sum() == 1)
+
+
+def _good_runs(records: pl.DataFrame, windows: pl.DataFrame, spans: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Give the runs that were recorded ok, without contradiction and without being an abort in disguise.
+
+    An ok without a word, be it a bare record or the job state, counts only where the gateway log shows that no restart
+    cut the run short.
+    """
     started = records.filter(pl.col("started_at").is_not_null())
     outcomes = resolved(started, [*_JOB, "started_at"]).filter((pl.col("class") == "ok") & ~pl.col("conflict"))
     placed = with_abort(
         outcomes.drop("rec").with_row_index(ROW).with_columns(
-            pl.col("started_at").alias("start"), pl.col("end_at").alias("own_end_at")
+            pl.col("started_at").alias("start"),
+            pl.col("end_at").alias("own_end_at"),
+            pl.col("told_at").alias("own_told_at"),
         ),
         windows, policy,
     )  # fmt: skip
-    return placed.filter(~pl.col("is_bare") | pl.col("abort_id").is_null()).select(*_JOB, *_RUN_COLUMNS)
+    placed = with_gateway_log_coverage(placed, spans)
+    wordless = pl.col("is_bare") | (pl.col("tier") > 1)
+    seen = pl.coalesce("own_end_at", "own_told_at") <= pl.col("gateway_log_until")
+    sound = pl.col("abort_id").is_null() & seen.fill_null(value=False)
+    return placed.filter((~wordless | sound) & ~pl.col("overruled_bare")).select(*_JOB, *_RUN_COLUMNS)
 
 
 def _with_catch_up(rows: pl.DataFrame, lifecycle: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     """Add ``is_caught_up``: named by the start-up line, or started before that process's ``cron: started``."""
     named = lifecycle.filter(pl.col("kind").is_in(_NAMED)).select(*_JOB, pl.col("at").alias("named_at"))
-    cron = windows.select(
-        "gateway", pl.col("id").alias("window_id"), "cron_started_at", pl.col("ready_at").alias("up_ready")
-    )
+    cron = windows.group_by("gateway", pl.col("ready_at").alias("up_ready")).agg(pl.col("cron_started_at").min())
     next_down = windows.select("gateway", pl.col("down_at").alias("next_down_at"))
     told = first_after(rows, named, left_on="ready_at", right_on="named_at", by=_JOB)
     told = told.join(
-        cron.drop("window_id"), left_on=["gateway", "ready_at"], right_on=["gateway", "up_ready"], how="left"
+        cron, left_on=["gateway", "ready_at"], right_on=["gateway", "up_ready"], how="left", validate="m:1"
     )
     told = first_after(told, next_down, left_on="ready_at", right_on="next_down_at", by=["gateway"], strict=True)
-    same_process = pl.col("next_down_at").is_null() | (pl.col("named_at") < pl.col("next_down_at"))
+    same_process = pl.col("next_down_at").is_null() | (pl.col("stand_start") < pl.col("next_down_at"))
     is_named = same_process & (pl.col("named_at") <= pl.col("stand_start"))
     is_early = pl.col("stand_start") < pl.col("cron_started_at")
     caught_up = is_named.fill_null(value=False) | is_early.fill_null(value=False)
@@ -101,5 +117,9 @@ def _stands_in_expr(policy: Policy) -> pl.Expr:
     soon = (pl.col("stand_start") - pl.col("ready_at")) <= policy.stand_in_grace
     rare = pl.col("spacing") > 2 * policy.stand_in_grace
     unknown = ~pl.col("has_schedule").fill_null(value=False)
-    extra = pl.col("is_caught_up") | pl.col("stand_is_manual") | before_slot | (unknown & soon & rare)
+    # a repetition is counted from the last run as well: its slot need not lie on the grid of the anchor
+    again = pl.col("start") + pl.duration(milliseconds="every_ms")
+    regular = (pl.col("schedule_kind") == "every") & (again > pl.col("ready_at")) & (pl.col("stand_start") >= again)
+    by_time = (before_slot | (unknown & soon & rare)) & ~regular.fill_null(value=False)
+    extra = pl.col("is_caught_up") | pl.col("stand_is_manual") | by_time
     return pl.col("stand_started_at").is_not_null() & extra.fill_null(value=False)

@@ -25,12 +25,16 @@ def with_fate(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     record_after = pl.col("own_finished_at").is_null() | (
         pl.col("death_at") <= pl.col("own_finished_at") + policy.acted_after_signal
     )
-    told_interrupted = (own_class == "interrupted") & ((process_ended & record_after) | time_passed)
+    # an unreadable line of the run log may be the end of a run that survived
+    no_other_end = time_passed & (pl.col("run_log") != Reason.RUN_LOG_DAMAGED)
+    told_interrupted = (own_class == "interrupted") & ((process_ended & record_after) | no_other_end)
     clear = ~pl.col("batch_open") & pl.col("near_at").is_null()
     died_unrecorded = own_class.is_null() & (pl.col("run_log") == COVERED) & process_ended & clear
-    is_aborted = (own_class == "ok") & pl.col("own_is_bare") & pl.col("abort_id").is_not_null()
-    doubtful = pl.col("ambiguous") | pl.col("own_conflict").fill_null(value=False) | ~pl.col("applies")
+    is_aborted = ((own_class == "ok") & pl.col("own_is_bare") & pl.col("abort_is_sure")).fill_null(value=False)
+    conflict = pl.col("own_conflict") | (pl.col("own_overruled") & ~is_aborted)
+    doubtful = pl.col("ambiguous") | conflict.fill_null(value=False) | ~pl.col("applies")
     facts = {
+        "own_conflict": conflict,
         "is_aborted": is_aborted & ~doubtful,
         "is_dead": (told_interrupted | died_unrecorded) & ~doubtful,
         "time_passed": time_passed,
@@ -51,7 +55,7 @@ def with_verdict(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     Source: design §6, table of verdicts, confidence, corrected values.
     """
     told = rows.with_columns(**_doubts(policy)).with_columns(_verdict_expr().alias("verdict"))
-    told = told.with_columns(_confidence_expr().alias("confidence"), _reasons_expr().alias("reasons"))
+    told = _with_reasons(told.with_columns(_confidence_expr().alias("confidence")))
     told = told.with_columns(_restart_expr().alias("restart"), _severity_expr().alias("severity"))
     return _with_correction(told, policy)
 
@@ -64,10 +68,12 @@ def _doubts(policy: Policy) -> dict[str, pl.Expr]:
     from_state = pl.col("own_origin") == Origin.JOB_STATE
     active_for = pl.col("lost_at") - pl.col("start")
     instant = pl.col("own_duration_ms") <= int(policy.instant_ok.total_seconds() * 1000)
+    in_window = pl.col("abort_id").is_not_null()
+    from_warning = pl.col("own_origin") == Origin.LEDGER_WARNING
     doubts = {
-        "maybe_aborted": ok & pl.col("own_is_bare") & pl.col("abort_id").is_null() & ~end_covered,
-        "state_only": ok & from_state & (pl.col("abort_id").is_not_null() | ~end_covered),
-        "is_instant": ok & instant & (active_for >= policy.instant_ok_active),
+        "maybe_aborted": ok & pl.col("own_is_bare") & ~pl.col("is_aborted") & (in_window | ~end_covered),
+        "state_only": ok & ((from_state & (in_window | ~end_covered)) | (from_warning & in_window)),
+        "is_instant": ok & instant & (active_for >= policy.instant_ok_active).fill_null(value=True),
     }
     return {name: doubt.fill_null(value=False) for name, doubt in doubts.items()}
 
@@ -103,6 +109,8 @@ def _confidence_expr() -> pl.Expr:
     return (
         pl.when(~pl.col("verdict").is_in(_PROVEN))
         .then(pl.lit(None, pl.String))
+        .when(dead & (pl.col("identity") == Confidence.WEAK).fill_null(value=False))
+        .then(pl.lit(Confidence.WEAK.value))
         .when(dead)
         .then(
             pl.when(named.fill_null(value=False))
@@ -115,8 +123,8 @@ def _confidence_expr() -> pl.Expr:
     )
 
 
-def _reasons_expr() -> pl.Expr:
-    """List every reason that applies, in a fixed order."""
+def _reasons() -> tuple[pl.Expr, list[Reason]]:
+    """Give the reasons in the order they are told, and a number with one bit for each that applies."""
     verdict = pl.col("verdict")
     judged = verdict != Verdict.NOT_APPLICABLE
     has_own = pl.col("own_class").is_not_null()
@@ -170,8 +178,26 @@ def _reasons_expr() -> pl.Expr:
         (Reason.GATEWAY_LOG_ABSENT, needs_log & log_missing),
         (Reason.GATEWAY_LOG_GAP, needs_log & ~log_missing & log_ends & pl.col("time_passed")),
     ]
-    codes = [pl.when(applies.fill_null(value=False)).then(pl.lit(reason.value)) for reason, applies in told]
-    return pl.concat_list(codes).list.drop_nulls()
+    flags = [
+        pl.when(applies.fill_null(value=False)).then(1 << bit).otherwise(0) for bit, (_, applies) in enumerate(told)
+    ]
+    return pl.sum_horizontal(flags).cast(pl.Int64), [reason for reason, _ in told]
+
+
+def _with_reasons(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add ``reasons``: every reason that applies, in a fixed order.
+
+    Rows share few combinations, so each is spelled out once and joined back.
+    """
+    combined, told = _reasons()
+    marked = rows.with_columns(combined.alias("combination"))
+    combinations = marked.select("combination").unique()
+    spelled = [
+        [reason.value for bit, reason in enumerate(told) if combination >> bit & 1]
+        for combination in combinations["combination"].to_list()
+    ]
+    reasons = combinations.with_columns(pl.Series("reasons", spelled, dtype=pl.List(pl.String)))
+    return marked.join(reasons, on="combination", how="left", validate="m:1").drop("combination")
 
 
 def _restart_expr() -> pl.Expr:

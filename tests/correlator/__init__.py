@@ -1,0 +1,1 @@
+"""The correlator against its specification, on small incidents."""

@@ -1,0 +1,276 @@
+"""What holds for every incident, however tangled: order, independence, and that less evidence proves no more."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from forensics.correlator.audit import audit
+from forensics.correlator.restarts import find_restarts
+from forensics.model.evidence import Evidence
+from forensics.model.finding import Finding, Report
+from forensics.model.policy import Policy
+from forensics.model.schemas import LIFECYCLE, TIME, frame_of
+from forensics.model.verdicts import LifecycleKind, SourceKind
+from tests.support.scenario import DAY, Gateway, J, K, at, epoch_ms, evidence_of, seconds
+
+FRAMES = ("tasks", "runs", "lifecycle", "jobs", "sources", "copies", "notices")
+PROVEN = {("false_lost", "exact"), ("false_lost", "strong"), ("failed", "exact"), ("failed", "strong")}
+STARTS = ("10:00", "10:00:00.005", "10:00:40", "10:09:58", "10:30")
+
+
+def trying(examples: int) -> settings:
+    return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def add_row(gateway: Gateway, number: int, job: str, start: datetime, shape: str) -> None:
+    task_id = f"task {number}"
+    if shape == "succeeded":
+        gateway.succeeded(job, start, start + seconds(60), task_id=task_id)
+    elif shape == "running":
+        gateway.running(job, start, task_id=task_id)
+    else:
+        run_id = {"manual": f"manual:{job}:{epoch_ms(start)}:1", "nameless": None}
+        named: dict[str, Any] = {"run_id": run_id[shape]} if shape in run_id else {}
+        gateway.row(job, start, at("10:45"), task_id=task_id, **named)
+
+
+def add_record(gateway: Gateway, job: str, start: datetime, shape: str, lasted: float) -> None:
+    ended = start + seconds(lasted)
+    if shape in ("ok", "skipped"):
+        gateway.record(job, start, shape, duration=lasted)
+    elif shape == "error":
+        gateway.record(job, start, "error", error="boom", duration=lasted)
+    elif shape == "bare":
+        gateway.bare_ok(job, start, lasted)
+    elif shape == "interrupted":
+        gateway.interrupted(job, start, ended)
+    elif shape == "reservation":
+        gateway.interrupted(job, start - seconds(0.004), ended)
+    elif shape == "startless":
+        gateway.record(job, None, duration=lasted, written=ended)
+    elif shape == "timeless":
+        gateway.record(job, None, duration=None, written=ended)
+    elif shape == "near miss":
+        gateway.record(job, start + seconds(0.003), duration=lasted)
+    elif shape == "state":
+        gateway.last_run(job, start, duration=lasted)
+    else:
+        gateway.warned(job, start, ended)
+
+
+def add_restart(gateway: Gateway, minute: int, shape: str) -> None:
+    moment = at("10:00") + timedelta(minutes=minute)
+    if shape == "crash":
+        gateway.crashed(moment - seconds(20), moment)
+    elif shape == "stop":
+        gateway.restarted(moment, moment + seconds(3))
+    elif shape == "reload":
+        gateway.reloaded(moment, moment + seconds(20))
+    elif shape == "clean":
+        gateway.stopping(moment).line(LifecycleKind.SHUTDOWN_COMPLETED, moment + seconds(1))
+    elif shape == "unready":
+        gateway.line(LifecycleKind.PROCESS_START, moment)
+    else:
+        gateway.stopping(moment)
+
+
+RECORDS = (
+    "ok", "skipped", "error", "bare", "interrupted", "reservation", "startless", "timeless", "state", "warning",
+    "near miss",
+)  # fmt: skip
+RUN = st.tuples(
+    st.sampled_from([J, K]),
+    st.sampled_from(STARTS),
+    st.sampled_from(["lost", "lost", "lost", "manual", "nameless", "succeeded", "running"]),
+    st.lists(
+        st.sampled_from(RECORDS),
+        max_size=2,
+    ),
+    st.sampled_from([0.01, 30, 320, 630, 1260]),
+    st.booleans(),
+)
+RESTART = st.tuples(
+    st.sampled_from([5, 10, 20, 40]), st.sampled_from(["crash", "stop", "reload", "clean", "unready", "silent"])
+)
+
+
+@st.composite
+def gateways(draw: st.DrawFn, name: str = "gateway") -> Gateway:
+    """Draw one gateway with a few runs, records of all shapes, restarts, and gaps in what was handed over."""
+    gateway = Gateway(name)
+    if draw(st.integers(0, 5)):
+        gateway.logged(at("09:00"), at(draw(st.sampled_from(["10:06", "12:30", "23:00"])))).started(at("09:00"))
+        for minute, shape in draw(st.lists(RESTART, max_size=3, unique_by=lambda restart: restart[0])):
+            add_restart(gateway, minute, shape)
+    for number, (job, clock, row, records, lasted, marked) in enumerate(draw(st.lists(RUN, min_size=1, max_size=4))):
+        start = at(clock)
+        add_row(gateway, number, job, start, row)
+        for shape in records:
+            add_record(gateway, job, start, shape, lasted)
+        if marked:
+            gateway.marker(job, start - seconds(0.004), at("10:10:12"))
+    gateway.copied(at(draw(st.sampled_from(["10:12", "12:31", "22:00"]))))
+    if draw(st.booleans()):
+        gateway.job(J, timeout=draw(st.sampled_from([None, 600])), schedule_kind="every", every_ms=3_600_000)
+    flaw = draw(st.sampled_from(["", "", "", "absent", "damaged", "long"]))
+    if flaw == "absent":
+        gateway.without_run_logs()
+    elif flaw == "damaged":
+        gateway.run_log(J, rejected=1)
+    elif flaw == "long":
+        gateway.run_log(J, lines=2000)
+    return gateway
+
+
+def judged(report: Report, gateway: str = "gateway") -> dict[str, Finding]:
+    return {finding.task_id: finding for finding in report.findings if finding.gateway == gateway}
+
+
+def answers(report: Report) -> dict[tuple[str, str], tuple[object, ...]]:
+    """Give all that was said of each row but where it stands."""
+    return {
+        (f.gateway, f.task_id): (f.verdict, f.cause, f.confidence, f.reasons, f.restart, f.correction)
+        for f in report.findings
+    }
+
+
+@trying(20)
+@given(gateways(), st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_of_any_frame_changes_nothing(gateway: Gateway, source: random.Random) -> None:
+    evidence = evidence_of(gateway)
+    shuffled = {
+        name: getattr(evidence, name).sample(fraction=1, shuffle=True, seed=source.getrandbits(32)) for name in FRAMES
+    }
+    one, other = audit(evidence), audit(replace(evidence, **shuffled))
+    assert (one.findings, one.restarts, one.summary) == (other.findings, other.restarts, other.summary)
+
+
+@trying(20)
+@given(gateways(), gateways("other"))
+def test_another_gateway_changes_nothing(gateway: Gateway, other: Gateway) -> None:
+    alone, together = audit(evidence_of(gateway)), audit(evidence_of(gateway, other))
+    assert judged(alone) == judged(together)
+    assert alone.restarts == tuple(window for window in together.restarts if window.gateway == "gateway")
+
+
+@trying(20)
+@given(gateways())
+def test_a_job_of_an_earlier_day_changes_nothing(gateway: Gateway) -> None:
+    alone = answers(audit(evidence_of(gateway)))
+    start = at("03:00", day=-1)
+    gateway.row("unrelated", start, at("04:00", day=-1), task_id="unrelated", run_id="manual:unrelated:1:1")
+    with_it = answers(audit(evidence_of(gateway)))
+    assert with_it.pop(("gateway", "unrelated"))
+    assert with_it == alone
+
+
+def with_less(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
+    """Give the evidence with one piece left out, each in turn."""
+    for frame in ("runs", "lifecycle"):
+        rows = getattr(evidence, frame).with_row_index("number")
+        for number in range(rows.height):
+            kept = rows.filter(pl.col("number") != number).drop("number")
+            yield f"{frame} {number}", replace(evidence, **{frame: kept})
+    for source, kind in evidence.sources.select("id", "kind").iter_rows():
+        if kind in (SourceKind.CRON_RUN_LOG, SourceKind.GATEWAY_LOG):
+            yield (
+                f"source {source}",
+                replace(
+                    evidence,
+                    runs=evidence.runs.filter(pl.col("source") != source),
+                    lifecycle=evidence.lifecycle.filter(pl.col("source") != source),
+                    sources=evidence.sources.filter(pl.col("id") != source),
+                ),
+            )
+
+
+def is_contradictory(finding: Finding) -> bool:
+    """Tell whether two pieces of evidence stand against each other; without one of them the other is free to speak."""
+    return not {"conflict", "ambiguous_rows"}.isdisjoint(finding.reasons)
+
+
+@trying(20)
+@given(gateways(), st.data())
+def test_less_evidence_never_proves_that_a_row_was_marked_wrongly(gateway: Gateway, data: st.DataObject) -> None:
+    evidence = evidence_of(gateway)
+    before = judged(audit(evidence))
+    pieces = list(with_less(evidence))
+    for what, less in data.draw(st.permutations(pieces))[:3]:
+        for task_id, after in judged(audit(less)).items():
+            if (after.verdict, after.confidence) in PROVEN and not is_contradictory(before[task_id]):
+                assert (before[task_id].verdict, before[task_id].confidence) in PROVEN, what
+
+
+def has_own_record(evidence: Evidence, finding: Finding) -> bool:
+    """Tell, by the definition alone, whether a record of exactly this run is in the evidence."""
+    runs = evidence.runs.filter((pl.col("gateway") == finding.gateway) & (pl.col("job_id") == finding.job_id))
+    for run_id, started_at, finished_at, duration_ms in runs.select(
+        "run_id", "started_at", "finished_at", "duration_ms"
+    ).iter_rows():
+        derived = finished_at and duration_ms is not None and finished_at - timedelta(milliseconds=duration_ms)
+        if started_at == finding.started_at or (run_id is not None and run_id == finding.run_id):
+            return True
+        if started_at is None and derived and abs(derived - finding.started_at) <= timedelta(seconds=1):
+            return True
+    warned = f"cron:{finding.job_id}:{epoch_ms(finding.started_at)}" if finding.started_at else ""
+    return warned in evidence.lifecycle["run_id"].to_list()
+
+
+@trying(60)
+@given(gateways())
+def test_no_row_is_firmly_called_ended_without_a_record_of_exactly_its_run(gateway: Gateway) -> None:
+    evidence = evidence_of(gateway)
+    report = audit(evidence)
+    redeemed: list[tuple[int | None, int | None]] = []
+    for finding in report.findings:
+        if (finding.verdict, finding.confidence) in PROVEN:
+            assert has_own_record(evidence, finding)
+        if finding.run is not None:
+            assert finding.verdict != "unexplained"
+            redeemed.append((finding.run.source, finding.run.line))
+        assert (finding.confidence is None) == (finding.verdict in ("unexplained", "undetermined", "not_applicable"))
+        assert finding.reasons
+    firm = [place for place in redeemed if place != (None, None)]
+    doubtful = {(f.run.source, f.run.line) for f in report.findings if f.run and f.verdict == "undetermined"}
+    assert all(firm.count(place) == 1 for place in firm if place not in doubtful)
+
+
+_LINES = st.lists(
+    st.tuples(
+        st.integers(0, 400), st.sampled_from(list(LifecycleKind)), st.sampled_from([0, 1]), st.sampled_from("AB")
+    ),
+    max_size=25,
+)
+
+
+@trying(300)
+@given(_LINES, st.lists(st.integers(0, 400), max_size=5))
+def test_windows_are_in_order_within_themselves_and_among_each_other(
+    lines: list[tuple[int, LifecycleKind, int, str]], activity: list[int]
+) -> None:
+    rows = [
+        {"gateway": "g", "source": source, "line": number, "at": DAY + seconds(second), "kind": kind.value,
+         "signal": f"SIG{signal}", "raw": kind.value, "detail": kind.value}
+        for number, (second, kind, source, signal) in enumerate(lines)
+    ]  # fmt: skip
+    alive = pl.DataFrame(
+        {"gateway": ["g"] * len(activity), "at": [DAY + seconds(second) for second in activity]},
+        schema={"gateway": pl.String, "at": TIME},
+    )
+    windows, cited = find_restarts(frame_of(rows, LIFECYCLE), alive, Policy())
+    moments: list[datetime] = []
+    for window in windows.iter_rows(named=True):
+        own = [window[name] for name in ("down_at", "down_at_latest", "up_at", "ready_at") if window[name]]
+        assert own == sorted(own)
+        moments += own
+    assert moments == sorted(moments)
+    assert windows["id"].to_list() == [f"R{number}" for number in range(1, windows.height + 1)]
+    assert set(cited["id"]) == set(windows["id"])
