@@ -92,7 +92,6 @@ def _registry_of(findings: list[Finding], healed: tuple[str, ...], evidence: Evi
 
     Raises:
         UsageError: they lie in several.
-
     """
     from forensics.model.verdicts import SourceKind
 

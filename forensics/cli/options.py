@@ -73,7 +73,6 @@ def parsed_now(text: str | None) -> datetime | None:
 
     Raises:
         UsageError: it is no time.
-
     """
     if text is None:
         return None
@@ -94,7 +93,6 @@ def parsed_verdicts(text: str, option: str) -> tuple[Verdict, ...]:
 
     Raises:
         UsageError: one of them is no verdict.
-
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = sorted(set(names) - {verdict.value for verdict in Verdict})
@@ -109,7 +107,6 @@ def audited(paths: tuple[str, ...], now: str | None) -> tuple[Evidence, Report]:
 
     Raises:
         NothingToReadError: there is no evidence, or no task registry in it.
-
     """
     moment = parsed_now(now)
     from forensics.correlator.audit import audit
@@ -139,7 +136,6 @@ def emit(text: str, output: Path | None) -> None:
 
     Raises:
         UsageError: the file cannot be written.
-
     """
     if output is None:
         click.echo(text, nl=False)

@@ -13,6 +13,9 @@ _CONTROL = re.compile(
 """All of Unicode's control, format and surrogate characters and its line separators; a table, as regular
 expressions know no categories."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@:])")
+_MANTISSA_BITS = 53
+_LARGEST_EXACT = 1 << _MANTISSA_BITS
+_STEP_BITS = 50
 _PLAIN_SQL = re.compile(r"[\x20-\x7e]*")
 
 
@@ -75,12 +78,23 @@ def shortened(text: str, width: int) -> str:
 
 
 def _real_literal(value: float) -> str:
-    """Give the literal of a real; SQLite has no word for infinity and keeps "no number" as NULL."""
+    """Give the literal of a real; SQLite has no word for infinity and keeps "no number" as NULL.
+
+    SQLite may read a decimal fraction one bit off, so a real that is no whole number is written as a whole number
+    times or over powers of two, which is exact.
+    """
     if math.isnan(value):
         return "NULL"
     if math.isinf(value):
         return "9e999" if value > 0 else "-9e999"
-    return repr(value)
+    if value.is_integer() and abs(value) <= _LARGEST_EXACT:
+        return repr(value)
+    fraction, exponent = math.frexp(value)
+    whole, exponent = int(fraction * _LARGEST_EXACT), exponent - _MANTISSA_BITS
+    sign = "*" if exponent > 0 else "/"
+    steps, rest = divmod(abs(exponent), _STEP_BITS)
+    factors = [_STEP_BITS] * steps + ([rest] if rest else [])
+    return f"({whole}.0{''.join(f' {sign} {1 << bits}.0' for bits in factors)})"
 
 
 def _encoded(text: str) -> bytes:

@@ -212,7 +212,6 @@ def assert_schema(frame: pl.DataFrame, schema: Schema, name: str) -> pl.DataFram
 
     Raises:
         TypeError: a stage built a frame of another shape; that is a bug, never bad evidence.
-
     """
     if dict(frame.schema) != schema:
         differing = set(dict(frame.schema).items()) ^ set(schema.items())

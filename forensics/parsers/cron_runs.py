@@ -6,11 +6,10 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from forensics.model.escape import for_terminal, shortened
 from forensics.model.schemas import RUNS, frame_of
 from forensics.model.verdicts import Origin, SourceKind
 from forensics.parsers.files import open_evidence
-from forensics.parsers.parsed import Parsed, well_formed
+from forensics.parsers.parsed import Parsed, brief, well_formed
 from forensics.parsers.timestamps import from_epoch_ms
 
 _LONGEST_RUN_MS = 10 * 365 * 86_400_000
@@ -25,12 +24,11 @@ def parse_run_log(path: Path) -> Parsed:
     """Read the finished runs of one run log.
 
     Shape: frame ``runs``, one row per finished run; other actions are skipped, broken lines rejected.
-    Notices: not_json, no_run_record, out_of_range, truncated_line, other_job.
+    Notices: not_json, no_run_record, out_of_range, wrong_type, truncated_line, other_job.
     Source: formats.md §3.1 (readers of the gateway skip lines that are not JSON, not finished, or lack jobId or ts).
 
     Raises:
         UnreadableError: the file cannot be read.
-
     """
     parsed = Parsed(SourceKind.CRON_RUN_LOG, "its lines have jobId and action")
     rows: list[dict[str, object]] = []
@@ -65,10 +63,10 @@ def run_row(entry: dict[str, object], line: int, origin: Origin, parsed: Parsed)
         "error": _text(entry, "error", line, parsed),
         "summary": _text(entry, "summary", line, parsed),
         "has_usage": isinstance(entry.get("usage"), dict),
-        "delivered": entry.get("delivered") if isinstance(entry.get("delivered"), bool) else None,
+        "delivered": _truth(entry, "delivered", line, parsed),
         "delivery_status": _text(entry, "deliveryStatus", line, parsed),
         "session_id": _text(entry, "sessionId", line, parsed),
-        "next_run_at": from_epoch_ms(entry.get("nextRunAtMs")),
+        "next_run_at": _time(entry, "nextRunAtMs", line, parsed),
         "origin": origin.value,
     }
 
@@ -99,8 +97,7 @@ def _note_broken(raw: bytes, line: int, parsed: Parsed) -> None:
     if not raw.endswith(b"\n"):
         parsed.notices.add("truncated_line", "the last line is cut off; what it recorded is not known", line)
         return
-    shown = shortened(for_terminal(raw.decode("utf-8", "replace").strip()), 60)
-    parsed.notices.add("not_json", f"not JSON: {shown}", line)
+    parsed.notices.add("not_json", f"not JSON: {brief(raw.decode('utf-8', 'replace').strip())}", line)
 
 
 def _only_job(rows: list[dict[str, object]], path: Path, parsed: Parsed) -> str | None:
@@ -109,7 +106,7 @@ def _only_job(rows: list[dict[str, object]], path: Path, parsed: Parsed) -> str 
         parsed.notices.add("other_job", f"records of {len(jobs)} jobs in one run log", level="info")
     if len(jobs) == 1:
         return jobs.pop()
-    return path.name.split(".jsonl")[0] if not jobs else None
+    return well_formed(path.name.split(".jsonl")[0]) if not jobs else None
 
 
 def _text(entry: dict[str, object], key: str, line: int, parsed: Parsed) -> str | None:
@@ -122,13 +119,19 @@ def _text(entry: dict[str, object], key: str, line: int, parsed: Parsed) -> str 
     return None
 
 
+def _truth(entry: dict[str, object], key: str, line: int, parsed: Parsed) -> bool | None:
+    value = entry.get(key)
+    if value is None or isinstance(value, bool):
+        return value
+    parsed.notices.add("wrong_type", f"{key} is neither true nor false; it is not used", line)
+    return None
+
+
 def _time(entry: dict[str, object], key: str, line: int, parsed: Parsed) -> datetime | None:
     value = entry.get(key)
     stamp = from_epoch_ms(value)
     if value is not None and stamp is None:
-        parsed.notices.add(
-            "out_of_range", f"{key} {shortened(for_terminal(str(value)), 40)} is no epoch millisecond", line
-        )
+        parsed.notices.add("out_of_range", f"{key} {brief(value, 40)} is no epoch millisecond", line)
     return stamp
 
 
@@ -137,6 +140,6 @@ def _duration(entry: dict[str, object], line: int, parsed: Parsed) -> int | None
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LONGEST_RUN_MS:
-        parsed.notices.add("out_of_range", f"durationMs {shortened(for_terminal(str(value)), 40)} is no duration", line)
+        parsed.notices.add("out_of_range", f"durationMs {brief(value, 40)} is no duration", line)
         return None
     return int(value)

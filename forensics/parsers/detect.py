@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from forensics.parsers.cron_runs import is_run_record
 from forensics.parsers.files import content_of, head_of
 from forensics.parsers.gateway_log import is_log_record
 from forensics.parsers.job_store import store_kind
+from forensics.parsers.parsed import well_formed
 from forensics.parsers.task_export import document_in, is_task_export
 from forensics.parsers.task_registry import SHM_MAGICS, SQLITE_MAGIC, WAL_MAGICS
 
@@ -38,6 +40,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """One thing behind an argument that is not read, and why."""
+
+    shown: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Detected:
     """What a file was recognised as, and by what."""
 
@@ -45,28 +55,31 @@ class Detected:
     by: str
 
 
-def find_files(argument: str) -> Iterator[Found]:
-    """Give every file behind one PATH argument, in a fixed order.
+def find_files(argument: str, unread: list[Unread]) -> Iterator[Found]:
+    """Give every file behind one PATH argument, in a fixed order; what cannot be read is added to ``unread``.
 
-    In a state directory only the folders that hold evidence are entered. Links to folders are not followed.
+    In a state directory only the folders that hold evidence are entered. Links to folders are not followed; a link to
+    a file gives that file, beside which its write-ahead log lies.
 
     Raises:
-        UnreadableError: the path does not exist or its folder cannot be listed.
-
+        UnreadableError: the path does not exist.
     """
     path = Path(argument)
-    shown = argument.rstrip("/") or argument
+    shown = well_formed(argument.rstrip("/") or argument)
     if not path.exists():
         raise UnreadableError("there is no such file or folder")
     if path.is_dir():
         root, copy = _copy_root(path, shown)
         for found in _walk(path, state_root=_is_state_directory(path)):
-            relative = found.relative_to(path).as_posix()
+            relative = well_formed(found.relative_to(path).as_posix())
+            if why := _why_unread(found):
+                unread.append(Unread(f"{shown}/{relative}", why))
+                continue
             inner_root, inner_copy = _state_above(found, path, shown) or (root, copy)
-            yield Found(found, f"{shown}/{relative}", inner_copy, inner_root, explicit=False)
+            yield Found(_real(found), f"{shown}/{relative}", inner_copy, inner_root, explicit=False)
     else:
         root, copy = _copy_root(path.parent, str(Path(shown).parent))
-        yield Found(path, shown, copy, root, explicit=True)
+        yield Found(_real(path), shown, copy, root, explicit=True)
 
 
 def left_out(argument: str) -> list[str]:
@@ -82,8 +95,19 @@ def detect(path: Path) -> Detected:
 
     Raises:
         UnreadableError: the file cannot be read.
-
     """
+    detected = _by_content(path)
+    if is_run_log_place(path) and detected.kind in (SourceKind.UNKNOWN, SourceKind.OTHER) and path.stat().st_size:
+        return Detected(SourceKind.CRON_RUN_LOG, "its place and name: no line of it could be recognised")
+    return detected
+
+
+def is_run_log_place(path: Path) -> bool:
+    """Tell whether a file lies where run logs do; a damaged one must not pass for one that was never written."""
+    return path.parent.parts[-2:] == ("cron", "runs") and path.suffix == ".jsonl"
+
+
+def _by_content(path: Path) -> Detected:
     head = head_of(path, _HEAD_BYTES)
     if not head:
         return Detected(SourceKind.OTHER, "an empty file")
@@ -93,19 +117,26 @@ def detect(path: Path) -> Detected:
         return Detected(SourceKind.TASK_REGISTRY_WAL, "the write-ahead log of an SQLite database")
     if head.startswith(SHM_MAGICS):
         return Detected(SourceKind.OTHER, "the shared-memory index of an SQLite database")
-    if b"\x00" in head[:1024]:
+    of_lines = _detect_lines(head)
+    if of_lines is None and b"\x00" in head[:1024]:
         return Detected(SourceKind.UNKNOWN, "binary data of no known kind")
-    return _detect_lines(head) or _detect_document(path, head) or Detected(SourceKind.UNKNOWN, "text of no known kind")
+    return of_lines or _detect_document(path, head) or Detected(SourceKind.UNKNOWN, "text of no known kind")
 
 
 def _detect_lines(head: bytes) -> Detected | None:
     lines = head.split(b"\n")
     for line in lines[:_LINES_TRIED]:
-        record = _json_of(line)
-        if is_run_record(record):
-            return Detected(SourceKind.CRON_RUN_LOG, "its lines have jobId and action")
-        if is_log_record(record):
-            return Detected(SourceKind.GATEWAY_LOG, "JSON lines with _meta and time")
+        detected = _kind_of_line(_json_of(line))
+        if detected is not None:
+            return detected
+    return None
+
+
+def _kind_of_line(record: object) -> Detected | None:
+    if is_run_record(record):
+        return Detected(SourceKind.CRON_RUN_LOG, "its lines have jobId and action")
+    if is_log_record(record):
+        return Detected(SourceKind.GATEWAY_LOG, "JSON lines with _meta and time")
     return None
 
 
@@ -118,7 +149,10 @@ def _detect_document(path: Path, head: bytes) -> Detected | None:
         return Detected(kind, "a JSON document with version and jobs")
     if is_task_export(document):
         return Detected(SourceKind.TASK_EXPORT, "JSON of tasks list, show or audit")
-    return Detected(SourceKind.OTHER, "a JSON document without evidence") if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        return None
+    # a first line longer than the head is only complete here
+    return _kind_of_line(document) or Detected(SourceKind.OTHER, "a JSON document without evidence")
 
 
 def _json_of(data: bytes) -> object:
@@ -129,21 +163,41 @@ def _json_of(data: bytes) -> object:
 
 
 def _walk(folder: Path, *, state_root: bool) -> Iterator[Path]:
+    """Give everything below a folder but folders; a folder that cannot be listed is given itself."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise UnreadableError(error.strerror or "the folder cannot be listed") from error
+    except OSError:
+        yield folder
+        return
     for entry in entries:
         path = folder / entry.name
-        if entry.is_dir(follow_symlinks=False):
-            if not state_root or entry.name in _STATE_FOLDERS:
-                yield from _walk(path, state_root=_is_state_directory(path))
-        elif entry.is_file():
-            yield path
+        if not entry.is_dir(follow_symlinks=False):
+            if not (state_root and path.is_dir() and entry.name not in _STATE_FOLDERS):
+                yield path
+        elif not state_root or entry.name in _STATE_FOLDERS:
+            yield from _walk(path, state_root=_is_state_directory(path))
+
+
+def _why_unread(path: Path) -> str | None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return error.strerror or "it cannot be found"
+    if stat.S_ISDIR(mode):
+        linked = "a link to a folder, which is not followed; name the folder itself"
+        return linked if path.is_symlink() else "the folder cannot be listed; check its permissions"
+    return None if stat.S_ISREG(mode) else "not a regular file"
+
+
+def _real(path: Path) -> Path:
+    return path.resolve() if path.is_symlink() else path
 
 
 def _is_state_directory(path: Path) -> bool:
-    return any((path / mark).exists() for mark in _STATE_MARKS)
+    try:
+        return any((path / mark).exists() for mark in _STATE_MARKS)
+    except OSError:
+        return False
 
 
 def _state_above(found: Path, top: Path, shown: str) -> tuple[Path, str] | None:
@@ -152,7 +206,7 @@ def _state_above(found: Path, top: Path, shown: str) -> tuple[Path, str] | None:
         if folder == top:
             break
         if _is_state_directory(folder):
-            return folder.resolve(), f"{shown}/{folder.relative_to(top).as_posix()}"
+            return folder.resolve(), f"{shown}/{well_formed(folder.relative_to(top).as_posix())}"
     return None
 
 

@@ -23,7 +23,6 @@ def open_evidence(path: Path) -> BinaryIO:
 
     Raises:
         UnreadableError: the file is missing, unreadable, or no regular file.
-
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -38,7 +37,6 @@ def head_of(path: Path, size_bytes: int) -> bytes:
 
     Raises:
         UnreadableError: the file cannot be read.
-
     """
     with open_evidence(path) as file:
         return _read(file, size_bytes)
@@ -49,7 +47,6 @@ def content_of(path: Path) -> bytes:
 
     Raises:
         UnreadableError: the file cannot be read.
-
     """
     with open_evidence(path) as file:
         return _read(file, -1)
@@ -60,7 +57,6 @@ def sha256_of(path: Path) -> str:
 
     Raises:
         UnreadableError: the file cannot be read.
-
     """
     digest = hashlib.sha256()
     with open_evidence(path) as file:
@@ -77,7 +73,6 @@ def private_copy(*paths: Path) -> Iterator[Path]:
 
     Raises:
         UnreadableError: a file cannot be read, or does not hold still.
-
     """
     with tempfile.TemporaryDirectory(prefix="forensics-") as folder:
         for _ in range(_COPY_ATTEMPTS):
@@ -100,7 +95,10 @@ def _copy(path: Path, target: Path) -> None:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    found = path.stat()
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise UnreadableError(error.strerror or "it cannot be found") from error
     return found.st_size, found.st_mtime_ns
 
 

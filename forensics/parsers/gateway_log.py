@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import polars as pl
 
-from forensics.model.escape import for_terminal, shortened
+from forensics.model.escape import for_terminal
 from forensics.model.schemas import LIFECYCLE, frame_of
 from forensics.model.verdicts import LifecycleKind, SourceKind
 from forensics.parsers.files import open_evidence
@@ -29,12 +29,16 @@ from forensics.parsers.lifecycle_messages import (
     NO_BINDING,
     events_of,
 )
-from forensics.parsers.parsed import Parsed, well_formed
+from forensics.parsers.parsed import Parsed, brief, well_formed
 from forensics.parsers.timestamps import from_iso, offset_of
 
 _RAW_LENGTH = 200
 _EDGE_BYTES = 4 << 20
+_TAIL_LINES = 2000
+_PADDED_RECORD_PATTERN = r"^\{.*\}\s+$"
+_POSITIONS = 10
 _LINE = pl.col("line")
+_STAMP_PATTERN = r'"date":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"'
 
 
 def is_log_record(value: object) -> bool:
@@ -58,8 +62,9 @@ def parse_gateway_log(path: Path) -> Parsed:
     """
     parsed = Parsed(SourceKind.GATEWAY_LOG, "JSON lines with _meta and time")
     with _readable(path, parsed) as log:
-        _count_lines(log, parsed)
-        rows = _lifecycle_rows(log, parsed)
+        odd_lines = _count_lines(log, parsed)
+        picked = _picked_lines(log, parsed.lines, odd_lines)
+        rows = _lifecycle_rows(picked, parsed)
         rows.extend(_last_lines(log, rows, parsed))
         parsed.lifecycle = frame_of(rows, LIFECYCLE).sort("line", "kind", "job_id", maintain_order=True)
         _note_span(log, parsed)
@@ -101,45 +106,61 @@ def _scan(log: BinaryIO) -> pl.LazyFrame:
 
 
 def _is_no_record_expr() -> pl.Expr:
-    trimmed = _LINE.str.strip_chars_end()
-    return ~(trimmed.str.starts_with("{") & trimmed.str.ends_with("}"))
+    return ~(_LINE.str.starts_with("{") & _LINE.str.ends_with("}")) & ~_LINE.str.contains(_PADDED_RECORD_PATTERN)
 
 
-def _count_lines(log: BinaryIO, parsed: Parsed) -> None:
-    broken = _is_no_record_expr() & (_LINE.str.len_bytes() > 0)
-    counted = _scan(log).select(pl.len(), broken.sum().alias("rejected")).collect(engine="streaming")
-    parsed.lines, parsed.rejected = counted.row(0)
-    if not parsed.rejected:
-        return
+def _count_lines(log: BinaryIO, parsed: Parsed) -> int:
+    """Count all lines and those that are no records; give the number of records in an unusual order of keys."""
+    looks_whole = _LINE.str.starts_with("{") & _LINE.str.ends_with("}")
+    odd = ~_LINE.str.contains(CANONICAL_LINE_PATTERN)
+    counted = _scan(log).select(pl.len(), (~looks_whole).sum().alias("doubtful"), odd.sum().alias("odd"))
+    parsed.lines, doubtful, odd_lines = counted.collect(engine="streaming").row(0)
+    if doubtful:
+        _note_broken_lines(log, parsed)
+    return int(odd_lines)
+
+
+def _note_broken_lines(log: BinaryIO, parsed: Parsed) -> None:
+    broken = _is_no_record_expr() & (_LINE.str.len_bytes() > 0) & (pl.col("number") <= parsed.lines)
     cut_off = not _ends_with_newline(log)
     shown = _scan(log).filter(broken).select("number", _LINE.str.head(_RAW_LENGTH)).collect(engine="streaming")
+    parsed.rejected = shown.height
     for number, text in shown.iter_rows():
         if cut_off and number == parsed.lines:
             parsed.notices.add("truncated_line", "the last line is cut off; what it said is not known", number)
         else:
-            parsed.notices.add("not_json", f"not JSON: {shortened(for_terminal(text), 60)}", number)
+            parsed.notices.add("not_json", f"not JSON: {brief(text)}", number)
 
 
-def _lifecycle_rows(log: BinaryIO, parsed: Parsed) -> list[dict[str, object]]:
+def _lifecycle_rows(picked: pl.DataFrame, parsed: Parsed) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for line, text in _picked_lines(log).iter_rows():
+    for line, text in picked.iter_rows():
         found = _rows_of(line, text, parsed)
         parsed.records += bool(found)
         rows.extend(found)
     return rows
 
 
-def _picked_lines(log: BinaryIO) -> pl.DataFrame:
-    canonical = _LINE.str.contains(CANONICAL_LINE_PATTERN)
-    wanted = _LINE.str.contains(LINE_PATTERN) | (~canonical & _LINE.str.contains_any(list(NEEDLES)))
-    return _scan(log).filter(wanted & ~_is_no_record_expr()).collect(engine="streaming")
+def _picked_lines(log: BinaryIO, until: int, odd_lines: int) -> pl.DataFrame:
+    """Pick the lifecycle lines, up to the line that was the last when they were counted: a live log grows.
+
+    Records in an unusual order of keys are searched word by word, in a pass of their own where there are any.
+
+    Shape: number, line; sorted by number.
+    """
+    usual = _LINE.str.contains(LINE_PATTERN)
+    picked = _collected(_scan(log).filter(usual))
+    if odd_lines:
+        odd = ~_LINE.str.contains(CANONICAL_LINE_PATTERN) & _LINE.str.contains_any(list(NEEDLES)) & ~usual
+        picked = pl.concat([picked, _collected(_scan(log).filter(odd))])
+    return picked.filter((pl.col("number") <= until) & ~_is_no_record_expr()).sort("number")
 
 
 def _rows_of(line: int, text: str, parsed: Parsed) -> list[dict[str, object]]:
     record = _decoded(text)
     if record is None:
         parsed.rejected += 1
-        parsed.notices.add("not_json", f"not JSON: {shortened(for_terminal(text), 60)}", line)
+        parsed.notices.add("not_json", f"not JSON: {brief(text)}", line)
         return []
     binding, fields, message = _content_of(record)
     at = _stamp_of(record)
@@ -168,16 +189,20 @@ def _content_of(record: Mapping[str, object]) -> tuple[str, Mapping[str, object]
     and its message first (formats.md §4.2). The size-cap line has none of these.
     """
     if "0" not in record:
-        return str(record.get("subsystem", NO_BINDING)), {}, str(record.get("message", ""))
-    values = [record[key] for key in sorted((key for key in record if key.isdecimal()), key=int)]
+        return _text_of(record.get("subsystem", NO_BINDING)), {}, _text_of(record.get("message", ""))
+    values = [record[str(position)] for position in range(_POSITIONS) if str(position) in record]
     binding = _binding_of(values[0])
     if binding is None:
-        return NO_BINDING, {}, str(values[0])
+        return NO_BINDING, {}, _text_of(values[0])
     texts = [value for value in values[1:] if isinstance(value, str)]
     fields: dict[str, object] = {}
     for value in values[1:]:
         fields |= value if isinstance(value, dict) else {}
     return binding, fields, well_formed(texts[-1]) if texts else ""
+
+
+def _text_of(value: object) -> str:
+    return well_formed(value) if isinstance(value, str) else ""
 
 
 def _binding_of(value: object) -> str | None:
@@ -197,27 +222,94 @@ def _stamp_of(record: Mapping[str, object]) -> datetime | None:
 
 
 def _shown(binding: str, fields: Mapping[str, object], message: str) -> str:
-    told = f" {json.dumps(fields, ensure_ascii=False, separators=(',', ':'))}" if fields else ""
+    told = f" {_as_json(fields)}" if fields else ""
     return for_terminal(well_formed(f"[{binding or 'console'}] {message}{told}"))[:_RAW_LENGTH]
 
 
+def last_gateway_lines_before(path: Path, moments: Sequence[datetime]) -> pl.DataFrame:
+    """Find the last line that a gateway process wrote before each of these moments.
+
+    For logs that overlap in time: a process start in one file is preceded by a line of another.
+
+    Shape: frame ``lifecycle``, rows of kind ``last_line``.
+
+    Raises:
+        UnreadableError: the file cannot be read.
+
+    """
+    parsed = Parsed(SourceKind.GATEWAY_LOG, "")
+    stamp = _LINE.str.extract(_STAMP_PATTERN).str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_zone="UTC", strict=False)
+    with _readable(path, parsed) as log:
+        stamped = _scan(log).filter(_LINE.str.contains(GATEWAY_LINE_PATTERN)).select("number", stamp.alias("at"))
+        ordered = stamped.drop_nulls().collect(engine="streaming").sort("at", "number").set_sorted("at")
+        wanted = pl.DataFrame({"before": moments}, schema={"before": ordered.schema["at"]}).sort("before")
+        found = wanted.join_asof(ordered, left_on="before", right_on="at", allow_exact_matches=False)
+        rows = list(_told_lines(log, found["number"].drop_nulls().unique().to_list(), parsed))
+    return frame_of(rows, LIFECYCLE)
+
+
+def _as_json(fields: Mapping[str, object]) -> str:
+    try:
+        return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        return "{deeply nested}"
+
+
 def _last_lines(log: BinaryIO, rows: list[dict[str, object]], parsed: Parsed) -> Iterator[dict[str, object]]:
-    """Find, for each process start, the last line before it that a gateway process wrote."""
+    """Find the last line of a gateway process before each process start, and in the whole file: the next file may
+    begin with a start.
+
+    Nearly always it is the very line before the start; only where it is not the log is searched once more.
+    """  # noqa: D205
     starts = sorted({int(str(row["line"])) for row in rows if row["kind"] == LifecycleKind.PROCESS_START})
-    if not starts:
-        return
+    above = [start - 1 for start in starts if start > 1]
+    just_before = _lines_at(log, above).filter(_is_bound_expr())["number"].to_list() if above else []
+    unresolved = sorted(set(above) - set(just_before))
+    searched = _searched_lines(log, [number + 1 for number in unresolved]) if unresolved else []
+    yield from _told_lines(log, sorted({*just_before, *searched, *_last_bound_line(log, parsed.lines)}), parsed)
+
+
+def _lines_at(log: BinaryIO, numbers: list[int]) -> pl.DataFrame:
+    return _collected(_scan(log).filter(pl.col("number").is_in(numbers))).sort("number")
+
+
+def _collected(lines: pl.LazyFrame) -> pl.DataFrame:
+    """Collect a few lines of many. Formatting copies them: a filtered column would keep the whole log in memory."""
+    return lines.with_columns(pl.format("{}", "line").alias("line")).collect(engine="streaming")
+
+
+def _is_bound_expr() -> pl.Expr:
+    """A whole record that only a gateway process writes."""
+    return _LINE.str.contains(GATEWAY_LINE_PATTERN) & ~_is_no_record_expr()
+
+
+def _searched_lines(log: BinaryIO, starts: list[int]) -> list[int]:
     before = pl.Series("start", starts, dtype=pl.Int64)
     last = (
         _scan(log)
-        .filter(_LINE.str.contains(GATEWAY_LINE_PATTERN) & (pl.col("number") < starts[-1]))
+        .filter(_is_bound_expr() & (pl.col("number") < starts[-1]))
         .select("number", pl.lit(before).search_sorted(pl.col("number"), side="right").alias("start"))
         .group_by("start")
         .agg(pl.col("number").max())
         .collect(engine="streaming")
     )
-    wanted = last["number"].to_list()
-    texts = _scan(log).filter(pl.col("number").is_in(wanted)).collect(engine="streaming")
-    for line, text in texts.sort("number").iter_rows():
+    return [int(number) for number in last["number"].to_list()]
+
+
+def _last_bound_line(log: BinaryIO, until: int) -> list[int]:
+    """Give the number of the last line of a gateway process, looked for from the end."""
+    tail = _scan(log).filter((pl.col("number") > until - _TAIL_LINES) & (pl.col("number") <= until))
+    number = _collected(tail).filter(_is_bound_expr())["number"].max()
+    if number is None:
+        whole = _scan(log).filter((pl.col("number") <= until) & _is_bound_expr())
+        number = whole.select(pl.col("number").max()).collect(engine="streaming").item()
+    return [number] if isinstance(number, int) else []
+
+
+def _told_lines(log: BinaryIO, numbers: list[int], parsed: Parsed) -> Iterator[dict[str, object]]:
+    if not numbers:
+        return
+    for line, text in _lines_at(log, numbers).iter_rows():
         record = _decoded(text)
         at = _stamp_of(record) if record else None
         if record is None or at is None:

@@ -8,19 +8,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeGuard
 
-from forensics.model.escape import for_terminal, shortened
+from forensics.model.errors import UnreadableError
 from forensics.model.schemas import JOBS, RUNS, frame_of
 from forensics.model.verdicts import Origin, SourceKind
 from forensics.parsers.files import content_of
-from forensics.parsers.parsed import Parsed, well_formed
+from forensics.parsers.parsed import Parsed, brief, well_formed
+from forensics.parsers.task_export import document_in
 from forensics.parsers.timestamps import from_epoch_ms, from_iso
 
 Document = Mapping[str, object]
 
-_LONGEST_TIMEOUT_S = 10 * 365 * 86_400
+_LONGEST_MS = 10 * 365 * 86_400_000
 
 
 def store_kind(document: object) -> SourceKind | None:
@@ -38,23 +41,26 @@ def parse_job_store(path: Path, kind: SourceKind) -> Parsed:
 
     Shape: frames ``jobs`` (one row per job) and ``runs`` (one row per job with a last run). ``line`` is the line on
     which the job's entry, or its last run, stands.
-    Notices: no_job_id, duplicate_job.
+    Notices: no_job_id, duplicate_job, wrong_type, out_of_range.
     Source: formats.md §3.3.
 
     Raises:
-        UnreadableError: the file cannot be read.
-
+        UnreadableError: the file cannot be read, or is no such document.
     """
-    text = content_of(path).decode("utf-8", "replace")
+    content = content_of(path)
+    document = document_in(content)
+    if store_kind(document) is not kind:
+        raise UnreadableError("it holds no such document any more")
     parsed = Parsed(kind, "a JSON document with version and jobs")
-    lines = _LineFinder(text)
+    lines = _LineFinder(content.decode("utf-8", "replace"))
     jobs, runs = [], []
-    for job_id, job, state in _entries(json.loads(text), parsed):
-        line = lines.of_job(job_id)
-        job_row = _job_row(job_id, job, state, line)
+    for job_id, entry in _entries(document, parsed):
+        job = _Fields(entry, lines.of_job(job_id), parsed)
+        state = job.inner("state")
+        job_row = _job_row(well_formed(job_id), job, state)
         jobs.append(job_row)
         if job_row["last_run_at"] is not None:
-            runs.append(_last_run_row(job_id, state, job_row, lines.of_key("lastRunAtMs", line)))
+            runs.append(_last_run_row(state, job_row, lines.of_key("lastRunAtMs", job.line)))
     parsed.records = len(jobs)
     parsed.lines = parsed.records + parsed.skipped + parsed.rejected
     parsed.jobs, parsed.runs = frame_of(jobs, JOBS), frame_of(runs, RUNS)
@@ -69,84 +75,124 @@ def stamps_of(job: Mapping[str, object]) -> Iterator[object]:
         yield job["last_run_at"] + timedelta(milliseconds=job["last_duration_ms"])  # type: ignore[operator, arg-type]
 
 
-def _entries(document: Document, parsed: Parsed) -> Iterator[tuple[str, Document, Document]]:
-    found = document["jobs"]
-    listed = found.items() if isinstance(found, dict) else [(None, entry) for entry in found]  # type: ignore[attr-defined]
+def _entries(document: object, parsed: Parsed) -> Iterator[tuple[str, Document]]:
+    found = document.get("jobs") if isinstance(document, dict) else None
+    listed = found.items() if isinstance(found, dict) else [(None, entry) for entry in found or ()]
     seen: set[str] = set()
     for key, entry in listed:
         job_id = key if key is not None else (entry.get("id") if isinstance(entry, dict) else None)
         if not isinstance(job_id, str) or not isinstance(entry, dict):
             parsed.rejected += 1
-            parsed.notices.add("no_job_id", f"a job without an id: {shortened(for_terminal(str(entry)), 60)}")
+            parsed.notices.add("no_job_id", f"a job without an id: {brief(entry)}")
         elif job_id in seen:
             parsed.rejected += 1
-            parsed.notices.add(
-                "duplicate_job", f"job {for_terminal(job_id)} stands twice in the store; the first counts"
-            )
+            parsed.notices.add("duplicate_job", f"job {brief(job_id)} stands twice in the store; the first counts")
         else:
             seen.add(job_id)
-            state = entry.get("state")
-            yield well_formed(job_id), entry, state if isinstance(state, dict) else {}
+            yield job_id, entry
 
 
-def _job_row(job_id: str, job: Document, state: Document, line: int | None) -> dict[str, object]:
-    payload, schedule = _mapping(job, "payload"), _mapping(job, "schedule")
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The fields of one object of a store; whatever is of the wrong type or out of range is noted, and null."""
+
+    entry: Document
+    line: int | None
+    parsed: Parsed
+
+    def text(self, key: str) -> str | None:
+        value = self.entry.get(key)
+        if value is None or isinstance(value, str):
+            return well_formed(value) if value is not None else None
+        self._refused("wrong_type", key, value, "no text")
+        return None
+
+    def truth(self, key: str) -> bool | None:
+        value = self.entry.get(key)
+        if value is None or isinstance(value, bool):
+            return value
+        self._refused("wrong_type", key, value, "neither true nor false")
+        return None
+
+    def time(self, key: str) -> datetime | None:
+        value = self.entry.get(key)
+        stamp = from_epoch_ms(value)
+        if stamp is None and value is not None:
+            self._refused("out_of_range", key, value, "no epoch millisecond")
+        return stamp
+
+    def iso_time(self, key: str) -> datetime | None:
+        value = self.entry.get(key)
+        stamp = from_iso(value)
+        if stamp is None and value is not None:
+            self._refused("out_of_range", key, value, "no time with a zone")
+        return stamp
+
+    def number(self, key: str, most: int, least: int = 0) -> float | None:
+        value = self.entry.get(key)
+        if value is None or (_is_number(value) and least <= value <= most):
+            return value
+        self._refused("out_of_range", key, value, "out of range")
+        return None
+
+    def whole(self, key: str, most: int, least: int = 0) -> int | None:
+        value = self.number(key, most, least)
+        return None if value is None else int(value)
+
+    def inner(self, key: str) -> _Fields:
+        value = self.entry.get(key)
+        if value is not None and not isinstance(value, dict):
+            self._refused("wrong_type", key, value, "no object")
+        return _Fields(value if isinstance(value, dict) else {}, self.line, self.parsed)
+
+    def _refused(self, code: str, key: str, value: object, why: str) -> None:
+        self.parsed.notices.add(code, f"{key} {brief(value, 40)} is {why}; it is read as unknown", self.line)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _job_row(job_id: str, job: _Fields, state: _Fields) -> dict[str, object]:
+    payload, schedule = job.inner("payload"), job.inner("schedule")
     return {
-        "line": line,
+        "line": job.line,
         "job_id": job_id,
-        "name": _text(job, "name"),
-        "enabled": job.get("enabled") if isinstance(job.get("enabled"), bool) else None,
-        "payload_kind": _text(payload, "kind"),
+        "name": job.text("name"),
+        "enabled": job.truth("enabled"),
+        "payload_kind": payload.text("kind"),
         "timeout_ms": _timeout_ms(payload),
-        "schedule_kind": _text(schedule, "kind"),
-        "schedule_expr": _text(schedule, "expr"),
-        "schedule_tz": _text(schedule, "tz"),
-        "every_ms": _positive(schedule, "everyMs"),
-        "anchor_at": from_epoch_ms(schedule.get("anchorMs")) or from_iso(schedule.get("at")),
-        "running_at": from_epoch_ms(state.get("runningAtMs")),
-        "last_run_at": from_epoch_ms(state.get("lastRunAtMs")),
-        "last_duration_ms": _positive(state, "lastDurationMs", least=0),
-        "last_status": _text(state, "lastRunStatus") or _text(state, "lastStatus"),
-        "updated_at": from_epoch_ms(job.get("updatedAtMs")),
+        "schedule_kind": schedule.text("kind"),
+        "schedule_expr": schedule.text("expr"),
+        "schedule_tz": schedule.text("tz"),
+        "every_ms": schedule.whole("everyMs", _LONGEST_MS, least=1),
+        "anchor_at": schedule.time("anchorMs") or schedule.iso_time("at"),
+        "running_at": state.time("runningAtMs"),
+        "last_run_at": state.time("lastRunAtMs"),
+        "last_duration_ms": state.whole("lastDurationMs", _LONGEST_MS),
+        "last_status": state.text("lastRunStatus") or state.text("lastStatus"),
+        "updated_at": job.time("updatedAtMs"),
     }
 
 
-def _last_run_row(job_id: str, state: Document, job: Mapping[str, object], line: int | None) -> dict[str, object]:
+def _last_run_row(state: _Fields, job: Mapping[str, object], line: int | None) -> dict[str, object]:
     return {
         "line": line,
-        "job_id": job_id,
+        "job_id": job["job_id"],
         "started_at": job["last_run_at"],
         "duration_ms": job["last_duration_ms"],
         "status": job["last_status"],
-        "error": _text(state, "lastError") if job["last_status"] == "error" else None,
+        "error": state.text("lastError") if job["last_status"] == "error" else None,
         "has_usage": False,
-        "delivery_status": _text(state, "lastDeliveryStatus"),
+        "delivery_status": state.text("lastDeliveryStatus"),
         "origin": Origin.JOB_STATE.value,
     }
 
 
-def _timeout_ms(payload: Document) -> int | None:
-    value = payload.get("timeoutSeconds")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_TIMEOUT_S:
-        return None
-    return int(value * 1000)
-
-
-def _positive(entry: Document, key: str, least: int = 1) -> int | None:
-    value = entry.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < 1 << 53:
-        return None
-    return int(value)
-
-
-def _text(entry: Document, key: str) -> str | None:
-    value = entry.get(key)
-    return well_formed(value) if isinstance(value, str) else None
-
-
-def _mapping(entry: Document, key: str) -> Document:
-    value = entry.get(key)
-    return value if isinstance(value, dict) else {}
+def _timeout_ms(payload: _Fields) -> int | None:
+    """Give the time-out of a job; 0 is none."""
+    seconds = payload.number("timeoutSeconds", _LONGEST_MS // 1000)
+    return int(seconds * 1000) if seconds else None
 
 
 class _LineFinder:

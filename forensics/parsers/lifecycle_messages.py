@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from forensics.model.verdicts import LifecycleKind as K
+from forensics.parsers.parsed import well_formed
 from forensics.parsers.timestamps import from_epoch_ms
 
 GATEWAY = "gateway"
@@ -156,8 +157,8 @@ _CRON_OPENINGS = (
 LINE_PATTERN = "|".join(
     (
         # text first, then fields before the text, for the gateway's own subsystems
-        r'^\{"0":"\{\\"subsystem\\":\\"gateway[a-z/-]*\\"\}","1":"' + _OPENINGS,
-        r'^\{"0":"\{\\"subsystem\\":\\"gateway[a-z/-]*\\"\}","1":\{.*\},"2":"' + _OPENINGS,
+        r'^\{"0":"\{\\"subsystem\\":\\"gateway[a-z/-]*\\"[^{}]*\}","1":"' + _OPENINGS,
+        r'^\{"0":"\{\\"subsystem\\":\\"gateway[a-z/-]*\\"[^{}]*\}","1":\{.*\},"2":"' + _OPENINGS,
         r'^\{"0":"\{\\"module\\":\\"cron\\".*"[12]":"cron: ' + _CRON_OPENINGS,
         r'^\{"0":"(?:\[openclaw\] |gateway already|another gateway|Gateway failed to start)',
         r'^\{"time":.*"subsystem":"logging"',
@@ -165,8 +166,9 @@ LINE_PATTERN = "|".join(
 )
 """Picks lifecycle lines out of a raw file log in the order of keys that the gateway's logger always writes."""
 
-CANONICAL_LINE_PATTERN = r'^\{"(?:0|time)":'
-"""A record in that order of keys; any other JSON record is searched word by word (``NEEDLES``)."""
+CANONICAL_LINE_PATTERN = r'^\{"0":"(?:[^{]|\{[^"\\]|\{\\[^"]|\{\\"(?:subsystem|module)\\":[^{}]*\}","1":[{"])'
+"""A record in that order of keys: binding, then fields or text; or text without a binding, first. Any other record
+(keys in another order, spaces between them, a JSON console line) is searched word by word (``NEEDLES``)."""
 
 NEEDLES: tuple[str, ...] = (
     "loading configuration", "resolving authentication", "starting...", "starting HTTP", "http server listening",
@@ -174,10 +176,19 @@ NEEDLES: tuple[str, ...] = (
     "draining ", "restart blocked", "drain", "forced restart", "shutdown ", "restart mode", "restart failed",
     "already running", "already listening", "gateway startup", "Uncaught exception", "nhandled", "requires gateway",
     "restart timeout", "restarting gateway now", "restart requested", "restartReason", "restart still", "cron: ",
-    "size cap reached",
+    "size cap reached", "failed to start",
 )  # fmt: skip
 
-GATEWAY_LINE_PATTERN = r'^\{"0":"\{\\"(?:subsystem\\":\\"(?:[^si\\]|s[^t\\]|i[^n\\])|module\\":\\")'
+_BOUND_TO_GATEWAY = r'(?:subsystem\\":\\"(?:[^si\\]|s[^t\\]|i[^n\\])|module\\":\\")'
+
+GATEWAY_LINE_PATTERN = "|".join(
+    (
+        r'^\{"0":"\{\\"' + _BOUND_TO_GATEWAY,
+        # the same in another order of keys, and the JSON console line
+        r'^\{.*"0"\s*:\s*"\{\\"' + _BOUND_TO_GATEWAY,
+        r'^\{\s*(?:"[a-z].*)?"subsystem"\s*:\s*"(?:[^sil"]|s[^t"]|i[^n"]|l[^o"])',
+    )
+)
 """A record that only a gateway process writes: bound, but not by ``state/*`` or ``infra/*``, which command-line
 processes and a new process before its start line write too (design §5)."""
 
@@ -240,4 +251,4 @@ def _told(kind: K, match: re.Match[str], fields: Mapping[str, object], text: str
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return well_formed(value) if isinstance(value, str) else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -13,13 +14,13 @@ import polars as pl
 from forensics.model.errors import NothingToReadError, UnreadableError
 from forensics.model.evidence import Evidence
 from forensics.model.schemas import COPIES, JOBS, LIFECYCLE, NOTICES, RUNS, SOURCES, TASKS, Schema, empty, frame_of
-from forensics.model.verdicts import Origin, SourceKind
+from forensics.model.verdicts import LifecycleKind, Origin, SourceKind
 from forensics.parsers.cron_runs import parse_run_log
-from forensics.parsers.detect import Detected, Found, detect, find_files, left_out
+from forensics.parsers.detect import Detected, Found, Unread, detect, find_files, is_run_log_place, left_out
 from forensics.parsers.files import sha256_of
-from forensics.parsers.gateway_log import parse_gateway_log
+from forensics.parsers.gateway_log import last_gateway_lines_before, parse_gateway_log
 from forensics.parsers.job_store import parse_job_store
-from forensics.parsers.parsed import Parsed
+from forensics.parsers.parsed import Parsed, well_formed
 from forensics.parsers.placing import Placed, place
 from forensics.parsers.task_export import parse_task_export
 from forensics.parsers.task_registry import parse_task_registry
@@ -32,6 +33,8 @@ EVIDENCE_KINDS = (
     SourceKind.JOB_STATE,
     SourceKind.GATEWAY_LOG,
 )
+_NAMED_FILES = 5
+_EVIDENCE_SUFFIXES = (".bak", ".db", ".json", ".jsonl", ".log", ".sqlite")
 _COMPANION_ENDINGS = ("-wal", "-journal")
 
 
@@ -56,7 +59,6 @@ def load_evidence(paths: Sequence[str]) -> Evidence:
 
     Raises:
         NothingToReadError: no file behind the paths is evidence.
-
     """
     notices: list[dict[str, object]] = []
     readings = _detected(paths, notices)
@@ -66,20 +68,23 @@ def load_evidence(paths: Sequence[str]) -> Evidence:
                 reading.sha256 = hashing.submit(sha256_of, reading.found.path)
         for reading in readings:
             _parse(reading, notices)
+    _note_unknown(readings, notices)
     readings = [reading for reading in readings if _is_kept(reading)]
-    placed = place([(reading.found, _kind_of(reading)) for reading in readings], [Path(path) for path in paths])
+    given = [Path(path) for path in paths if _exists(path)]
+    placed = place([(reading.found, _kind_of(reading)) for reading in readings], given)
     for reading, gateway in zip(readings, placed.gateways, strict=True):
         reading.gateway = gateway
-    if not any(_kind_of(reading) in EVIDENCE_KINDS for reading in readings):
+    if not any(_is_evidence(reading) for reading in readings):
         raise _nothing(paths, readings, notices)
     return _evidence(readings, placed, notices)
 
 
 def _detected(paths: Sequence[str], notices: list[dict[str, object]]) -> list[_Reading]:
     readings: dict[tuple[int, int], _Reading] = {}
+    unread: list[Unread] = []
     for argument in sorted(set(paths)):
         try:
-            for found in find_files(argument):
+            for found in find_files(argument, unread):
                 key = found.path.stat().st_dev, found.path.stat().st_ino
                 if key not in readings:
                     readings[key] = _Reading(found, _detect(found, notices))
@@ -88,6 +93,8 @@ def _detected(paths: Sequence[str], notices: list[dict[str, object]]) -> list[_R
                 notices, "unreadable", f"{argument}: {_why(error)}; check the path and its permissions", level="error"
             )
         _note_left_out(argument, notices)
+    for skipped in unread:
+        _note(notices, "unreadable", f"{skipped.shown}: {skipped.why}; nothing of it is used")
     ordered = sorted(readings.values(), key=lambda reading: reading.found.shown)
     _pair_companions(ordered, notices)
     return ordered
@@ -96,8 +103,8 @@ def _detected(paths: Sequence[str], notices: list[dict[str, object]]) -> list[_R
 def _detect(found: Found, notices: list[dict[str, object]]) -> Detected:
     try:
         return detect(found.path)
-    except UnreadableError as error:
-        _note(notices, "unreadable", f"{found.shown}: {error}; check its permissions", level="error")
+    except (UnreadableError, OSError) as error:
+        _note(notices, "unreadable", f"{found.shown}: {_why(error)}; check its permissions", level="error")
         return Detected(SourceKind.DAMAGED, "could not be read")
 
 
@@ -144,9 +151,9 @@ def _parse(reading: _Reading, notices: list[dict[str, object]]) -> None:
         SourceKind.JOB_STATE: lambda: parse_job_store(path, SourceKind.JOB_STATE),
     }
     try:
-        reading.parsed = parsers[kind]() if kind in parsers else Parsed(kind, reading.detected.by, timezone=None)
+        reading.parsed = parsers[kind]() if kind in parsers else _without_records(reading)
     except (UnreadableError, OSError) as error:
-        reading.parsed = Parsed(SourceKind.DAMAGED, reading.detected.by, timezone=None)
+        reading.parsed = _without_records(reading)
         reading.parsed.notices.add(
             "damaged", f"{_why(error)}; nothing of it is used, look for another copy", level="error"
         )
@@ -159,12 +166,46 @@ def _parse(reading: _Reading, notices: list[dict[str, object]]) -> None:
         )
 
 
+def _without_records(reading: _Reading) -> Parsed:
+    """Give an empty reading. A run log that cannot be read counts as one damaged line: its job has a history."""
+    path, kind = reading.found.path, reading.detected.kind
+    if kind not in EVIDENCE_KINDS and kind is not SourceKind.DAMAGED:
+        return Parsed(kind, reading.detected.by, timezone=None)
+    if is_run_log_place(path):
+        by = "its place and name: it could not be read"
+        return Parsed(SourceKind.CRON_RUN_LOG, by, lines=1, rejected=1, job_id=well_formed(path.stem))
+    return Parsed(SourceKind.DAMAGED, reading.detected.by, timezone=None)
+
+
+def _note_unknown(readings: list[_Reading], notices: list[dict[str, object]]) -> None:
+    """Name the files in a folder that should be evidence by their name but are of no known kind, in one notice."""
+    unknown = [
+        reading.found.shown
+        for reading in readings
+        if reading.detected.kind is SourceKind.UNKNOWN
+        and not reading.found.explicit
+        and reading.found.path.suffix in _EVIDENCE_SUFFIXES
+    ]
+    if unknown:
+        more = f" and {len(unknown) - _NAMED_FILES} more" if len(unknown) > _NAMED_FILES else ""
+        named = ", ".join(unknown[:_NAMED_FILES])
+        _note(notices, "unknown_kind", f"{len(unknown)} files of no known kind are not read: {named}{more}")
+
+
 def _is_kept(reading: _Reading) -> bool:
-    """Tell whether a file appears among the sources: evidence does, and whatever was named on purpose."""
+    """Tell whether a file appears among the sources: evidence does, what was named on purpose, what has a notice."""
     kind = _kind_of(reading)
-    return (
-        kind in EVIDENCE_KINDS or kind in (SourceKind.DAMAGED, SourceKind.TASK_REGISTRY_WAL) or reading.found.explicit
-    )
+    is_damaged = kind in (SourceKind.DAMAGED, SourceKind.TASK_REGISTRY_WAL)
+    is_noted = reading.parsed is not None and bool(reading.parsed.notices.rows)
+    return kind in EVIDENCE_KINDS or is_damaged or is_noted or reading.found.explicit
+
+
+def _is_evidence(reading: _Reading) -> bool:
+    """Tell whether a file was read as evidence; a run log without one good line was not."""
+    if reading.parsed is None or reading.parsed.kind not in EVIDENCE_KINDS:
+        return False
+    wholly_damaged = 0 < reading.parsed.lines == reading.parsed.rejected
+    return not (reading.parsed.kind is SourceKind.CRON_RUN_LOG and wholly_damaged)
 
 
 def _kind_of(reading: _Reading) -> SourceKind:
@@ -182,6 +223,7 @@ def _evidence(readings: list[_Reading], placed: Placed, notices: list[dict[str, 
         notices.extend({"source": source} | notice for notice in (parsed.notices.closed() if parsed else []))
         if reading.gateway is None:
             _note_unplaced(reading, source, notices)
+    frames["lifecycle"] += _lines_before_foreign_starts(readings)
     jobs, last_runs = _merged_jobs(_joined(frames["jobs"], JOBS))
     return Evidence(
         tasks=_joined(frames["tasks"], TASKS),
@@ -193,6 +235,31 @@ def _evidence(readings: list[_Reading], placed: Placed, notices: list[dict[str, 
         notices=frame_of(notices, NOTICES),
         files={source: reading.found.path for source, reading in enumerate(readings)},
     )
+
+
+def _lines_before_foreign_starts(readings: list[_Reading]) -> Iterator[pl.DataFrame]:
+    """Find the last gateway lines before process starts that stand in another log of the same time."""
+    logs = [
+        (source, reading, reading.parsed)
+        for source, reading in enumerate(readings)
+        if reading.parsed is not None and reading.parsed.lifecycle is not None
+    ]
+    for source, reading, parsed in logs:
+        starts = {
+            moment
+            for other, told, theirs in logs
+            if other != source and told.gateway == reading.gateway
+            for moment in _process_starts(theirs)
+            if parsed.first_at is not None and parsed.last_at is not None and parsed.first_at < moment < parsed.last_at
+        }
+        if starts:
+            yield _placed(last_gateway_lines_before(reading.found.path, sorted(starts)), reading.gateway, source)
+
+
+def _process_starts(parsed: Parsed) -> list[datetime]:
+    if parsed.lifecycle is None:
+        return []
+    return parsed.lifecycle.filter(pl.col("kind") == LifecycleKind.PROCESS_START)["at"].to_list()
 
 
 def _placed(frame: pl.DataFrame, gateway: str | None, source: int) -> pl.DataFrame:
@@ -210,7 +277,9 @@ def _merged_jobs(jobs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """
     state = ["running_at", "last_run_at", "last_duration_ms", "last_status", "updated_at"]
     has_state = pl.any_horizontal(pl.col("running_at", "last_run_at").is_not_null())
-    written_at = pl.max_horizontal(pl.col("running_at", "last_run_at", "updated_at").max().over("source"))
+    ended_at = pl.col("last_run_at") + pl.duration(milliseconds="last_duration_ms")
+    stamps = [pl.col(name) for name in ("running_at", "last_run_at", "updated_at")]
+    written_at = pl.max_horizontal(stamp.max().over("source") for stamp in (*stamps, ended_at))
     ordered = jobs.with_columns(has_state.alias("has_state"), written_at.alias("written_at")).sort(
         "written_at", "source", nulls_last=False
     )
@@ -283,7 +352,15 @@ def _nothing(paths: Sequence[str], readings: list[_Reading], notices: list[dict[
 def _note(
     notices: list[dict[str, object]], code: str, message: str, *, level: str = "warning", source: int | None = None
 ) -> None:
-    notices.append({"source": source, "line": None, "level": level, "code": code, "message": message})
+    told = well_formed(message)
+    notices.append({"source": source, "line": None, "level": level, "code": code, "message": told})
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
 
 
 def _why(error: Exception) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import polars as pl
 
+from forensics.model.escape import for_terminal, shortened
 from forensics.model.verdicts import SourceKind
 
 _NOTICES_PER_CODE = 5
@@ -71,6 +72,19 @@ class Parsed:
         known = [stamp for stamp in stamps if isinstance(stamp, datetime)]
         if known:
             self.first_at, self.last_at = min(known), max(known)
+
+
+def brief(value: object, width: int = 60) -> str:
+    """Give what a notice shows of a value from evidence, however deep, long or hostile it is.
+
+    >>> brief(["x" * 100], 10)
+    "['xxxxxxx…"
+    """
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except RecursionError:
+        text = "a deeply nested value"
+    return shortened(for_terminal(text[: 2 * width]), width)
 
 
 def well_formed(text: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.detect import Found
+from forensics.parsers.parsed import well_formed
 
 _STATE_KINDS = (SourceKind.TASK_REGISTRY, SourceKind.CRON_RUN_LOG, SourceKind.JOB_STORE, SourceKind.JOB_STATE)
 
@@ -39,7 +41,7 @@ def place(files: Sequence[tuple[Found, SourceKind]], arguments: Sequence[Path]) 
 def _names(roots: Sequence[Path]) -> dict[Path, str]:
     """Name each registry folder by as few of its last path parts as tell all of them apart."""
     for length in range(1, max((len(root.parts) for root in roots), default=1) + 1):
-        names = {root: "/".join(root.parts[-length:]) for root in roots}
+        names = {root: well_formed(Path(*root.parts[-length:]).as_posix()) for root in roots}
         if len(set(names.values())) == len(roots):
             return names
     return {}
@@ -85,5 +87,14 @@ def _copies(
 
 
 def _is_given(folder: Path, arguments: Sequence[Path]) -> bool:
-    """Tell whether a folder exists and lies within what the user handed over."""
-    return folder.is_dir() and any(argument == folder or argument in folder.parents for argument in arguments)
+    """Tell whether a folder can be listed and lies within what the user handed over, not behind a link out of it."""
+    within = any(argument == folder or argument in folder.parents for argument in arguments)
+    return within and folder.resolve() == folder and _is_listable(folder)
+
+
+def _is_listable(folder: Path) -> bool:
+    try:
+        with os.scandir(folder):
+            return True
+    except OSError:
+        return False

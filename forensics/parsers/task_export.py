@@ -11,11 +11,10 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from forensics.model.escape import for_terminal, shortened
 from forensics.model.schemas import TASKS, frame_of
 from forensics.model.verdicts import SourceKind, TaskStatus
 from forensics.parsers.files import content_of
-from forensics.parsers.parsed import Parsed, well_formed
+from forensics.parsers.parsed import Parsed, brief, well_formed
 from forensics.parsers.timestamps import from_epoch_ms
 
 Record = Mapping[str, object]
@@ -75,12 +74,11 @@ def parse_task_export(path: Path) -> Parsed:
     """Read the task rows of one export; a row that an audit names twice counts once.
 
     Shape: frame ``tasks``; ``line`` is the line of the row's id.
-    Notices: no_task_id, out_of_range, projected_rows.
+    Notices: no_task_id, wrong_type, out_of_range, projected_rows.
     Source: formats.md §2.1, §2.2.
 
     Raises:
         UnreadableError: the file cannot be read.
-
     """
     data = content_of(path)
     parsed = Parsed(SourceKind.TASK_EXPORT, "JSON of tasks list, show or audit")
@@ -131,14 +129,15 @@ def _is_record(value: Record) -> bool:
 
 def _row_of(record: object, lines: Mapping[str, int], parsed: Parsed) -> dict[str, object] | None:
     if not isinstance(record, dict) or not _is_record(record):
-        shown = shortened(for_terminal(str(record)), 60)
-        parsed.notices.add("no_task_id", f"an entry that is no task row: {shown}")
+        parsed.notices.add("no_task_id", f"an entry that is no task row: {brief(record)}")
         return None
     line = lines.get(record["taskId"])
     row: dict[str, object] = {"line": line, "registry": "export", "projected": _is_projected(record)}
     for name, key in _TEXTS.items():
         value = record.get(key)
         row[name] = well_formed(value) if isinstance(value, str) else None
+        if value is not None and row[name] is None:
+            parsed.notices.add("wrong_type", f"{key} is no text; it is not used", line)
     for name, key in _TIMES.items():
         value = record.get(key)
         row[name] = from_epoch_ms(value)

@@ -27,6 +27,9 @@ WAL_MAGICS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 SHM_MAGICS = (b"\x18\xe2\x2d\x00", b"\x00\x2d\xe2\x18")
 
 TABLE = "task_runs"
+_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What a damaged database raises; a damaged schema puts bytes that are no text into SQLite's own message."""
+
 SQLITE_KINDS = {"flow_runs": "a registry of task flows; it holds no cron rows"}
 
 _TEXT_COLUMNS = {
@@ -57,7 +60,6 @@ def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
 
     Raises:
         UnreadableError: the file cannot be read or is no database.
-
     """
     companions = list(companions)
     with _opened_copy(path, companions) as database:
@@ -74,7 +76,6 @@ def raw_values(
 
     Raises:
         UnreadableError: the file cannot be read or is no database.
-
     """
     with _opened_copy(path, companions) as database:
         database.text_factory = lambda stored: stored.decode("utf-8", "surrogateescape")
@@ -98,7 +99,7 @@ def _opened_copy(path: Path, companions: Iterable[Path]) -> Iterator[sqlite3.Con
                 database.text_factory = lambda stored: stored.decode("utf-8", "replace")
                 database.execute("PRAGMA schema_version").fetchone()
                 yield database
-        except sqlite3.DatabaseError as error:
+        except _DAMAGE as error:
             raise UnreadableError(f"the database is damaged: {error}") from error
 
 
@@ -114,18 +115,22 @@ def _without_tasks(path: Path, tables: set[str], companions: list[Path]) -> Pars
     known = next((text for table, text in SQLITE_KINDS.items() if table in tables), None)
     parsed = Parsed(SourceKind.OTHER if known else SourceKind.UNKNOWN, known or "a database without task_runs")
     parsed.timezone = None
-    if not tables and not any(companion.name.endswith("-wal") for companion in companions):
+    if not tables and not any(_is_filled_wal(companion) for companion in companions):
         parsed.kind = SourceKind.TASK_REGISTRY
         parsed.detected_by = "an SQLite database without tables"
         parsed.notices.add(
             "wal_missing",
-            f"the database is empty: its rows are probably still in {path.name}-wal, which is not here; "
+            f"the database is empty: its rows are probably still in {path.name}-wal, which is not here or empty; "
             "hand over both files",
             level="error",
         )
     elif not known:
         parsed.notices.add("no_task_table", "a database of no known kind: it has no table task_runs")
     return parsed
+
+
+def _is_filled_wal(companion: Path) -> bool:
+    return companion.name.endswith("-wal") and companion.stat().st_size > 0
 
 
 def _rows_of(database: sqlite3.Connection) -> Parsed:
@@ -163,15 +168,28 @@ def _fetched(database: sqlite3.Connection, present: set[str], parsed: Parsed) ->
     times = [_time_sql(column) if column in present else "NULL" for column in _TIME_COLUMNS]
     checks = [_bad_sql(column) for column in _TIME_COLUMNS if column in present] or ["NULL"]
     bad = f"NULLIF({' || '.join(checks)}, '')"
-    query = f"SELECT rowid, {', '.join(texts + times)}, {bad} FROM {TABLE} ORDER BY rowid"  # noqa: S608 - our own names
+    number = _row_number(database)
+    query = f"SELECT {number}, {', '.join(texts + times)}, {bad} FROM {TABLE} ORDER BY 1"  # noqa: S608 - our own names
     rows: list[tuple[object, ...]] = []
     try:
         rows.extend(database.execute(query))
-    except sqlite3.DatabaseError as error:
+    except _DAMAGE as error:
         parsed.notices.add(
             "damaged", f"the database is damaged, only {len(rows)} rows could be read: {error}", level="error"
         )
     return rows
+
+
+def _row_number(database: sqlite3.Connection) -> str:
+    """Give the expression of a row's number: its rowid, whatever columns hide it; without any, its place by key."""
+    for name in ("rowid", "_rowid_", "oid"):
+        if name not in {column.lower() for column in _columns(database)}:
+            try:
+                database.execute(f"SELECT {name} FROM {TABLE} LIMIT 0")  # noqa: S608 - our own names
+            except sqlite3.OperationalError:
+                break
+            return name
+    return "row_number() OVER (ORDER BY task_id)"
 
 
 def _time_sql(column: str) -> str:

@@ -68,7 +68,6 @@ def plan_corrections(findings: Sequence[Finding], stored: Mapping[str, Stored], 
 
     Raises:
         RefusedError: a row is gone or no longer what the audit saw.
-
     """
     paths = report.paths()
     planned = []

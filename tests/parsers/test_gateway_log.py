@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+import pytest
+
+from forensics.model.errors import UnreadableError
+from forensics.model.schemas import LIFECYCLE, assert_schema
+from forensics.model.verdicts import LifecycleKind as K
+from forensics.model.verdicts import SourceKind
+from forensics.parsers import gateway_log
+from forensics.parsers.gateway_log import is_log_record, parse_gateway_log
+from forensics.parsers.parsed import Parsed
+from tests.parsers.shapes import (
+    JOB,
+    START_MS,
+    as_line,
+    assert_balance,
+    at,
+    codes,
+    local,
+    log_line,
+    noted_lines,
+    record,
+    write_log,
+)
+
+CAPPED = (
+    '{"time":"2026-04-17T09:40:44.000+02:00","level":"warn","subsystem":"logging",'
+    '"message":"log file size cap reached; suppressing writes file=/tmp/openclaw/x.log maxFileBytes=524288000"}\n'
+)
+
+
+def lifecycle_of(parsed: Parsed) -> pl.DataFrame:
+    assert parsed.lifecycle is not None
+    return assert_schema(parsed.lifecycle, LIFECYCLE, "lifecycle")
+
+
+def events_of(parsed: Parsed) -> pl.DataFrame:
+    return lifecycle_of(parsed).filter(pl.col("kind") != K.LAST_LINE.value)
+
+
+def kinds(parsed: Parsed) -> list[tuple[int, str]]:
+    return events_of(parsed).select("line", "kind").rows()
+
+
+@pytest.mark.parametrize("new", [False, True], ids=["up to 4.28", "from 4.29"])
+def test_a_lifecycle_line_becomes_one_row(tmp_path: Path, new: object) -> None:
+    line = as_line(record("gateway", "received SIGTERM; shutting down", new=bool(new)))
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", line))
+    assert events_of(parsed).row(0, named=True) == {
+        "gateway": None,
+        "source": None,
+        "line": 1,
+        "at": at(START_MS),
+        "kind": "signal_acted",
+        "pid": None,
+        "signal": "SIGTERM",
+        "job_id": None,
+        "running_at": None,
+        "run_id": None,
+        "status": None,
+        "detail": "received SIGTERM; shutting down",
+        "raw": "[gateway] received SIGTERM; shutting down",
+    }
+    assert_balance(parsed, records=1)
+    assert codes(parsed) == []
+    assert parsed.kind is SourceKind.GATEWAY_LOG
+
+
+def test_a_marker_shows_its_fields(tmp_path: Path) -> None:
+    message = "cron: clearing stale running marker on startup"
+    line = log_line("cron", message, {"jobId": JOB, "runningAtMs": START_MS})
+    row = events_of(parse_gateway_log(write_log(tmp_path / "gateway.log", line))).row(0, named=True)
+    assert (row["kind"], row["job_id"], row["running_at"]) == ("marker_cleared", JOB, at(START_MS))
+    assert row["raw"] == f'[cron] {message} {{"jobId":"{JOB}","runningAtMs":{START_MS}}}'
+
+
+def test_the_start_of_2026_4_15_is_read_in_order(tmp_path: Path) -> None:
+    texts = [
+        ("gateway", "loading configuration…", K.PROCESS_START),
+        ("gateway", "resolving authentication…", K.STARTING),
+        ("gateway", "starting...", K.STARTING),
+        ("gateway", "starting HTTP server...", K.HTTP_STARTING),
+        ("gateway", "agent model: mock/slow", None),
+        ("gateway", "ready (5 plugins: acpx, browser, device-pair, phone-control, talk-voice; 20.8s)", K.READY),
+        ("gateway", "log file: /tmp/openclaw/openclaw-2026-11-23.log", None),
+        ("gateway/heartbeat", "heartbeat: disabled", None),
+    ]
+    lines = [log_line(binding, text, ms=START_MS + n) for n, (binding, text, _) in enumerate(texts)]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *lines))
+    assert kinds(parsed) == [(n, kind.value) for n, (_, _, kind) in enumerate(texts, 1) if kind]
+    assert_balance(parsed, records=5, skipped=3)
+
+
+def test_one_line_that_names_several_jobs_is_one_record(tmp_path: Path) -> None:
+    fields = {"count": 3, "jobIds": ["a", "b", "c"]}
+    parsed = parse_gateway_log(
+        write_log(tmp_path / "gateway.log", log_line("cron", "cron: running missed jobs after restart", fields))
+    )
+    assert events_of(parsed)["job_id"].to_list() == ["a", "b", "c"]
+    assert_balance(parsed, records=1)
+
+
+def test_the_line_at_the_size_cap_is_read(tmp_path: Path) -> None:
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", log_line("gateway", "gateway ready"), CAPPED))
+    assert kinds(parsed) == [(1, "ready"), (2, "log_capped")]
+    assert events_of(parsed)["at"].to_list()[1] == at(START_MS)
+    assert_balance(parsed, records=2)
+
+
+def test_a_whole_answer_of_a_command_line_is_known_noise(tmp_path: Path) -> None:
+    row = {
+        "taskId": "x",
+        "status": "lost",
+        "error": "backing session missing",
+        "note": "received SIGTERM; shutting down",
+    }
+    answer = json.dumps({"count": 1, "tasks": [row], "said": ["gateway ready", "cron: started"]}, indent=2)
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", log_line(None, answer)))
+    assert kinds(parsed) == []
+    assert_balance(parsed, records=0, skipped=1)
+    assert codes(parsed) == []
+
+
+def test_a_row_printed_by_a_command_line_is_known_noise(tmp_path: Path) -> None:
+    text = "6099b328-… cron     lost     backing session missing"
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", log_line(None, text)))
+    assert_balance(parsed, records=0, skipped=1)
+
+
+def test_the_event_date_is_preferred_to_the_time_of_writing(tmp_path: Path) -> None:
+    told = record("gateway", "gateway ready")
+    told["time"] = local(START_MS + 20, 2)
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", as_line(told)))
+    assert events_of(parsed)["at"].to_list() == [at(START_MS)]
+    assert parsed.timezone == "UTC from _meta.date; local stamps +02:00"
+
+
+@pytest.mark.parametrize("date", [..., None, "soon", 1_776_411_644_000, "1970-01-01T00:00:00Z"])
+def test_without_a_usable_date_the_time_of_writing_counts(tmp_path: Path, date: object) -> None:
+    told = record("gateway", "gateway ready", hours=-7)
+    del told["_meta"]["date"]
+    told["_meta"] |= {} if date is ... else {"date": date}
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", as_line(told)))
+    assert events_of(parsed)["at"].to_list() == [at(START_MS + 3)]
+
+
+def test_hour_24_is_read_as_midnight(tmp_path: Path) -> None:
+    told = record("gateway", "gateway ready")
+    told["_meta"] = {}
+    told["time"] = "2026-04-17T24:05:00.000+00:00"
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", as_line(told)))
+    assert events_of(parsed)["at"].to_list() == [at(1_776_384_300_000)]
+
+
+def test_a_lifecycle_line_without_a_stamp_is_noted_and_left_out(tmp_path: Path) -> None:
+    told = record("gateway", "gateway ready") | {"_meta": {"date": "soon"}, "time": "later"}
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", as_line(told)))
+    assert kinds(parsed) == []
+    assert set(noted_lines(parsed, "no_stamp")) == {1}
+    assert_balance(parsed, records=0, skipped=1)
+
+
+def test_lines_that_are_no_records_are_rejected_by_number(tmp_path: Path) -> None:
+    ready = log_line("gateway", "gateway ready")
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", "plain text\n", ready, '{"0":"cut\n', ready))
+    assert kinds(parsed) == [(2, "ready"), (4, "ready")]
+    assert noted_lines(parsed, "not_json") == [1, 3]
+    assert_balance(parsed, records=2, rejected=2)
+
+
+def test_a_picked_line_that_does_not_decode_is_rejected(tmp_path: Path) -> None:
+    broken = log_line("gateway", "gateway ready").replace('"time":', '"time":,')
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", broken))
+    assert noted_lines(parsed, "not_json") == [1]
+    assert_balance(parsed, records=0, rejected=1)
+
+
+def test_a_torn_last_line_is_rejected_as_such(tmp_path: Path) -> None:
+    ready = log_line("gateway", "gateway ready")
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", ready, ready[:70]))
+    assert noted_lines(parsed, "truncated_line") == [2]
+    assert_balance(parsed, records=1, rejected=1)
+
+
+def test_a_whole_last_line_without_a_line_end_is_read(tmp_path: Path) -> None:
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", log_line("gateway", "gateway ready").rstrip("\n")))
+    assert kinds(parsed) == [(1, "ready")]
+    assert_balance(parsed, records=1)
+    assert codes(parsed) == []
+
+
+def test_windows_line_ends_are_read(tmp_path: Path) -> None:
+    lines = [log_line("gateway", "gateway ready"), log_line("cron", "cron: started", {"enabled": True})]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *(line.replace("\n", "\r\n") for line in lines)))
+    assert kinds(parsed) == [(1, "ready"), (2, "cron_started")]
+    assert_balance(parsed, records=2)
+
+
+def test_empty_lines_are_known_noise_and_are_counted(tmp_path: Path) -> None:
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", "\n\n", log_line("gateway", "gateway ready"), "\n"))
+    assert kinds(parsed) == [(3, "ready")]
+    assert_balance(parsed, records=1, skipped=3)
+
+
+def test_an_empty_log_holds_nothing(tmp_path: Path) -> None:
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log"))
+    assert kinds(parsed) == []
+    assert_balance(parsed, records=0)
+
+
+def test_a_missing_log_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError):
+        parse_gateway_log(tmp_path / "missing.log")
+
+
+def test_the_span_of_a_log_reaches_from_its_first_to_its_last_record(tmp_path: Path) -> None:
+    lines = [log_line("plugins", f"line {n}", ms=START_MS + n * 1_000) for n in range(100)]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", "garbage\n", *lines, "garbage\n"))
+    assert (parsed.first_at, parsed.last_at) == (at(START_MS), at(START_MS + 99_000))
+
+
+def test_a_clock_that_steps_back_is_noted(tmp_path: Path) -> None:
+    stamps = [START_MS, START_MS + 5_000, START_MS + 3_000, START_MS + 2_500]
+    lines = [log_line("gateway", "gateway ready", ms=ms) for ms in stamps]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *lines))
+    assert noted_lines(parsed, "clock_stepped_back") == [3]
+
+
+def last_lines(parsed: Parsed) -> list[tuple[int, str]]:
+    told = lifecycle_of(parsed).filter(pl.col("kind") == K.LAST_LINE.value)
+    return told.select("line", "raw").rows()
+
+
+def test_the_last_gateway_line_before_each_process_start_and_in_the_file_is_kept(tmp_path: Path) -> None:
+    start = log_line("gateway", "loading configuration…")
+    parsed = parse_gateway_log(
+        write_log(
+            tmp_path / "gateway.log",
+            *(log_line("diagnostic", "first"), log_line("cron", "cron: timer armed"), start),
+            *(log_line("plugins", "second"), log_line(None, "Config invalid"), log_line("state/sqlite", "opened")),
+            *(log_line("infra/sqlite-snapshot", "copied"), start, log_line("plugins", "after the last start")),
+        )
+    )
+    assert last_lines(parsed) == [
+        (2, "[cron] cron: timer armed"),
+        (4, "[plugins] second"),
+        (9, "[plugins] after the last start"),
+    ]
+    assert_balance(parsed, records=2, skipped=7)
+
+
+def test_a_start_with_no_gateway_line_before_it_has_no_last_line(tmp_path: Path) -> None:
+    said = [(None, "Config invalid"), ("state/sqlite", "opened"), ("gateway", "loading configuration…")]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *(log_line(*told) for told in said)))
+    assert last_lines(parsed) == [(3, "[gateway] loading configuration…")]
+
+
+def test_the_last_line_is_found_in_json_console_lines_too(tmp_path: Path) -> None:
+    console = {"time": "2026-04-17T09:40:44.000+02:00", "level": "info"}
+    lines = [as_line(console | {"subsystem": name, "message": "x"}) for name in ("plugins", "state/sqlite", "logging")]
+    lines.append(as_line(console | {"subsystem": "gateway", "message": "loading configuration…"}))
+    parsed = parse_gateway_log(write_log(tmp_path / "console.log", *lines))
+    assert last_lines(parsed) == [(1, "[plugins] x"), (4, "[gateway] loading configuration…")]
+
+
+def test_of_two_starts_in_a_row_the_first_is_the_last_line_before_the_second(tmp_path: Path) -> None:
+    start = log_line("gateway", "loading configuration…")
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", log_line("plugins", "only"), start, start))
+    assert last_lines(parsed) == [
+        (1, "[plugins] only"),
+        (2, "[gateway] loading configuration…"),
+        (3, "[gateway] loading configuration…"),
+    ]
+
+
+def test_a_torn_last_line_is_not_the_last_line_of_its_process(tmp_path: Path) -> None:
+    torn = log_line("plugins", "torn")[:-40]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", log_line("plugins", "whole"), torn))
+    assert last_lines(parsed) == [(1, "[plugins] whole")]
+
+
+def test_bytes_that_are_no_text_are_replaced_and_noted(tmp_path: Path) -> None:
+    ready = log_line("gateway", "gateway ready").encode()
+    path = tmp_path / "gateway.log"
+    path.write_bytes(ready + log_line("plugins", "caf\xe9").encode("latin-1") + ready)
+    parsed = parse_gateway_log(path)
+    assert kinds(parsed) == [(1, "ready"), (3, "ready")]
+    assert noted_lines(parsed, "invalid_utf8") == [2]
+    assert_balance(parsed, records=2, skipped=1)
+
+
+@pytest.mark.parametrize(
+    ("binding", "message", "fields"),
+    [
+        ("gateway", "update.run completed \ud800 restartReason=update.run", None),
+        (None, "[openclaw] Uncaught exception: \udfff", None),
+        ("cron", "cron: clearing stale running marker on startup", {"jobId": "\ud800", "\udc00": "\ud800"}),
+    ],
+)
+def test_lone_surrogates_become_replacement_characters(
+    tmp_path: Path, binding: str | None, message: str, fields: dict[str, object] | None
+) -> None:
+    path = write_log(tmp_path / "gateway.log", json.dumps(record(binding, message, fields)) + "\n")
+    parsed = parse_gateway_log(path)
+    assert events_of(parsed).height == 1
+    assert "\ufffd" in events_of(parsed)["raw"][0]
+
+
+def test_escape_sequences_never_reach_the_shown_text(tmp_path: Path) -> None:
+    line = log_line(None, "[openclaw] Uncaught exception: \x1b]0;owned\x07\u202e")
+    (raw,) = events_of(parse_gateway_log(write_log(tmp_path / "gateway.log", line)))["raw"]
+    assert raw == r"[console] [openclaw] Uncaught exception: \x1b]0;owned\x07\u202e"
+
+
+def test_the_shown_text_is_cut_at_200_characters(tmp_path: Path) -> None:
+    line = log_line(None, "[openclaw] Uncaught exception: " + "x" * 100_000)
+    (raw,) = events_of(parse_gateway_log(write_log(tmp_path / "gateway.log", line)))["raw"]
+    assert len(raw) == 200
+
+
+def test_a_log_that_grows_while_it_is_read_still_balances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = log_line("gateway", "gateway ready")
+    path = write_log(tmp_path / "gateway.log", ready)
+    picked = gateway_log._picked_lines
+
+    def grow(log: BinaryIO, until: int, odd_lines: int) -> pl.DataFrame:
+        with path.open("a", encoding="utf-8") as live:
+            live.write(ready * 3)
+        return picked(log, until, odd_lines)
+
+    monkeypatch.setattr(gateway_log, "_picked_lines", grow)
+    parsed = parse_gateway_log(path)
+    assert kinds(parsed) == [(1, "ready")]
+    assert_balance(parsed, records=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (record("gateway", "x"), True),
+        (json.loads(CAPPED), True),
+        ({"time": "x", "_meta": {}}, True),
+        ({"time": 7, "_meta": {}}, False),
+        ({"_meta": {}}, False),
+        ({"time": "x"}, False),
+        ({"time": "x", "level": "info"}, False),
+        ([], False),
+        (None, False),
+        ("x", False),
+    ],
+)
+def test_a_log_record_is_told_by_time_and_meta_or_level(value: object, expected: object) -> None:
+    assert is_log_record(value) is expected

@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from forensics.model.errors import NothingToReadError, UnreadableError
+from forensics.model.evidence import Evidence
+from forensics.parsers import detect, files, load
+from forensics.parsers.load import load_evidence
+from tests.parsers.shapes import (
+    JOB,
+    START_MS,
+    TASK,
+    at,
+    log_line,
+    run_entry,
+    task_row,
+    write_log,
+    write_registry,
+    write_run_log,
+    write_wal_registry,
+)
+
+
+def store(**state: object) -> dict[str, object]:
+    return {"version": 1, "jobs": [{"id": JOB, "name": "digest", "updatedAtMs": START_MS, "state": state}]}
+
+
+def write_json(path: Path, document: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2), encoding="utf-8")
+    return path
+
+
+def state_directory(folder: Path) -> Path:
+    write_registry(folder / "tasks" / "runs.sqlite", task_row())
+    write_run_log(folder / "cron" / "runs" / f"{JOB}.jsonl", run_entry())
+    write_json(folder / "cron" / "jobs.json", store(lastRunAtMs=START_MS, lastRunStatus="ok", lastDurationMs=62_000))
+    write_log(folder / "logs" / "gateway.log", log_line("gateway", "gateway ready"), log_line("plugins", "x"))
+    return folder
+
+
+def noted(evidence: Evidence, code: str) -> list[str]:
+    return evidence.notices.filter(pl.col("code") == code)["message"].to_list()
+
+
+def kinds(evidence: Evidence) -> list[str]:
+    return evidence.sources["kind"].to_list()
+
+
+def assert_every_source_balances(evidence: Evidence) -> None:
+    told = pl.col("records") + pl.col("skipped") + pl.col("rejected")
+    assert evidence.sources.filter(pl.col("lines") != told).height == 0
+
+
+def test_a_state_directory_fills_every_frame(tmp_path: Path) -> None:
+    evidence = load_evidence([str(state_directory(tmp_path / "state"))])
+    assert evidence.tasks.select("task_id", "gateway", "source", "line").rows() == [(TASK, "state", 3, 1)]
+    assert evidence.runs.select("origin", "source", "line").rows() == [("job_state", 0, 9), ("run_log", 1, 1)]
+    assert evidence.jobs.select("job_id", "name", "last_run_at").rows() == [(JOB, "digest", at(START_MS))]
+    assert evidence.lifecycle.filter(pl.col("kind") == "ready").select("source", "line").rows() == [(2, 1)]
+    assert kinds(evidence) == ["job_store", "cron_run_log", "gateway_log", "task_registry"]
+    assert evidence.notices.height == 0
+    assert_every_source_balances(evidence)
+
+
+def test_sources_tell_what_was_read_and_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = state_directory(tmp_path / "state")
+    monkeypatch.chdir(tmp_path)
+    evidence = load_evidence(["state"])
+    row = evidence.sources.row(2, named=True)
+    sha256 = row.pop("sha256")
+    assert len(sha256) == 64
+    assert row == {
+        "id": 2,
+        "path": "state/logs/gateway.log",
+        "kind": "gateway_log",
+        "gateway": "state",
+        "copy": "state",
+        "job_id": None,
+        "bytes": (state / "logs" / "gateway.log").stat().st_size,
+        "lines": 2,
+        "records": 1,
+        "skipped": 1,
+        "rejected": 0,
+        "first_at": at(START_MS),
+        "last_at": at(START_MS),
+        "timezone": "UTC from _meta.date; local stamps +00:00",
+        "detected_by": "JSON lines with _meta and time",
+    }
+    assert evidence.files[2] == Path("state/logs/gateway.log")
+
+
+def test_the_order_of_arguments_changes_nothing(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    log = write_log(tmp_path / "more.log", log_line("gateway", "starting...", ms=START_MS + 1))
+    one, two = load_evidence([str(state), str(log)]), load_evidence([str(log), str(state), str(log)])
+    for name in ("tasks", "runs", "lifecycle", "jobs", "sources", "copies", "notices"):
+        assert getattr(one, name).equals(getattr(two, name), null_equal=True), name
+
+
+def test_a_file_given_twice_or_linked_twice_is_read_once(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    (state / "logs" / "hard.log").hardlink_to(state / "logs" / "gateway.log")
+    (state / "logs" / "soft.log").symlink_to(state / "logs" / "gateway.log")
+    evidence = load_evidence([str(state), str(state / "tasks"), str(state / "logs" / "soft.log")])
+    assert kinds(evidence).count("gateway_log") == 1
+    assert evidence.tasks.height == 1
+
+
+def test_a_write_ahead_log_beside_a_named_database_is_read_with_it(tmp_path: Path) -> None:
+    path = write_wal_registry(tmp_path / "tasks" / "runs.sqlite", [task_row()], tmp_path / "live")
+    evidence = load_evidence([str(path)])
+    assert evidence.tasks["task_id"].to_list() == [TASK]
+    assert kinds(evidence) == ["task_registry"]
+
+
+def test_a_write_ahead_log_beside_the_target_of_a_link_is_read_with_it(tmp_path: Path) -> None:
+    path = write_wal_registry(tmp_path / "tasks" / "runs.sqlite", [task_row()], tmp_path / "live")
+    link = tmp_path / "given.sqlite"
+    link.symlink_to(path)
+    evidence = load_evidence([str(link)])
+    assert evidence.tasks["task_id"].to_list() == [TASK]
+    assert evidence.sources["path"].to_list() == [str(link)]
+
+
+def test_a_database_without_its_write_ahead_log_is_named(tmp_path: Path) -> None:
+    path = write_wal_registry(tmp_path / "tasks" / "runs.sqlite", [task_row()], tmp_path / "live")
+    path.with_name("runs.sqlite-wal").unlink()
+    evidence = load_evidence([str(path)])
+    assert evidence.notices.select("source", "level", "code").rows() == [(0, "error", "wal_missing")]
+    assert evidence.tasks.height == 0
+
+
+def test_a_write_ahead_log_without_its_database_is_named(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    write_wal_registry(tmp_path / "lone" / "runs.sqlite", [task_row()], tmp_path / "live").unlink()
+    evidence = load_evidence([str(state), str(tmp_path / "lone")])
+    assert len(noted(evidence, "wal_orphan")) == 1
+    assert "task_registry_wal" in kinds(evidence)
+
+
+def test_a_write_ahead_log_alone_is_nothing_to_read(tmp_path: Path) -> None:
+    write_wal_registry(tmp_path / "lone" / "runs.sqlite", [task_row()], tmp_path / "live").unlink()
+    with pytest.raises(NothingToReadError, match="write-ahead log without its database"):
+        load_evidence([str(tmp_path / "lone")])
+
+
+def test_what_is_missing_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    evidence = load_evidence([str(tmp_path / "missing"), str(state)])
+    (message,) = noted(evidence, "unreadable")
+    assert message.startswith(f"{tmp_path / 'missing'}: there is no such file or folder")
+    assert evidence.tasks.height == 1
+
+
+def test_nothing_behind_the_paths_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(NothingToReadError, match="no such file or folder") as raised:
+        load_evidence([str(tmp_path / "missing")])
+    assert raised.value.exit_code == 3
+    assert raised.value.hint is not None
+
+
+def test_an_empty_folder_is_nothing_to_read(tmp_path: Path) -> None:
+    with pytest.raises(NothingToReadError, match="no file of a known kind"):
+        load_evidence([str(tmp_path)])
+
+
+def test_a_text_that_was_named_but_is_of_no_known_kind_is_told(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    notes = write_log(tmp_path / "console.txt", "23:41:21 [gateway] received SIGUSR1; restarting\n")
+    evidence = load_evidence([str(state), str(notes)])
+    (message,) = noted(evidence, "unknown_kind")
+    assert message.startswith(str(notes))
+    assert "unknown" in kinds(evidence)
+
+
+def test_files_of_no_known_kind_in_a_folder_are_told_in_one_notice(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    for n in range(7):
+        write_log(state / "logs" / f"console-{n}.log", "plain text\n")
+    write_log(state / "logs" / "README.md", "not meant as evidence\n")
+    evidence = load_evidence([str(state)])
+    (message,) = noted(evidence, "unknown_kind")
+    assert message.startswith("7 files of no known kind are not read: ")
+    assert "console-4.log and 2 more" in message
+    assert "console-5.log" not in message
+
+
+def test_a_torn_job_store_is_told(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    path = state / "cron" / "jobs.json"
+    path.write_text(path.read_text("utf-8")[:40], encoding="utf-8")
+    (message,) = noted(load_evidence([str(state)]), "unknown_kind")
+    assert message.endswith("state/cron/jobs.json")
+
+
+def test_folders_that_are_not_entered_are_told(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    (state / "agents").mkdir()
+    (message,) = noted(load_evidence([str(state)]), "left_out")
+    assert message.endswith("agents")
+
+
+def test_a_database_of_no_known_kind_is_told_although_nobody_named_it(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    write_registry(state / "tasks" / "other.sqlite", {"x": 1}, ddl="CREATE TABLE task_runs (x)")
+    evidence = load_evidence([str(state)])
+    assert len(noted(evidence, "unknown_column_set")) == 1
+
+
+def test_a_wholly_damaged_run_log_is_a_run_log_with_nothing_but_rejected_lines(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    write_run_log(state / "cron" / "runs" / "damaged.jsonl", "garbage\n", "garbage\n")
+    evidence = load_evidence([str(state)])
+    row = evidence.sources.filter(pl.col("job_id") == "damaged").row(0, named=True)
+    assert (row["kind"], row["lines"], row["records"], row["rejected"]) == ("cron_run_log", 2, 0, 2)
+    assert len(noted(evidence, "not_json")) == 2
+
+
+def assert_run_log_counts_as_damaged(evidence: Evidence) -> None:
+    logs = evidence.sources.filter(pl.col("kind") == "cron_run_log")
+    assert logs.select("job_id", "lines", "records", "rejected").rows() == [(JOB, 1, 0, 1)]
+    assert evidence.tasks.height == 1
+
+
+def test_a_run_log_that_cannot_be_opened_does_not_pass_for_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = state_directory(tmp_path / "state")
+
+    def refuse(path: Path, size_bytes: int) -> bytes:
+        if path.suffix == ".jsonl":
+            raise UnreadableError("Permission denied")
+        return files.head_of(path, size_bytes)
+
+    monkeypatch.setattr(detect, "head_of", refuse)
+    evidence = load_evidence([str(state)])
+    assert_run_log_counts_as_damaged(evidence)
+    assert "Permission denied" in noted(evidence, "unreadable")[0]
+
+
+def test_a_run_log_on_a_failing_disk_does_not_pass_for_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = state_directory(tmp_path / "state")
+
+    def fail(_path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(load, "parse_run_log", fail)
+    evidence = load_evidence([str(state)])
+    assert_run_log_counts_as_damaged(evidence)
+    assert "Input/output error" in noted(evidence, "damaged")[0]
+
+
+def test_the_state_of_a_job_is_that_of_the_document_written_last(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    write_json(state / "cron" / "jobs.json.bak", store(runningAtMs=START_MS - 500_000))
+    evidence = load_evidence([str(state)])
+    assert evidence.jobs.select("job_id", "running_at", "last_run_at").rows() == [(JOB, None, at(START_MS))]
+
+
+def test_definition_and_state_of_a_job_are_joined_from_two_files(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    write_json(state / "cron" / "jobs.json", store())
+    later = {"updatedAtMs": START_MS, "state": {"lastRunAtMs": START_MS, "lastRunStatus": "error", "lastError": "boom"}}
+    write_json(state / "cron" / "jobs-state.json", {"version": 1, "jobs": {JOB: later}})
+    evidence = load_evidence([str(state)])
+    assert evidence.jobs.select("name", "last_status").rows() == [("digest", "error")]
+    witnesses = evidence.runs.filter(pl.col("origin") == "job_state")
+    assert witnesses.select("status", "error").rows() == [("error", "boom")]
+
+
+def test_two_state_directories_are_two_gateways(tmp_path: Path) -> None:
+    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two")
+    evidence = load_evidence([str(one), str(two)])
+    assert evidence.tasks.select("gateway", "task_id").rows() == [("one", TASK), ("two", TASK)]
+    assert sorted(evidence.copies["gateway"].to_list()) == ["one", "two"]
+
+
+def test_evidence_that_belongs_to_no_gateway_is_named(tmp_path: Path) -> None:
+    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two")
+    log = write_log(tmp_path / "gateway.log", log_line("gateway", "gateway ready"))
+    evidence = load_evidence([str(one), str(two), str(log)])
+    source = evidence.sources.filter(pl.col("path") == str(log)).row(0, named=True)
+    assert source["gateway"] is None
+    unplaced = evidence.notices.filter(pl.col("code") == "unplaced")
+    assert unplaced["source"].to_list() == [source["id"]]
+
+
+def test_an_export_is_read_with_the_order_of_its_keys(tmp_path: Path) -> None:
+    common = {"runtime": "cron", "sourceId": JOB, "status": "lost", "createdAt": START_MS, "startedAt": START_MS}
+    later = START_MS + 400_000
+    stored = {"taskId": "stored"} | common | {"endedAt": later, "lastEventAt": later, "error": "x"}
+    shown = {"taskId": "shown"} | common | {"lastEventAt": later, "endedAt": later, "error": "x"}
+    path = write_json(tmp_path / "export.json", {"count": 2, "tasks": [stored, shown]})
+    evidence = load_evidence([str(path)])
+    told = evidence.tasks.select("task_id", "registry", "projected").rows()
+    assert told == [("stored", "export", False), ("shown", "export", True)]
+
+
+def test_the_same_evidence_in_another_place_reads_the_same(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "a" / "state")
+    shutil.copytree(state, tmp_path / "b" / "state")
+    one, two = load_evidence([str(state)]), load_evidence([str(tmp_path / "b" / "state")])
+    for name in ("tasks", "runs", "lifecycle", "jobs"):
+        assert getattr(one, name).equals(getattr(two, name), null_equal=True), name
