@@ -1,0 +1,246 @@
+"""Commands as users run them: exit codes, errors that help, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from forensics import __version__
+from tests.support.captures import snapshot
+from tests.support.command import forensics
+
+SAMPLES = Path(__file__).parent.parent.parent / "samples"
+COMMANDS = (["audit"], ["explain", "97b96ec8"], ["restarts"], ["sources"], ["check"])
+
+
+def assert_helpful(result: object, code: int, *words: str) -> None:
+    """Check the exit code, and that standard error says what happened without a traceback."""
+    returncode, stderr = getattr(result, "returncode"), getattr(result, "stderr")  # noqa: B009
+    assert returncode == code, stderr
+    assert "Traceback" not in stderr
+    assert "bug in forensics" not in stderr
+    for word in words:
+        assert word in stderr
+
+
+def test_version() -> None:
+    assert forensics("--version").stdout == f"forensics {__version__}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_reading_commands_exit_0_and_keep_the_evidence(command: list[str], tmp_path: Path) -> None:
+    copy = tmp_path / "evidence"
+    shutil.copytree(SAMPLES / "real-lost-write", copy)
+    before = snapshot(copy)
+    result = forensics(*command, copy)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert snapshot(copy) == before
+
+
+def test_fix_keeps_the_evidence(tmp_path: Path) -> None:
+    copy = tmp_path / "evidence"
+    shutil.copytree(SAMPLES / "real-lost-write", copy)
+    before = snapshot(copy)
+    result = forensics("fix", copy, "-o", tmp_path / "fix.sql", "--undo", tmp_path / "undo.sql")
+    assert result.returncode == 0
+    assert "2 rows to correct; 0 lost rows are left as they are" in result.stderr
+    assert snapshot(copy) == before
+
+
+def test_read_only_evidence_is_enough(tmp_path: Path) -> None:
+    copy = tmp_path / "evidence"
+    shutil.copytree(SAMPLES / "real-lost-write", copy)
+    for path in [*copy.rglob("*"), copy]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    assert forensics("audit", copy).returncode == 0
+    for path in [copy, *copy.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+@pytest.mark.parametrize(
+    ("sample", "options", "code"),
+    [
+        ("founding-same-run", (), 0),
+        ("every-verdict", (), 1),
+        ("every-verdict", ("--fail-on", "unexplained"), 1),
+        ("founding-stand-in", ("--fail-on", "failed"), 0),
+        ("founding-stand-in", ("--fail-on", "replayed"), 1),
+    ],
+)
+def test_check_turns_findings_into_its_exit_code(sample: str, options: tuple[str, ...], code: int) -> None:
+    result = forensics("check", SAMPLES / sample, *options)
+    assert result.returncode == code
+    assert ("check failed" if code else "check passed") in result.stdout
+
+
+def test_check_json_names_what_failed() -> None:
+    result = forensics("check", SAMPLES / "every-verdict", "-f", "json", "--fail-on", "unexplained")
+    document = json.loads(result.stdout)
+    assert (document["schema"], document["passed"], len(document["failing"])) == ("forensics.check/1", False, 1)
+    assert document["audit"]["schema"] == "forensics.audit/1"
+
+
+def test_unknown_verdict_is_a_usage_error() -> None:
+    assert_helpful(
+        forensics("check", SAMPLES / "every-verdict", "--fail-on", "lost"), 2, "lost is no verdict", "false_lost"
+    )
+
+
+def test_unknown_task_is_a_usage_error() -> None:
+    assert_helpful(forensics("explain", "nope", SAMPLES / "every-verdict"), 2, "no task row with id nope")
+
+
+def test_task_that_is_not_lost_is_said_to_be_so() -> None:
+    with closing(sqlite3.connect(SAMPLES / "every-verdict/state/tasks/runs.sqlite")) as database:
+        task_id = database.execute("SELECT task_id FROM task_runs WHERE status = 'succeeded'").fetchone()[0]
+    assert_helpful(forensics("explain", task_id, SAMPLES / "every-verdict"), 2, "is not lost", "succeeded")
+
+
+def test_task_can_be_named_by_its_run_id() -> None:
+    run_id = "cron:575b8a3a-11e6-4100-82fd-5dc4dc39cb66:1795474694013"
+    result = forensics("explain", run_id, SAMPLES / "real-lost-write")
+    assert "97b96ec8-5199-4df1-9cb1-1d65e1071d5c" in result.stdout
+
+
+def test_missing_path_is_named() -> None:
+    assert_helpful(forensics("audit", "no-such-folder"), 3, "no-such-folder: there is no such file or folder", "hint:")
+
+
+def test_missing_path_does_not_stop_the_others(tmp_path: Path) -> None:
+    result = forensics("audit", SAMPLES / "real-lost-write", tmp_path / "nowhere")
+    assert result.returncode == 0
+    assert "nowhere: there is no such file or folder" in result.stdout
+
+
+def test_empty_folder_has_nothing_to_read(tmp_path: Path) -> None:
+    assert_helpful(forensics("audit", tmp_path), 3, "nothing to read", "no file of a known kind", "hint:")
+
+
+def test_file_of_no_known_kind_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("buy milk\n")
+    assert_helpful(forensics("audit", tmp_path / "notes.txt"), 3, "notes.txt", "text of no known kind")
+
+
+def test_state_directory_without_a_registry_is_said_to_lack_it(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLES / "real-lost-write/state/cron", tmp_path / "state/cron")
+    assert_helpful(forensics("audit", tmp_path / "state"), 3, "no task registry", "cron_run_log", "runs.sqlite-wal")
+    result = forensics("sources", tmp_path / "state")
+    assert result.returncode == 0
+    assert "no task registry" in result.stdout
+
+
+def test_database_without_its_write_ahead_log_is_not_read_as_empty(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLES / "real-lost-write", tmp_path / "copy")
+    wal = tmp_path / "copy/state/tasks/runs.sqlite-wal"
+    database = tmp_path / "copy/state/tasks/runs.sqlite"
+    wal.unlink()
+    database.write_bytes(database.read_bytes()[:4096])
+    with closing(sqlite3.connect(tmp_path / "empty.sqlite")) as empty:
+        empty.execute("PRAGMA journal_mode = WAL")
+        empty.execute("CREATE TABLE later (x)")
+        shutil.copyfile(tmp_path / "empty.sqlite", database)
+    result = forensics("audit", tmp_path / "copy")
+    assert_helpful(result, 3, "runs.sqlite-wal")
+
+
+def test_damaged_database_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLES / "every-verdict", tmp_path / "copy")
+    (tmp_path / "copy/state/tasks/runs.sqlite").write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000)
+    result = forensics("audit", tmp_path / "copy")
+    assert result.returncode == 0, result.stderr
+    assert "the database is damaged" in result.stdout
+    assert "runs.sqlite" in result.stdout
+
+
+def test_garbage_and_truncated_lines_are_counted_and_named(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLES / "real-lost-write", tmp_path / "copy")
+    log = next((tmp_path / "copy/logs").iterdir())
+    lines = log.read_text("utf-8").splitlines()
+    log.write_text("\n".join([*lines[:3], "not json at all", *lines[3:], '{"0":"{\\"subsystem\\"']), encoding="utf-8")
+    result = forensics("audit", tmp_path / "copy")
+    assert result.returncode == 0
+    assert f"{log.name}:4" in result.stdout
+    assert "not JSON: not json at all" in result.stdout
+    assert "the last line is cut off" in result.stdout
+    told = json.loads(forensics("sources", tmp_path / "copy", "-f", "json").stdout)
+    source = next(source for source in told["sources"] if source["kind"] == "gateway_log")
+    assert source["rejected"] == 2
+    assert source["lines"] == source["records"] + source["skipped"] + source["rejected"]
+
+
+def test_restarts_without_a_gateway_log_say_so() -> None:
+    result = forensics("restarts", SAMPLES / "real-lost-write/state")
+    assert_helpful(result, 3, "no gateway log")
+
+
+def test_without_a_path_the_gateway_of_this_machine_is_read(tmp_path: Path) -> None:
+    state = SAMPLES / "founding-same-run/state"
+    env = {"OPENCLAW_STATE_DIR": str(state), "TMPDIR": str(tmp_path)}
+    assert "Daily Google Review Monitor" in forensics("audit", env=env).stdout
+    home = tmp_path / "home"
+    shutil.copytree(state, home / ".openclaw")
+    env = {"OPENCLAW_STATE_DIR": "", "HOME": str(home), "TMPDIR": str(tmp_path)}
+    assert "Daily Google Review Monitor" in forensics("audit", env=env).stdout
+
+
+def test_without_a_path_and_without_a_gateway_it_says_what_to_do(tmp_path: Path) -> None:
+    env = {"OPENCLAW_STATE_DIR": "", "HOME": str(tmp_path)}
+    assert_helpful(forensics("audit", env=env), 3, "no PATH was given", "OPENCLAW_STATE_DIR")
+
+
+def test_default_log_folder_is_read_too(tmp_path: Path) -> None:
+    logs = tmp_path / f"openclaw-{os.getuid()}"
+    shutil.copytree(SAMPLES / "founding-same-run/logs", logs)
+    env = {"OPENCLAW_STATE_DIR": str(SAMPLES / "founding-same-run/state"), "TMPDIR": str(tmp_path)}
+    assert "restart" in forensics("audit", env=env).stdout.split("Daily Google Review Monitor")[1]
+
+
+def test_output_goes_to_a_file(tmp_path: Path) -> None:
+    target = tmp_path / "audit.md"
+    result = forensics("audit", SAMPLES / "every-verdict", "-f", "markdown", "-o", target)
+    assert (result.returncode, result.stdout) == (0, "")
+    assert target.read_text("utf-8").startswith("# Corrected task audit\n")
+
+
+def test_output_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
+    result = forensics("audit", SAMPLES / "every-verdict", "-o", tmp_path / "no" / "audit.txt")
+    assert_helpful(result, 2, "cannot be written")
+
+
+def test_now_moves_the_counts_only() -> None:
+    early = json.loads(forensics("audit", SAMPLES / "every-verdict", "-f", "json").stdout)
+    late = json.loads(
+        forensics("audit", SAMPLES / "every-verdict", "-f", "json", "--now", "2026-05-20T00:00:00Z").stdout
+    )
+    assert late["now"] == "2026-05-20T00:00:00.000Z"
+    assert early["findings"] == late["findings"]
+
+
+def test_now_that_is_no_time_is_a_usage_error() -> None:
+    assert_helpful(forensics("audit", SAMPLES / "every-verdict", "--now", "soon"), 2, "'soon' is no ISO time")
+
+
+def test_unknown_choice_of_fix_is_a_usage_error(tmp_path: Path) -> None:
+    result = forensics("fix", SAMPLES / "every-verdict", "-o", tmp_path / "f.sql", "--include", "unexplained")
+    assert_helpful(result, 2, "unexplained cannot be chosen here")
+    assert not (tmp_path / "f.sql").exists()
+
+
+def test_a_bug_is_reported_in_a_few_lines_with_exit_code_70(tmp_path: Path) -> None:
+    broken = tmp_path / "sitecustomize.py"
+    broken.write_text(
+        "import forensics.cli.options as options\n"
+        "def boom(*_):\n    raise RuntimeError('boom')\n"
+        "options.parsed_now = boom\n"
+    )
+    result = forensics("audit", SAMPLES / "every-verdict", env={"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"})
+    assert result.returncode == 70
+    assert "bug in forensics" in result.stderr
+    assert "RuntimeError: boom" in result.stderr
+    assert "Traceback" not in result.stderr
