@@ -1,0 +1,44 @@
+"""The README shows what the tool really prints, and its test command is the one that CI runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from forensics import __version__
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+GOLDEN = ROOT / "tests" / "golden"
+
+
+@pytest.mark.parametrize(
+    ("command", "golden"),
+    [
+        ("forensics audit samples/real-lost-write", "audit-real-lost-write.txt"),
+        ("forensics explain 97b96ec8 samples/real-lost-write", "explain-false-lost.txt"),
+    ],
+)
+def test_output_in_the_readme_is_real(command: str, golden: str) -> None:
+    assert f"$ {command}\n{(GOLDEN / golden).read_text('utf-8').rstrip()}\n```" in README
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    commands = re.findall(r"```sh\n(python3 -m venv .*)\n```", README)
+    assert len(commands) == 2
+    assert commands[1] in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+
+
+def test_changelog_knows_the_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert f"## {__version__}" in changelog
+    assert "### Verdict changes" in changelog
+
+
+def test_every_verdict_and_cause_is_in_the_readme() -> None:
+    from forensics.model.verdicts import Cause, Confidence, Verdict
+
+    missing = [word for word in (*Verdict, *Cause, *Confidence) if f"`{word}`" not in README]
+    assert missing == []
