@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import polars as pl
 
@@ -58,11 +58,9 @@ def parse_gateway_log(path: Path) -> Parsed:
 
     Raises:
         UnreadableError: the file cannot be read.
-
     """
     parsed = Parsed(SourceKind.GATEWAY_LOG, "JSON lines with _meta and time")
-    with _readable(path, parsed) as log:
-        odd_lines = _count_lines(log, parsed)
+    with _counted(path, parsed) as (log, odd_lines):
         picked = _picked_lines(log, parsed.lines, odd_lines)
         rows = _lifecycle_rows(picked, parsed)
         rows.extend(_last_lines(log, rows, parsed))
@@ -74,31 +72,31 @@ def parse_gateway_log(path: Path) -> Parsed:
 
 
 @contextmanager
-def _readable(path: Path, parsed: Parsed) -> Iterator[BinaryIO]:
-    """Give a file that Polars can scan: the log itself, or a private copy with unreadable bytes replaced."""
+def _counted(path: Path, parsed: Parsed) -> Iterator[tuple[IO[bytes], int]]:
+    """Give a file that Polars can scan, its lines counted, and how many of them have an unusual order of keys.
+
+    It is the log itself or, where that is no UTF-8, a private copy with the unreadable bytes replaced.
+    """
     with open_evidence(path) as log, tempfile.TemporaryFile(prefix="forensics-") as copied:
-        if _is_utf8(log):
-            yield log
-            return
-        log.seek(0)
-        for number, line in enumerate(log, 1):
-            text = line.decode("utf-8", "replace").encode()
-            copied.write(text)
-            if text != line:
-                parsed.notices.add("invalid_utf8", "bytes that are no UTF-8 are read as U+FFFD", number)
-        copied.flush()
-        yield copied
+        try:
+            counted: tuple[IO[bytes], int] = log, _count_lines(log, parsed)
+        except pl.exceptions.ComputeError:
+            _copy_readable(log, copied, parsed)
+            counted = copied, _count_lines(copied, parsed)
+        yield counted
 
 
-def _is_utf8(log: BinaryIO) -> bool:
-    try:
-        _scan(log).select(_LINE.str.len_bytes().sum()).collect(engine="streaming")
-    except pl.exceptions.ComputeError:
-        return False
-    return True
+def _copy_readable(log: IO[bytes], copied: IO[bytes], parsed: Parsed) -> None:
+    log.seek(0)
+    for number, line in enumerate(log, 1):
+        text = line.decode("utf-8", "replace").encode()
+        copied.write(text)
+        if text != line:
+            parsed.notices.add("invalid_utf8", "bytes that are no UTF-8 are read as U+FFFD", number)
+    copied.flush()
 
 
-def _scan(log: BinaryIO) -> pl.LazyFrame:
+def _scan(log: IO[bytes]) -> pl.LazyFrame:
     log.seek(0)
     return pl.scan_lines(log, glob=False, row_index_name="number", row_index_offset=1).select(
         pl.col("number").cast(pl.Int64), _LINE
@@ -109,7 +107,7 @@ def _is_no_record_expr() -> pl.Expr:
     return ~(_LINE.str.starts_with("{") & _LINE.str.ends_with("}")) & ~_LINE.str.contains(_PADDED_RECORD_PATTERN)
 
 
-def _count_lines(log: BinaryIO, parsed: Parsed) -> int:
+def _count_lines(log: IO[bytes], parsed: Parsed) -> int:
     """Count all lines and those that are no records; give the number of records in an unusual order of keys."""
     looks_whole = _LINE.str.starts_with("{") & _LINE.str.ends_with("}")
     odd = ~_LINE.str.contains(CANONICAL_LINE_PATTERN)
@@ -120,7 +118,7 @@ def _count_lines(log: BinaryIO, parsed: Parsed) -> int:
     return int(odd_lines)
 
 
-def _note_broken_lines(log: BinaryIO, parsed: Parsed) -> None:
+def _note_broken_lines(log: IO[bytes], parsed: Parsed) -> None:
     broken = _is_no_record_expr() & (_LINE.str.len_bytes() > 0) & (pl.col("number") <= parsed.lines)
     cut_off = not _ends_with_newline(log)
     shown = _scan(log).filter(broken).select("number", _LINE.str.head(_RAW_LENGTH)).collect(engine="streaming")
@@ -141,7 +139,7 @@ def _lifecycle_rows(picked: pl.DataFrame, parsed: Parsed) -> list[dict[str, obje
     return rows
 
 
-def _picked_lines(log: BinaryIO, until: int, odd_lines: int) -> pl.DataFrame:
+def _picked_lines(log: IO[bytes], until: int, odd_lines: int) -> pl.DataFrame:
     """Pick the lifecycle lines, up to the line that was the last when they were counted: a live log grows.
 
     Records in an unusual order of keys are searched word by word, in a pass of their own where there are any.
@@ -235,16 +233,15 @@ def last_gateway_lines_before(path: Path, moments: Sequence[datetime]) -> pl.Dat
 
     Raises:
         UnreadableError: the file cannot be read.
-
     """
     parsed = Parsed(SourceKind.GATEWAY_LOG, "")
     stamp = _LINE.str.extract(_STAMP_PATTERN).str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_zone="UTC", strict=False)
-    with _readable(path, parsed) as log:
+    with _counted(path, parsed) as (log, _):
         stamped = _scan(log).filter(_LINE.str.contains(GATEWAY_LINE_PATTERN)).select("number", stamp.alias("at"))
         ordered = stamped.drop_nulls().collect(engine="streaming").sort("at", "number").set_sorted("at")
         wanted = pl.DataFrame({"before": moments}, schema={"before": ordered.schema["at"]}).sort("before")
         found = wanted.join_asof(ordered, left_on="before", right_on="at", allow_exact_matches=False)
-        rows = list(_told_lines(log, found["number"].drop_nulls().unique().to_list(), parsed))
+        rows = list(_told_lines(_lines_at(log, found["number"].drop_nulls().unique().to_list()), parsed))
     return frame_of(rows, LIFECYCLE)
 
 
@@ -255,21 +252,46 @@ def _as_json(fields: Mapping[str, object]) -> str:
         return "{deeply nested}"
 
 
-def _last_lines(log: BinaryIO, rows: list[dict[str, object]], parsed: Parsed) -> Iterator[dict[str, object]]:
+def _last_lines(log: IO[bytes], rows: list[dict[str, object]], parsed: Parsed) -> Iterator[dict[str, object]]:
     """Find the last line of a gateway process before each process start, and in the whole file: the next file may
     begin with a start.
 
-    Nearly always it is the very line before the start; only where it is not the log is searched once more.
+    Nearly always these are the very line before the start and one near the end; only otherwise is the log searched.
     """  # noqa: D205
     starts = sorted({int(str(row["line"])) for row in rows if row["kind"] == LifecycleKind.PROCESS_START})
     above = [start - 1 for start in starts if start > 1]
-    just_before = _lines_at(log, above).filter(_is_bound_expr())["number"].to_list() if above else []
-    unresolved = sorted(set(above) - set(just_before))
-    searched = _searched_lines(log, [number + 1 for number in unresolved]) if unresolved else []
-    yield from _told_lines(log, sorted({*just_before, *searched, *_last_bound_line(log, parsed.lines)}), parsed)
+    end = parsed.lines
+    near = pl.col("number").is_in(above) | ((pl.col("number") > end - _TAIL_LINES) & (pl.col("number") <= end))
+    bound = _collected(_scan(log).filter(near)).filter(_is_bound_expr()).sort("number")
+    tail = bound.filter(pl.col("number") > end - _TAIL_LINES)["number"].max()
+    found = set(bound["number"].to_list())
+    unresolved = [number + 1 for number in above if number not in found] + ([end + 1] if tail is None else [])
+    wanted = bound.filter(pl.col("number").is_in([*above, tail or 0]))
+    if unresolved:
+        wanted = pl.concat([wanted, _searched_lines(log, sorted(unresolved))]).unique("number").sort("number")
+    yield from _told_lines(wanted, parsed)
 
 
-def _lines_at(log: BinaryIO, numbers: list[int]) -> pl.DataFrame:
+def _is_bound_expr() -> pl.Expr:
+    """A whole record that only a gateway process writes."""
+    return _LINE.str.contains(GATEWAY_LINE_PATTERN) & ~_is_no_record_expr()
+
+
+def _searched_lines(log: IO[bytes], before: list[int]) -> pl.DataFrame:
+    """Give the last bound line before each of these lines, wherever it stands."""
+    limits = pl.Series("limit", before, dtype=pl.Int64)
+    last = (
+        _scan(log)
+        .filter(_is_bound_expr() & (pl.col("number") < before[-1]))
+        .select("number", pl.lit(limits).search_sorted(pl.col("number"), side="right").alias("limit"))
+        .group_by("limit")
+        .agg(pl.col("number").max())
+        .collect(engine="streaming")
+    )
+    return _lines_at(log, last["number"].to_list())
+
+
+def _lines_at(log: IO[bytes], numbers: list[int]) -> pl.DataFrame:
     return _collected(_scan(log).filter(pl.col("number").is_in(numbers))).sort("number")
 
 
@@ -278,38 +300,8 @@ def _collected(lines: pl.LazyFrame) -> pl.DataFrame:
     return lines.with_columns(pl.format("{}", "line").alias("line")).collect(engine="streaming")
 
 
-def _is_bound_expr() -> pl.Expr:
-    """A whole record that only a gateway process writes."""
-    return _LINE.str.contains(GATEWAY_LINE_PATTERN) & ~_is_no_record_expr()
-
-
-def _searched_lines(log: BinaryIO, starts: list[int]) -> list[int]:
-    before = pl.Series("start", starts, dtype=pl.Int64)
-    last = (
-        _scan(log)
-        .filter(_is_bound_expr() & (pl.col("number") < starts[-1]))
-        .select("number", pl.lit(before).search_sorted(pl.col("number"), side="right").alias("start"))
-        .group_by("start")
-        .agg(pl.col("number").max())
-        .collect(engine="streaming")
-    )
-    return [int(number) for number in last["number"].to_list()]
-
-
-def _last_bound_line(log: BinaryIO, until: int) -> list[int]:
-    """Give the number of the last line of a gateway process, looked for from the end."""
-    tail = _scan(log).filter((pl.col("number") > until - _TAIL_LINES) & (pl.col("number") <= until))
-    number = _collected(tail).filter(_is_bound_expr())["number"].max()
-    if number is None:
-        whole = _scan(log).filter((pl.col("number") <= until) & _is_bound_expr())
-        number = whole.select(pl.col("number").max()).collect(engine="streaming").item()
-    return [number] if isinstance(number, int) else []
-
-
-def _told_lines(log: BinaryIO, numbers: list[int], parsed: Parsed) -> Iterator[dict[str, object]]:
-    if not numbers:
-        return
-    for line, text in _lines_at(log, numbers).iter_rows():
+def _told_lines(lines: pl.DataFrame, parsed: Parsed) -> Iterator[dict[str, object]]:
+    for line, text in lines.iter_rows():
         record = _decoded(text)
         at = _stamp_of(record) if record else None
         if record is None or at is None:
@@ -320,7 +312,7 @@ def _told_lines(log: BinaryIO, numbers: list[int], parsed: Parsed) -> Iterator[d
         yield {"line": line, "at": at, "kind": LifecycleKind.LAST_LINE.value, "raw": shown}
 
 
-def _note_span(log: BinaryIO, parsed: Parsed) -> None:
+def _note_span(log: IO[bytes], parsed: Parsed) -> None:
     """Note the first and last stamp of the log, and the zone its local stamps are written in."""
     log.seek(0)
     first = _first_stamped(log.read(_EDGE_BYTES).splitlines())
@@ -351,6 +343,6 @@ def _note_backward_clock(parsed: Parsed) -> None:
         )
 
 
-def _ends_with_newline(log: BinaryIO) -> bool:
+def _ends_with_newline(log: IO[bytes]) -> bool:
     log.seek(max(0, log.seek(0, 2) - 1))
     return log.read(1) == b"\n"

@@ -130,6 +130,7 @@ def test_integers_survive_a_literal(value: int) -> None:
 @example(-math.inf)
 @example(1e16)
 @example(5e-324)
+@example(1.3471438541018708e-303)
 @example(1.7976931348623157e308)
 def test_reals_survive_a_literal(value: float) -> None:
     assert _stored(value) == (value, "real")

@@ -59,6 +59,12 @@ class Gateway:
         self._copies: dict[str, dict[str, Any]] = {}
         self._log = "gateway.log"
 
+    def __repr__(self) -> str:
+        told = [f"{frame}: {row}" for frame, rows in self._rows.items() for row in rows]
+        return "\n".join(
+            [f"Gateway {self.name}", *told, *map(str, self._sources.values()), *map(str, self._copies.values())]
+        )
+
     def job(self, job_id: str = J, *, timeout: float | None = None, copy: str = STATE, **known: Any) -> Gateway:
         """Write a job into the job store; ``timeout`` in seconds."""
         timeout_ms = None if timeout is None else round(timeout * 1000)
