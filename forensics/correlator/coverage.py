@@ -34,7 +34,8 @@ def with_run_log_coverage(
     Source: design §6, coverage; formats.md §3.1 (pruning); observed.md §A.
     """
     logs = _run_logs(runs, sources, policy)
-    folders = copies.group_by("gateway").agg(pl.col("has_run_logs").any(), pl.col("has_job_store").any())
+    flags = ("has_run_logs", "has_job_store", "has_unread_history")
+    folders = copies.group_by("gateway").agg(pl.col(flag).fill_null(value=False).any() for flag in flags)
     stamps = _latest_stamps(tasks, runs, jobs, sources, copies)
     finished = _jobs_that_finished(tasks, runs)
     known = pl.concat([finished.select("gateway"), runs.select("gateway")]).drop_nulls().unique()
@@ -52,7 +53,8 @@ def with_run_log_coverage(
     until = pl.when(has_file).then("file_until").otherwise("folder_until")
     return (
         joined.with_columns(_run_log_expr().alias("run_log"), until.alias("run_log_until"))
-        .drop("has_run_logs", "has_job_store", "job_finished", "some_job_ran", "kept_from", "log_damaged")
+        .drop("has_run_logs", "has_job_store", "has_unread_history")
+        .drop("job_finished", "some_job_ran", "kept_from", "log_damaged")
         .drop("file_until", "folder_until", "append_failed_at")
         .sort(ROW)
     )
@@ -118,6 +120,8 @@ def _run_log_expr() -> pl.Expr:
     return (
         pl.when(nameless & (has_folder | has_file | nothing_ever_ran))
         .then(pl.lit(Reason.RUN_LOG_MISSING.value))
+        .when(pl.col("has_unread_history").fill_null(value=False))
+        .then(pl.lit(Reason.RUN_LOG_ABSENT.value))
         .when((has_folder | has_file) & (incomplete | (has_file & pl.col("log_damaged"))).fill_null(value=False))
         .then(pl.lit(Reason.RUN_LOG_DAMAGED.value))
         .when(has_file & pruned)
@@ -183,7 +187,9 @@ def _latest_stamps(
         ]
     )
     placed = stamps.join(sources.select("id", "copy"), left_on="source", right_on="id", how="inner", validate="m:1")
-    with_history = copies.filter(pl.col("has_run_logs") | pl.col("has_job_store")).drop("has_job_store")
+    with_history = copies.filter(pl.col("has_run_logs") | pl.col("has_job_store")).drop(
+        "has_job_store", "has_unread_history"
+    )
     return (
         placed.join(with_history, on=["gateway", "copy"], how="inner", validate="m:1")
         .group_by("gateway", "copy", "has_run_logs")

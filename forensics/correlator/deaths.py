@@ -93,7 +93,7 @@ def with_marker(
         pl.col("line").alias("marker_line"),
         pl.col("raw").alias("marker_raw"),
         "marker_window",
-    ).sort("marked_start", "marker_at")
+    ).sort("marked_start", "marker_at", "marker_source", "marker_line")
     previous = latest_before(
         rows, starts.select(*_JOB, pl.col("start").alias("previous_start")),
         left_on="start", right_on="previous_start", by=_JOB, strict=True,

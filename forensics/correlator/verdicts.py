@@ -63,17 +63,18 @@ def with_verdict(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
 def _doubts(policy: Policy) -> dict[str, pl.Expr]:
     """Give the doubts that make a proven ending weak."""
     ok = pl.col("own_class") == "ok"
-    end_covered = pl.col("own_end_at").is_not_null() & (pl.col("own_end_at") <= pl.col("gateway_log_until"))
-    end_covered = end_covered.fill_null(value=False)
-    from_state = pl.col("own_origin") == Origin.JOB_STATE
+    told_end = pl.coalesce("own_end_at", "own_told_at")
+    end_covered = (told_end <= pl.col("gateway_log_until")).fill_null(value=False)
+    wordless = pl.col("own_origin").is_in([Origin.JOB_STATE.value, Origin.LEDGER_WARNING.value])
     active_for = pl.col("lost_at") - pl.col("start")
-    instant = pl.col("own_duration_ms") <= int(policy.instant_ok.total_seconds() * 1000)
+    lasted = pl.coalesce(pl.duration(milliseconds="own_duration_ms"), pl.col("own_told_at") - pl.col("start"))
     in_window = pl.col("abort_id").is_not_null()
-    from_warning = pl.col("own_origin") == Origin.LEDGER_WARNING
     doubts = {
         "maybe_aborted": ok & pl.col("own_is_bare") & ~pl.col("is_aborted") & (in_window | ~end_covered),
-        "state_only": ok & ((from_state & (in_window | ~end_covered)) | (from_warning & in_window)),
-        "is_instant": ok & instant & (active_for >= policy.instant_ok_active).fill_null(value=True),
+        "state_only": ok & wordless & (in_window | ~end_covered),
+        "is_instant": ok
+        & (lasted <= policy.instant_ok)
+        & (active_for >= policy.instant_ok_active).fill_null(value=True),
     }
     return {name: doubt.fill_null(value=False) for name, doubt in doubts.items()}
 

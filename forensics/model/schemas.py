@@ -116,8 +116,10 @@ COPIES: Schema = {
     "copy": pl.String,
     "has_run_logs": pl.Boolean,
     "has_job_store": pl.Boolean,
+    "has_unread_history": pl.Boolean,
 }
-"""One row per folder that was copied as a whole; key (gateway, copy)."""
+"""One row per folder that was copied as a whole; key (gateway, copy). ``has_unread_history``: its registry is of a
+release that keeps run records in tables which are not read, so the absence of a record there means nothing."""
 
 NOTICES: Schema = {
     "source": pl.UInt32,

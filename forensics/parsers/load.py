@@ -231,10 +231,16 @@ def _evidence(readings: list[_Reading], placed: Placed, notices: list[dict[str, 
         lifecycle=_joined(frames["lifecycle"], LIFECYCLE),
         jobs=jobs,
         sources=frame_of([_source_row(source, reading) for source, reading in enumerate(readings)], SOURCES),
-        copies=frame_of(placed.copies, COPIES),
+        copies=frame_of([copy | _unread_history(copy, readings) for copy in placed.copies], COPIES),
         notices=frame_of(notices, NOTICES),
         files={source: reading.found.path for source, reading in enumerate(readings)},
     )
+
+
+def _unread_history(copy: dict[str, object], readings: list[_Reading]) -> dict[str, object]:
+    """Say whether a registry in this folder keeps run records in tables that are not read."""
+    here = [reading for reading in readings if (reading.gateway, reading.found.copy) == (copy["gateway"], copy["copy"])]
+    return {"has_unread_history": any(reading.parsed and reading.parsed.has_unread_history for reading in here)}
 
 
 def _lines_before_foreign_starts(readings: list[_Reading]) -> Iterator[pl.DataFrame]:

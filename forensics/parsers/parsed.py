@@ -61,6 +61,7 @@ class Parsed:
     last_at: datetime | None = None
     timezone: str | None = "UTC"
     job_id: str | None = None
+    has_unread_history: bool = False
     tasks: pl.DataFrame | None = None
     runs: pl.DataFrame | None = None
     lifecycle: pl.DataFrame | None = None

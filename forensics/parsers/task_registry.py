@@ -27,6 +27,7 @@ WAL_MAGICS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 SHM_MAGICS = (b"\x18\xe2\x2d\x00", b"\x00\x2d\xe2\x18")
 
 TABLE = "task_runs"
+LATER_HISTORY = {"cron_run_logs", "cron_run_receipts"}
 _DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What a damaged database raises; a damaged schema puts bytes that are no text into SQLite's own message."""
 
@@ -66,7 +67,21 @@ def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
         tables = _tables(database)
         if TABLE not in tables:
             return _without_tasks(path, tables, companions)
-        return _rows_of(database)
+        parsed = _rows_of(database)
+        _note_unread_history(database, tables, parsed)
+        return parsed
+
+
+def _note_unread_history(database: sqlite3.Connection, tables: set[str], parsed: Parsed) -> None:
+    """Say that a registry of 2026.6.1 or later keeps its run records in the same database (formats.md §3.4)."""
+    present = sorted(tables & LATER_HISTORY) + sorted(_columns(database) & {"detail_json"})
+    if present:
+        parsed.has_unread_history = True
+        parsed.notices.add(
+            "unread_history",
+            f"a registry of 2026.6.1 or later: run records in {', '.join(present)} are not read yet, so no row of it "
+            "is called dead or unexplained for want of one",
+        )
 
 
 def raw_values(

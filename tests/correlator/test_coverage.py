@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
+import polars as pl
 import pytest
 
+from forensics.correlator.audit import audit
 from forensics.correlator.coverage import gateway_log_spans, missing_sources
 from forensics.model.verdicts import LifecycleKind
 from tests.support.scenario import Gateway, J, K, a_day, at, evidence_of, finding_of, said, seconds
@@ -244,3 +247,13 @@ def test_a_hole_in_the_gateway_log_and_an_absent_log_are_named() -> None:
     told = missing_sources(evidence.tasks, evidence.sources, evidence.copies, gateway_log_spans(evidence.sources))
     assert any(line.startswith("dark: no gateway log:") for line in told)
     assert any(f"{date(2026, 4, 17)} 20:00:00 to {date(2026, 4, 19)} 09:00:00" in line for line in told)
+
+
+def test_run_records_in_tables_that_are_not_read_leave_every_row_without_one_withheld() -> None:
+    evidence = evidence_of(crashed().run_log(K))
+    (finding,) = audit(evidence).findings
+    assert finding.verdict == "interrupted"
+    unread = evidence.copies.with_columns(pl.lit(value=True).alias("has_unread_history"))
+    (finding,) = audit(replace(evidence, copies=unread)).findings
+    assert said(finding) == ("undetermined", None)
+    assert "run_log_absent" in finding.reasons

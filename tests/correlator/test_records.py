@@ -335,6 +335,18 @@ def test_a_ledger_warning_written_while_the_gateway_went_down_is_weak() -> None:
     assert said(finding_of(gateway)) == ("false_lost", "weak")
 
 
+def test_a_ledger_warning_whose_run_the_gateway_log_does_not_cover_is_weak() -> None:
+    gateway = Gateway().logged(at("10:01"), at("23:59")).row(J, S, L).copied(at("23:59")).warned(J, S, END)
+    assert said(finding_of(gateway)) == ("false_lost", "weak")
+
+
+def test_a_ledger_warning_milliseconds_after_the_start_is_an_instant_ok() -> None:
+    finding = finding_of(lost().warned(J, S, S + seconds(0.05)))
+    assert said(finding) == ("false_lost", "weak")
+    assert "instant_ok" in finding.reasons
+    assert said(finding_of(lost().warned(J, S, S + seconds(0.051)))) == ("false_lost", "exact")
+
+
 def test_a_ledger_warning_with_an_unreadable_run_id_is_nothing() -> None:
     gateway = lost()
     gateway.warned(J, S, END)
