@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from forensics.cli.options import audited, emit, format_option, now_option, output_option, paths_argument
+from forensics.cli.options import audited, emit, format_option, guard_outputs, now_option, output_option, paths_argument
 
 
 @click.command("audit")
@@ -25,7 +25,8 @@ def command(paths: tuple[str, ...], form: str, output: Path | None, now: str | N
       forensics audit ~/.openclaw /tmp/openclaw
       forensics audit state-copy gateway.log -f markdown -o audit.md
     """  # noqa: D301
-    _, report = audited(paths, now)
+    evidence, report = audited(paths, now)
+    guard_outputs(evidence, output)
     from forensics.writers.json import write_json
     from forensics.writers.markdown import write_markdown
     from forensics.writers.text import write_text

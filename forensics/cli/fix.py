@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.options import audited, emit, paths_argument
+from forensics.cli.options import audited, emit, guard_outputs, paths_argument
 from forensics.model.errors import UsageError
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Confidence, Verdict
 
@@ -53,6 +53,7 @@ def command(
     """  # noqa: D301
     included, excluded = _chosen(include, _INCLUDED, "--include"), _chosen(exclude, CORRECTED_BY_DEFAULT, "--exclude")
     evidence, report = audited(paths, None)
+    guard_outputs(evidence, output, undo)
     from forensics.parsers.task_registry import raw_values
     from forensics.writers.sql import GUARDS, TOUCHED, plan_corrections, plan_healed, selected, write_fix, write_undo
 

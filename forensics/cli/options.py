@@ -95,6 +95,9 @@ def parsed_verdicts(text: str, option: str) -> tuple[Verdict, ...]:
         UsageError: one of them is no verdict.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        message = f"{option} names no verdict: the check could never fail"
+        raise UsageError(message, "leave it out, or choose from " + ", ".join(verdict.value for verdict in Verdict))
     unknown = sorted(set(names) - {verdict.value for verdict in Verdict})
     if unknown:
         message = f"{option}: {', '.join(unknown)} is no verdict"
@@ -129,6 +132,29 @@ def audited(paths: tuple[str, ...], now: str | None) -> tuple[Evidence, Report]:
             "; ".join([message, *told]), "hand over tasks/runs.sqlite together with tasks/runs.sqlite-wal"
         )
     return evidence, audit(evidence, now=moment)
+
+
+def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:
+    """Refuse to write over evidence, or two outputs into one file.
+
+    Raises:
+        UsageError: an output is a file that was read, or belongs to one, or two outputs are the same.
+    """
+    wanted = [output for output in outputs if output is not None]
+    if len({output.resolve() for output in wanted}) < len(wanted):
+        raise UsageError("two outputs go to the same file; nothing was written", "give each a name of its own")
+    endings = ("", "-wal", "-shm", "-journal")
+    read = [path.with_name(path.name + ending) for path in evidence.files.values() for ending in endings]
+    for output in wanted:
+        if any(
+            output.resolve() == path.resolve() or (output.exists() and path.exists() and output.samefile(path))
+            for path in read
+        ):
+            message = f"{output} is evidence; nothing was written"
+            raise UsageError(message, "write to another file")
+        if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
+            message = f"{output} cannot be written: its folder is missing or read-only"
+            raise UsageError(message)
 
 
 def emit(text: str, output: Path | None) -> None:

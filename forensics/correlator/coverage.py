@@ -48,13 +48,14 @@ def with_run_log_coverage(
         .join(finished, on=_JOB, how="left", validate="m:1")
         .join(ran, on="gateway", how="left", validate="m:1")
         .join(_failed_appends(lifecycle), on="gateway", how="left", validate="m:1")
+        .join(_incomplete_logs(tasks, runs, logs), on=_JOB, how="left", validate="m:1")
     )
     has_file = pl.col("run_log_lines").is_not_null()
     until = pl.when(has_file).then("file_until").otherwise("folder_until")
     return (
         joined.with_columns(_run_log_expr().alias("run_log"), until.alias("run_log_until"))
         .drop("has_run_logs", "has_job_store", "has_unread_history")
-        .drop("job_finished", "some_job_ran", "kept_from", "log_damaged")
+        .drop("job_finished", "some_job_ran", "kept_from", "log_damaged", "log_incomplete")
         .drop("file_until", "folder_until", "append_failed_at")
         .sort(ROW)
     )
@@ -122,7 +123,9 @@ def _run_log_expr() -> pl.Expr:
         .then(pl.lit(Reason.RUN_LOG_MISSING.value))
         .when(pl.col("has_unread_history").fill_null(value=False))
         .then(pl.lit(Reason.RUN_LOG_ABSENT.value))
-        .when((has_folder | has_file) & (incomplete | (has_file & pl.col("log_damaged"))).fill_null(value=False))
+        .when((has_folder | has_file) & incomplete.fill_null(value=False))
+        .then(pl.lit(Reason.RUN_LOG_DAMAGED.value))
+        .when(has_file & (pl.col("log_damaged") | pl.col("log_incomplete").fill_null(value=False)))
         .then(pl.lit(Reason.RUN_LOG_DAMAGED.value))
         .when(has_file & pruned)
         .then(pl.lit(Reason.RUN_LOG_PRUNED.value))
@@ -162,6 +165,24 @@ def _run_logs(runs: pl.DataFrame, sources: pl.DataFrame, policy: Policy) -> pl.D
     )
 
 
+def _incomplete_logs(tasks: pl.DataFrame, runs: pl.DataFrame, logs: pl.DataFrame) -> pl.DataFrame:
+    """Name the jobs whose run log lacks a run that ended by other evidence: it was cut, replaced or copied earlier."""
+    ended = (pl.col("runtime") == "cron") & (pl.col("status") == TaskStatus.SUCCEEDED)
+    known = pl.concat(
+        [
+            tasks.filter(ended).select(*_JOB, "started_at"),
+            runs.filter(pl.col("origin") == Origin.JOB_STATE).select(*_JOB, "started_at"),
+        ]
+    ).drop_nulls()
+    recorded = runs.filter(pl.col("origin") == Origin.RUN_LOG)
+    startless = recorded.filter(pl.col("started_at").is_null()).select(_JOB).unique()
+    absent = known.join(recorded, on=[*_JOB, "started_at"], how="anti").join(startless, on=_JOB, how="anti")
+    within = absent.join(logs.select(*_JOB, "kept_from"), on=_JOB, how="inner", validate="m:1").filter(
+        pl.col("kept_from").is_null() | (pl.col("started_at") >= pl.col("kept_from"))
+    )
+    return within.select(_JOB).unique().with_columns(pl.lit(value=True).alias("log_incomplete"))
+
+
 def _failed_appends(lifecycle: pl.DataFrame) -> pl.DataFrame:
     """Give, per gateway, when a run log line was last lost; the line names no job (formats.md §5)."""
     failed = lifecycle.filter(pl.col("kind") == LifecycleKind.RUN_LOG_APPEND_FAILED)
@@ -177,11 +198,12 @@ def _latest_stamps(
 
     Shape: gateway, copy, has_run_logs, until; key (gateway, copy).
     """
+    stored = tasks.filter(pl.col("registry") == "store")  # an export may be younger than the folder it was saved in
     ended = pl.col("started_at") + pl.duration(milliseconds="duration_ms")
     last_ended = pl.col("last_run_at") + pl.duration(milliseconds="last_duration_ms")
     stamps = pl.concat(
         [
-            _stamped(tasks, pl.max_horizontal("created_at", "started_at", "ended_at", "last_event_at")),
+            _stamped(stored, pl.max_horizontal("created_at", "started_at", "ended_at", "last_event_at")),
             _stamped(runs, pl.max_horizontal("started_at", "finished_at", ended)),
             _stamped(jobs, pl.max_horizontal("running_at", "last_run_at", "updated_at", last_ended)),
         ]

@@ -47,7 +47,7 @@ def with_abort(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.
     """Add ``abort_*``: the window within which a run recorded ok without a word ended, if it began before its end.
 
     ``abort_is_sure`` where the run began before the window and the gateway was seen to go down; a run that began while
-    it went down, or that ended where no stop was seen, may have been aborted or not.
+    it went down, that ended where no stop was seen, or whose window was drained in time, may have been aborted or not.
 
     Source: design §6; observed.md §A (runs aborted by a drain time-out end 0.02 to 1.9 s after ready).
     """
@@ -57,7 +57,7 @@ def with_abort(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.
         pl.col("down_at").alias("abort_down_at"),
         pl.col("ready_at").alias("abort_ready_at"),
         pl.coalesce("up_at", "ready_at").alias("abort_up_at"),
-        pl.col("kind").is_in(_NO_STOP_SEEN).alias("abort_unseen"),
+        (pl.col("kind").is_in(_NO_STOP_SEEN) | pl.col("drain").eq_missing("drained")).alias("abort_unseen"),
         pl.col("id").alias("abort_id"),
     )
     probed = rows.with_columns(pl.coalesce("own_end_at", "own_told_at").alias("probed_at"))

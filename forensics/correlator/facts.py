@@ -34,7 +34,7 @@ def newest_state(tasks: pl.DataFrame) -> pl.DataFrame:
             "written_at",
             "source",
             "line",
-            descending=[False, False, False, True, False, False, False],
+            descending=[False, False, False, True, False, True, False],
         )
         .unique(["gateway", "task_id"], keep="last", maintain_order=True)
         .drop("written_at", "is_store")

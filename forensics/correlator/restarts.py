@@ -204,9 +204,11 @@ class _Machine:
             window = None  # the process before this one was at work although its ready line is missing
         if window is None:
             window = self._crashed(line) if self._seen_gateway else self._new_window(WindowKind.START, line)
-        if window.up_at is None or (line.kind is K.PROCESS_START and window.process is ProcessFate.REPLACED):
+        if window.up_at is None or line.kind is K.PROCESS_START:
             window.up_at = line.at  # of several starts in a row the last is that of the process that became ready
             window.process = ProcessFate.REPLACED
+            if window.kind is WindowKind.CRASH:
+                window.down_at_latest = line.at  # an earlier start may have been a second process that gave up
             self._add(window, line)
 
     def _latest_known(self) -> datetime | None:

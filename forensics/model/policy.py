@@ -11,6 +11,10 @@ LOST_ERROR = "backing session missing"
 INTERRUPTED_ERROR = "cron: job interrupted by gateway restart"
 """The exact text the start-up code writes for a run it believes dead (formats.md §3.1, 2026.4.25 and later)."""
 
+END_AFTER_WRITTEN = timedelta(seconds=5)
+"""A run cannot end after its own record was written; a longer duration is damage (records are written 2 ms to 16 min
+after the end, observed.md §A), less what the clock may be set back in between."""
+
 TIMEOUT_ERROR = "cron: job execution timed out"
 """A run with this error, alone or followed by ``(last phase: …)``, is recorded as ``timed_out`` (formats.md §1.4)."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from forensics.model.policy import END_AFTER_WRITTEN
 from forensics.model.schemas import RUNS, frame_of
 from forensics.model.verdicts import Origin, SourceKind
 from forensics.parsers.files import open_evidence
@@ -24,7 +25,7 @@ def parse_run_log(path: Path) -> Parsed:
     """Read the finished runs of one run log.
 
     Shape: frame ``runs``, one row per finished run; other actions are skipped, broken lines rejected.
-    Notices: not_json, no_run_record, out_of_range, wrong_type, truncated_line, other_job.
+    Notices: not_json, no_run_record, out_of_range, wrong_type, truncated_line, other_job, empty_file.
     Source: formats.md §3.1 (readers of the gateway skip lines that are not JSON, not finished, or lack jobId or ts).
 
     Raises:
@@ -38,6 +39,9 @@ def parse_run_log(path: Path) -> Parsed:
             row = _record_of(raw, line, parsed)
             if row is not None:
                 rows.append(row)
+    if parsed.lines == 0:
+        parsed.lines = parsed.rejected = 1  # a log is created with its first record: an empty one has lost it
+        parsed.notices.add("empty_file", "an empty run log: what it recorded is not known; look for another copy", 1)
     parsed.records = len(rows)
     parsed.runs = frame_of(rows, RUNS)
     parsed.spans(stamp for row in rows for stamp in (row["finished_at"], row["started_at"]))
@@ -52,13 +56,17 @@ def run_row(entry: dict[str, object], line: int, origin: Origin, parsed: Parsed)
     if finished_at is None or not isinstance(job_id, str):
         parsed.notices.add("no_run_record", "a finished run without a job id or a usable time stamp", line)
         return None
+    started_at, duration_ms = _time(entry, "runAtMs", line, parsed), _duration(entry, line, parsed)
+    if _ends_too_late(started_at, duration_ms, finished_at):
+        parsed.notices.add("out_of_range", "durationMs ends after the record was written; it is not used", line)
+        duration_ms = None
     return {
         "line": line,
         "job_id": well_formed(job_id.strip()),
         "run_id": _text(entry, "runId", line, parsed),
-        "started_at": _time(entry, "runAtMs", line, parsed),
+        "started_at": started_at,
         "finished_at": finished_at,
-        "duration_ms": _duration(entry, line, parsed),
+        "duration_ms": duration_ms,
         "status": _text(entry, "status", line, parsed),
         "error": _text(entry, "error", line, parsed),
         "summary": _text(entry, "summary", line, parsed),
@@ -69,6 +77,12 @@ def run_row(entry: dict[str, object], line: int, origin: Origin, parsed: Parsed)
         "next_run_at": _time(entry, "nextRunAtMs", line, parsed),
         "origin": origin.value,
     }
+
+
+def _ends_too_late(started_at: datetime | None, duration_ms: int | None, written_at: datetime) -> bool:
+    if started_at is None or duration_ms is None:
+        return False
+    return started_at + timedelta(milliseconds=duration_ms) > written_at + END_AFTER_WRITTEN
 
 
 def _record_of(raw: bytes, line: int, parsed: Parsed) -> dict[str, object] | None:

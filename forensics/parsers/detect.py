@@ -97,14 +97,14 @@ def detect(path: Path) -> Detected:
         UnreadableError: the file cannot be read.
     """
     detected = _by_content(path)
-    if is_run_log_place(path) and detected.kind in (SourceKind.UNKNOWN, SourceKind.OTHER) and path.stat().st_size:
+    if is_run_log_place(path) and detected.kind in (SourceKind.UNKNOWN, SourceKind.OTHER):
         return Detected(SourceKind.CRON_RUN_LOG, "its place and name: no line of it could be recognised")
     return detected
 
 
 def is_run_log_place(path: Path) -> bool:
     """Tell whether a file lies where run logs do; a damaged one must not pass for one that was never written."""
-    return path.parent.parts[-2:] == ("cron", "runs") and path.suffix == ".jsonl"
+    return path.parent.parts[-2:] == ("cron", "runs") and ".jsonl" in path.name and path.suffix != ".tmp"
 
 
 def _by_content(path: Path) -> Detected:

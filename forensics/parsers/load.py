@@ -173,7 +173,9 @@ def _without_records(reading: _Reading) -> Parsed:
         return Parsed(kind, reading.detected.by, timezone=None)
     if is_run_log_place(path):
         by = "its place and name: it could not be read"
-        return Parsed(SourceKind.CRON_RUN_LOG, by, lines=1, rejected=1, job_id=well_formed(path.stem))
+        return Parsed(
+            SourceKind.CRON_RUN_LOG, by, lines=1, rejected=1, job_id=well_formed(path.name.split(".jsonl")[0])
+        )
     return Parsed(SourceKind.DAMAGED, reading.detected.by, timezone=None)
 
 
@@ -287,11 +289,13 @@ def _merged_jobs(jobs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     stamps = [pl.col(name) for name in ("running_at", "last_run_at", "updated_at")]
     written_at = pl.max_horizontal(stamp.max().over("source") for stamp in (*stamps, ended_at))
     ordered = jobs.with_columns(has_state.alias("has_state"), written_at.alias("written_at")).sort(
-        "written_at", "source", nulls_last=False
+        "written_at", "source", descending=[False, True], nulls_last=False
     )
     newest_state = ordered.filter("has_state").unique(["gateway", "job_id"], keep="last", maintain_order=True)
-    defined = [name for name in JOBS if name not in (*state, "gateway", "job_id")]
-    definitions = ordered.group_by("gateway", "job_id", maintain_order=True).agg(pl.col(defined).drop_nulls().last())
+    # a definition is taken whole: a time-out that was removed must not come back from a backup
+    has_definition = pl.any_horizontal(pl.col("name", "payload_kind", "schedule_kind").is_not_null())
+    by_document = ordered.sort(has_definition, maintain_order=True)
+    definitions = by_document.unique(["gateway", "job_id"], keep="last", maintain_order=True).drop(state)
     merged = definitions.join(
         newest_state.select("gateway", "job_id", *state),
         on=["gateway", "job_id"],

@@ -19,7 +19,7 @@ def write_restarts(restarts: Iterable[Restart], sources: pl.DataFrame) -> str:
 
 def _restarts(restarts: list[Restart], paths: dict[int, str]) -> Iterator[str]:
     if not restarts:
-        yield "No restart is on record: the logs hold no line that starts or ends a gateway process."
+        yield "No restart is on record: no log that belongs to a gateway holds a line that starts or ends its process."
         return
     several = len({restart.gateway for restart in restarts}) > 1
     headers = ["restart", "kind", "process", "down at (UTC)", "at the latest", "up at", "ready at", "drain", "reason"]

@@ -57,7 +57,7 @@ REASONS: dict[Reason, str] = {
     Reason.RUN_LOG_MISSING: "the job's run log is missing although it finished runs: hand over cron/runs/<job>.jsonl",
     Reason.RUN_LOG_PRUNED: "the run log was pruned past its start: hand over an older copy of it",
     Reason.RUN_LOG_DAMAGED: "the run log has unreadable lines, one of which may be its record: hand over another copy",
-    Reason.GATEWAY_LOG_ABSENT: "no gateway log was given: hand over the log files of those days",
+    Reason.GATEWAY_LOG_ABSENT: "no gateway log was given, or none could be placed: hand over those days' files",
     Reason.GATEWAY_LOG_GAP: "the gateway log does not cover it to its possible end: hand over those days' files",
     Reason.NO_RECORD: "no record of it",
     Reason.NO_DEATH: "no process end in that time",

@@ -92,6 +92,30 @@ def test_unknown_verdict_is_a_usage_error() -> None:
     )
 
 
+@pytest.mark.parametrize("nothing", ["", " , "])
+def test_fail_on_nothing_is_a_usage_error(nothing: str) -> None:
+    assert_helpful(forensics("check", SAMPLES / "every-verdict", "--fail-on", nothing), 2, "names no verdict")
+
+
+@pytest.mark.parametrize("target", ["state/tasks/runs.sqlite", "state/tasks/runs.sqlite-wal", "link"])
+def test_no_output_is_written_over_evidence(target: str, tmp_path: Path) -> None:
+    copy = tmp_path / "evidence"
+    shutil.copytree(SAMPLES / "real-lost-write", copy)
+    (copy / "link").symlink_to(copy / "state/tasks/runs.sqlite")
+    before = snapshot(copy)
+    assert_helpful(forensics("audit", copy / "state", "-o", copy / target), 2, "is evidence; nothing was written")
+    result = forensics("fix", copy / "state", "-o", tmp_path / "fix.sql", "--undo", copy / target)
+    assert_helpful(result, 2, "is evidence; nothing was written")
+    assert snapshot(copy) == before
+    assert not (tmp_path / "fix.sql").exists()
+
+
+def test_fix_and_undo_need_files_of_their_own(tmp_path: Path) -> None:
+    result = forensics("fix", SAMPLES / "real-lost-write", "-o", tmp_path / "x.sql", "--undo", tmp_path / "x.sql")
+    assert_helpful(result, 2, "two outputs go to the same file")
+    assert not (tmp_path / "x.sql").exists()
+
+
 def test_unknown_task_is_a_usage_error() -> None:
     assert_helpful(forensics("explain", "nope", SAMPLES / "every-verdict"), 2, "no task row with id nope")
 

@@ -257,3 +257,23 @@ def test_run_records_in_tables_that_are_not_read_leave_every_row_without_one_wit
     (finding,) = audit(replace(evidence, copies=unread)).findings
     assert said(finding) == ("undetermined", None)
     assert "run_log_absent" in finding.reasons
+
+
+@pytest.mark.parametrize("known", ["row", "state"])
+def test_a_run_log_that_lacks_a_run_known_to_have_ended_is_not_whole(known: str) -> None:
+    gateway = crashed().record(J, at("12:00"))
+    assert said(finding_of(gateway)) == ("interrupted", "strong")
+    if known == "row":
+        gateway.succeeded(J, at("09:00"), at("09:05"), task_id="fine")
+    else:
+        gateway.last_run(J, at("13:00"))
+    withheld(gateway, "run_log_damaged")
+
+
+def test_an_export_does_not_extend_what_the_run_logs_cover() -> None:
+    evidence = evidence_of(a_day().row(J, S, L).run_log(K).copied(at("10:05")).crashed(at("10:30"), at("10:31")))
+    exported = evidence.tasks.with_columns(
+        pl.lit("export").alias("registry"), pl.lit(at("12:30")).cast(pl.Datetime("ms", "UTC")).alias("last_event_at")
+    )
+    (finding,) = audit(replace(evidence, tasks=exported)).findings
+    assert said(finding) == ("undetermined", None)

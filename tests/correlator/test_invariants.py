@@ -75,42 +75,53 @@ def add_restart(gateway: Gateway, minute: int, shape: str) -> None:
     elif shape == "reload":
         gateway.reloaded(moment, moment + seconds(20))
     elif shape == "clean":
-        gateway.stopping(moment).line(LifecycleKind.SHUTDOWN_COMPLETED, moment + seconds(1))
+        gateway.stopping(moment).line(LifecycleKind.SHUTDOWN_STARTED, moment + seconds(0.1))
+        gateway.line(LifecycleKind.SHUTDOWN_COMPLETED, moment + seconds(1))
     elif shape == "unready":
         gateway.line(LifecycleKind.PROCESS_START, moment)
     else:
-        gateway.stopping(moment)
+        gateway.stopping(moment).line(LifecycleKind.DRAIN_STARTED, moment + seconds(0.1))
 
 
 RECORDS = (
     "ok", "skipped", "error", "bare", "interrupted", "reservation", "startless", "timeless", "state", "warning",
     "near miss",
 )  # fmt: skip
-RUN = st.tuples(
-    st.sampled_from([J, K]),
-    st.sampled_from(STARTS),
-    st.sampled_from(["lost", "lost", "lost", "manual", "nameless", "succeeded", "running"]),
-    st.lists(
-        st.sampled_from(RECORDS),
-        max_size=2,
-    ),
-    st.sampled_from([0.01, 30, 320, 630, 1260]),
-    st.booleans(),
-)
+_TANGLED = st.lists(st.sampled_from(RECORDS), max_size=2)
+_SINGLE = st.sampled_from([[], ["interrupted"], *([record] for record in RECORDS), ["bare", "interrupted"]])
+
+
+def runs(records: st.SearchStrategy[list[str]]) -> st.SearchStrategy[tuple[str, str, str, list[str], float, bool]]:
+    """Draw a run: its job, its start, the shape of its row, its records, how long it lasted, whether it was marked."""
+    return st.tuples(
+        st.sampled_from([J, K]),
+        st.sampled_from(STARTS),
+        st.sampled_from(["lost", "lost", "lost", "manual", "nameless", "succeeded", "running"]),
+        records,
+        st.sampled_from([0.01, 30, 320, 630, 1260]),
+        st.booleans(),
+    )
+
+
 RESTART = st.tuples(
     st.sampled_from([5, 10, 20, 40]), st.sampled_from(["crash", "stop", "reload", "clean", "unready", "silent"])
 )
 
 
 @st.composite
-def gateways(draw: st.DrawFn, name: str = "gateway") -> Gateway:
-    """Draw one gateway with a few runs, records of all shapes, restarts, and gaps in what was handed over."""
+def gateways(draw: st.DrawFn, name: str = "gateway", *, tangled: bool = True) -> Gateway:
+    """Draw one gateway with a few runs, records of all shapes, restarts, and gaps in what was handed over.
+
+    Tangled, several rows may share a start and several records one run.
+    """
+    several = st.lists(runs(_TANGLED), min_size=1, max_size=4)
+    apart = st.lists(runs(_SINGLE), min_size=1, max_size=4, unique_by=lambda run: run[:2])
     gateway = Gateway(name)
     if draw(st.integers(0, 5)):
         gateway.logged(at("09:00"), at(draw(st.sampled_from(["10:06", "12:30", "23:00"])))).started(at("09:00"))
         for minute, shape in draw(st.lists(RESTART, max_size=3, unique_by=lambda restart: restart[0])):
             add_restart(gateway, minute, shape)
-    for number, (job, clock, row, records, lasted, marked) in enumerate(draw(st.lists(RUN, min_size=1, max_size=4))):
+    for number, (job, clock, row, records, lasted, marked) in enumerate(draw(several if tangled else apart)):
         start = at(clock)
         add_row(gateway, number, job, start, row)
         for shape in records:
@@ -142,7 +153,7 @@ def answers(report: Report) -> dict[tuple[str, str], tuple[object, ...]]:
     }
 
 
-@trying(20)
+@trying(12)
 @given(gateways(), st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_of_any_frame_changes_nothing(gateway: Gateway, source: random.Random) -> None:
     evidence = evidence_of(gateway)
@@ -153,7 +164,7 @@ def test_the_order_of_the_rows_of_any_frame_changes_nothing(gateway: Gateway, so
     assert (one.findings, one.restarts, one.summary) == (other.findings, other.restarts, other.summary)
 
 
-@trying(20)
+@trying(12)
 @given(gateways(), gateways("other"))
 def test_another_gateway_changes_nothing(gateway: Gateway, other: Gateway) -> None:
     alone, together = audit(evidence_of(gateway)), audit(evidence_of(gateway, other))
@@ -161,7 +172,7 @@ def test_another_gateway_changes_nothing(gateway: Gateway, other: Gateway) -> No
     assert alone.restarts == tuple(window for window in together.restarts if window.gateway == "gateway")
 
 
-@trying(20)
+@trying(12)
 @given(gateways())
 def test_a_job_of_an_earlier_day_changes_nothing(gateway: Gateway) -> None:
     alone = answers(audit(evidence_of(gateway)))
@@ -197,9 +208,10 @@ def is_contradictory(finding: Finding) -> bool:
     return not {"conflict", "ambiguous_rows"}.isdisjoint(finding.reasons)
 
 
-@trying(20)
-@given(gateways(), st.data())
+@trying(12)
+@given(gateways(tangled=False), st.data())
 def test_less_evidence_never_proves_that_a_row_was_marked_wrongly(gateway: Gateway, data: st.DataObject) -> None:
+    """A piece that stands against another, or beside a second record of the run, is evidence against it; not here."""
     evidence = evidence_of(gateway)
     before = judged(audit(evidence))
     pieces = dict(with_less(evidence))
@@ -224,23 +236,23 @@ def has_own_record(evidence: Evidence, finding: Finding) -> bool:
     return warned in evidence.lifecycle["run_id"].to_list()
 
 
-@trying(60)
+@trying(40)
 @given(gateways())
 def test_no_row_is_firmly_called_ended_without_a_record_of_exactly_its_run(gateway: Gateway) -> None:
     evidence = evidence_of(gateway)
     report = audit(evidence)
-    redeemed: list[tuple[int | None, int | None]] = []
+    redeemed: list[tuple[str, int | None, int | None]] = []
     for finding in report.findings:
         if (finding.verdict, finding.confidence) in PROVEN:
             assert has_own_record(evidence, finding)
         if finding.run is not None:
             assert finding.verdict != "unexplained"
-            redeemed.append((finding.run.source, finding.run.line))
+            if finding.verdict != "undetermined":
+                redeemed.append((finding.run.role, finding.run.source, finding.run.line))
         assert (finding.confidence is None) == (finding.verdict in ("unexplained", "undetermined", "not_applicable"))
         assert finding.reasons
-    firm = [place for place in redeemed if place != (None, None)]
-    doubtful = {(f.run.source, f.run.line) for f in report.findings if f.run and f.verdict == "undetermined"}
-    assert all(firm.count(place) == 1 for place in firm if place not in doubtful)
+    # a stand-in may have a lost row of its own, which its record redeems as well
+    assert len(set(redeemed)) == len(redeemed)
 
 
 _LINES = st.lists(

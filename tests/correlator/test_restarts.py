@@ -266,7 +266,14 @@ def test_a_start_whose_ready_line_is_missing_ends_where_the_next_process_starts_
 def test_of_several_starts_before_ready_the_last_is_that_of_the_new_process() -> None:
     gateway = up().crashed(at("09:59"), at("10:00"), ready=300, cron=None).line(Kind.PROCESS_START, at("10:02"))
     window = second(gateway)
-    assert (window.down_at_latest, window.up_at, window.ready_at) == (at("10:00"), at("10:02"), at("10:05"))
+    assert (window.down_at_latest, window.up_at, window.ready_at) == (at("10:02"), at("10:02"), at("10:05"))
+
+
+def test_a_start_behind_an_in_process_restart_that_never_got_ready_replaces_the_process() -> None:
+    gateway = up().line(Kind.SIGNAL_ACTED, at("10:00"), signal="SIGUSR1", raw="received SIGUSR1; restarting")
+    gateway.line(Kind.MODE_IN_PROCESS, at("10:00:01")).line(Kind.HTTP_STARTING, at("10:00:02"))
+    window = second(gateway.started(at("10:01")))
+    assert (window.process, window.up_at) == ("replaced", at("10:01"))
 
 
 def test_a_stop_while_starting_opens_a_window_of_its_own() -> None:

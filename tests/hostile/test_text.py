@@ -91,7 +91,7 @@ def test_a_hostile_file_beside_good_ones_is_named_and_the_good_ones_are_read(
     assert known_noise or evidence.notices.filter(is_about_it).height > 0
 
 
-@pytest.mark.parametrize("name", ["cron/runs/empty.jsonl", "cron/empty.json", "logs/empty.log", "tasks/empty.sqlite"])
+@pytest.mark.parametrize("name", ["cron/runs/empty.db", "cron/empty.json", "logs/empty.log", "tasks/empty.sqlite"])
 def test_empty_files_beside_good_ones_change_nothing(tmp_path: Path, name: str) -> None:
     state = good_state(tmp_path / "state")
     before = load_all(state)

@@ -233,3 +233,19 @@ def test_a_missing_log_is_unreadable(tmp_path: Path) -> None:
 )
 def test_a_run_record_is_told_by_job_and_action(value: object, expected: object) -> None:
     assert is_run_record(value) is expected
+
+
+def test_an_empty_run_log_has_lost_what_it_recorded(tmp_path: Path) -> None:
+    path = tmp_path / f"{JOB}.jsonl"
+    path.touch()
+    parsed = parse_run_log(path)
+    assert parsed.job_id == JOB
+    assert codes(parsed) == ["empty_file"]
+    assert_balance(parsed, records=0, rejected=1)
+
+
+def test_a_run_cannot_end_after_its_record_was_written(tmp_path: Path) -> None:
+    parsed = parse_run_log(write_run_log(tmp_path / f"{JOB}.jsonl", run_entry(durationMs=60_000_000_000)))
+    assert parsed.runs is not None
+    assert parsed.runs["duration_ms"].to_list() == [None]
+    assert codes(parsed) == ["out_of_range"]

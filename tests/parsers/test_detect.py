@@ -111,14 +111,15 @@ def test_a_damaged_run_log_is_known_by_its_place(tmp_path: Path, content: bytes)
     assert detect(path).kind is SourceKind.CRON_RUN_LOG
 
 
-def test_an_empty_file_in_the_place_of_run_logs_is_none(tmp_path: Path) -> None:
-    assert detect(write_run_log(tmp_path / "cron" / "runs" / f"{JOB}.jsonl")).kind is SourceKind.OTHER
+def test_an_empty_file_in_the_place_of_run_logs_is_one_that_lost_its_records(tmp_path: Path) -> None:
+    assert detect(write_run_log(tmp_path / "cron" / "runs" / f"{JOB}.jsonl")).kind is SourceKind.CRON_RUN_LOG
 
 
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
         ("state/cron/runs/x.jsonl", True),
+        ("state/cron/runs/x.jsonl.gz", True),
         ("state/cron/runs/x.jsonl.123.tmp", False),
         ("state/cron/runs/history.db", False),
         ("state/runs/x.jsonl", False),
