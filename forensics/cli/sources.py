@@ -23,7 +23,7 @@ def command(paths: tuple[str, ...], form: str) -> None:
     from forensics.writers.ledger import write_sources
 
     evidence = load_evidence(given_or_default(paths))
-    spans = gateway_log_spans(evidence.sources)
+    spans = gateway_log_spans(evidence.sources, evidence.lifecycle)
     missing = missing_sources(evidence.tasks, evidence.sources, evidence.copies, spans)
     writer = write_sources_json if form == "json" else write_sources
     emit(writer(evidence.sources, evidence.notices, missing), None)

@@ -15,13 +15,17 @@ END_AFTER_WRITTEN = timedelta(seconds=5)
 """A run cannot end after its own record was written; a longer duration is damage (records are written 2 ms to 16 min
 after the end, observed.md §A), less what the clock may be set back in between."""
 
+CLOCK_STEP = timedelta(seconds=5)
+"""A log whose stamps go back by more than this cannot be put in order with other evidence; lines are written up to
+26 ms out of order, and 26 s late only in other files (observed.md §B8)."""
+
 TIMEOUT_ERROR = "cron: job execution timed out"
 """A run with this error, alone or followed by ``(last phase: …)``, is recorded as ``timed_out`` (formats.md §1.4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Tolerances of the correlator; all durations are plain time spans, none is a clock time."""
+    """Tolerances of the correlator; time spans, never clock times, and one count of lines."""
 
     derived_start_tolerance: timedelta = timedelta(seconds=1)
     """A record without a start: ``finished_at - duration`` may miss the row's start by this much. Residuals of
@@ -86,9 +90,6 @@ class Policy:
 
     retention: timedelta = timedelta(days=7)
     """Corrected rows are kept this long after their end, as the gateway keeps finished rows (formats.md §1.4)."""
-
-    sweep_grace: timedelta = timedelta(minutes=5)
-    """The sweep marks an active row lost no earlier than this after its last event (formats.md §1.5)."""
 
     stale_queued: timedelta = timedelta(minutes=10)
     """``openclaw tasks audit`` reports a queued row after this long (formats.md §2.2)."""

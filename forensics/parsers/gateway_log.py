@@ -8,6 +8,7 @@ start (the earliest a crash can have happened), and a count of lines that are no
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import IO
 import polars as pl
 
 from forensics.model.escape import for_terminal
+from forensics.model.policy import CLOCK_STEP
 from forensics.model.schemas import LIFECYCLE, frame_of
 from forensics.model.verdicts import LifecycleKind, SourceKind
 from forensics.parsers.files import open_evidence
@@ -35,6 +37,8 @@ from forensics.parsers.timestamps import from_iso, offset_of
 _RAW_LENGTH = 200
 _EDGE_BYTES = 4 << 20
 _TAIL_LINES = 2000
+_LOUD_LEVEL = re.compile(rb'"logLevelId":[4-6]')
+_QUIET_LEVEL = re.compile(rb'"logLevelId":[0-3]')
 _PADDED_RECORD_PATTERN = r"^\{.*\}\s+$"
 _POSITIONS = 10
 _LINE = pl.col("line")
@@ -68,6 +72,8 @@ def parse_gateway_log(path: Path) -> Parsed:
         _note_span(log, parsed)
     parsed.skipped = parsed.lines - parsed.records - parsed.rejected
     _note_backward_clock(parsed)
+    if len(parsed.stores) > 1:
+        parsed.unusable = "it holds lines of several gateways, told by their cron stores"
     return parsed
 
 
@@ -161,6 +167,7 @@ def _rows_of(line: int, text: str, parsed: Parsed) -> list[dict[str, object]]:
         parsed.notices.add("not_json", f"not JSON: {brief(text)}", line)
         return []
     binding, fields, message = _content_of(record)
+    parsed.stores |= _store_of(record)
     at = _stamp_of(record)
     rows: list[dict[str, object]] = []
     for event in events_of(binding, fields, message):
@@ -211,6 +218,13 @@ def _binding_of(value: object) -> str | None:
         return None
     name = bound.get("subsystem", bound.get("module"))
     return name if isinstance(name, str) else None
+
+
+def _store_of(record: Mapping[str, object]) -> set[str]:
+    """Give the cron store that a scheduler's line names: it tells which gateway wrote it (formats.md §4.2)."""
+    bound = _decoded(str(record.get("0"))) if isinstance(record.get("0"), str) else None
+    store = bound.get("storePath", bound.get("storeKey")) if bound else None
+    return {store} if isinstance(store, str) else set()
 
 
 def _stamp_of(record: Mapping[str, object]) -> datetime | None:
@@ -315,9 +329,12 @@ def _told_lines(lines: pl.DataFrame, parsed: Parsed) -> Iterator[dict[str, objec
 def _note_span(log: IO[bytes], parsed: Parsed) -> None:
     """Note the first and last stamp of the log, and the zone its local stamps are written in."""
     log.seek(0)
-    first = _first_stamped(log.read(_EDGE_BYTES).splitlines())
+    head = log.read(_EDGE_BYTES)
     log.seek(max(0, log.seek(0, 2) - _EDGE_BYTES))
-    last = _first_stamped(reversed(log.read().splitlines()))
+    tail = log.read()
+    first, last = _first_stamped(head.splitlines()), _first_stamped(reversed(tail.splitlines()))
+    quiet = _QUIET_LEVEL.search(head) or _QUIET_LEVEL.search(tail)
+    parsed.only_warnings = _LOUD_LEVEL.search(head) is not None and not quiet
     at_edges = [_stamp_of(record) for record in (first, last) if record]
     events = parsed.lifecycle["at"] if parsed.lifecycle is not None else pl.Series([], dtype=pl.Datetime)
     parsed.spans([*at_edges, events.min(), events.max()])
@@ -336,7 +353,12 @@ def _first_stamped(lines: Iterator[bytes] | list[bytes]) -> Mapping[str, object]
 def _note_backward_clock(parsed: Parsed) -> None:
     if parsed.lifecycle is None or parsed.lifecycle.height < 2:
         return
-    stepped = parsed.lifecycle.select("line", (pl.col("at").diff() < pl.duration(seconds=-1)).alias("back"))
+    step = pl.col("at").diff()
+    stepped = parsed.lifecycle.select(
+        "line", (step < pl.duration(seconds=-1)).alias("back"), (step < -CLOCK_STEP).alias("far_back")
+    )
+    if stepped["far_back"].any():
+        parsed.unusable = "its clock steps back, so that its lines cannot be put in order with other evidence"
     for line in stepped.filter("back")["line"].to_list():
         parsed.notices.add(
             "clock_stepped_back", "this line is stamped more than a second before the one above it", line

@@ -74,9 +74,28 @@ def load_evidence(paths: Sequence[str]) -> Evidence:
     placed = place([(reading.found, _kind_of(reading)) for reading in readings], given)
     for reading, gateway in zip(readings, placed.gateways, strict=True):
         reading.gateway = gateway
+    _set_unusable_aside(readings)
     if not any(_is_evidence(reading) for reading in readings):
         raise _nothing(paths, readings, notices)
     return _evidence(readings, placed, notices)
+
+
+def _set_unusable_aside(readings: list[_Reading]) -> None:
+    """Take the logs that prove nothing away from their gateways: they are named, and support no verdict."""
+    logs: dict[str, list[tuple[_Reading, Parsed]]] = {}
+    for reading in readings:
+        if reading.parsed is not None and reading.parsed.kind is SourceKind.GATEWAY_LOG and reading.gateway is not None:
+            logs.setdefault(reading.gateway, []).append((reading, reading.parsed))
+    for together in logs.values():
+        several = len({store for _, parsed in together for store in parsed.stores}) > 1
+        only_warnings = all(parsed.only_warnings for _, parsed in together)
+        for reading, parsed in together:
+            if several and parsed.stores:
+                parsed.unusable = parsed.unusable or "the logs of this gateway name several cron stores"
+            if only_warnings:
+                parsed.unusable = parsed.unusable or "no line below warning level, so starts and stops are left out"
+            if parsed.unusable is not None:
+                reading.gateway = None
 
 
 def _detected(paths: Sequence[str], notices: list[dict[str, object]]) -> list[_Reading]:
@@ -336,7 +355,10 @@ def _source_row(source: int, reading: _Reading) -> dict[str, object]:
 
 
 def _note_unplaced(reading: _Reading, source: int, notices: list[dict[str, object]]) -> None:
-    if _kind_of(reading) in EVIDENCE_KINDS:
+    unusable = reading.parsed.unusable if reading.parsed else None
+    if unusable is not None:
+        _note(notices, "unusable_log", f"{unusable}; it supports no verdict", source=source)
+    elif _kind_of(reading) in EVIDENCE_KINDS:
         _note(
             notices,
             "unplaced",

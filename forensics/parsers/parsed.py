@@ -62,6 +62,9 @@ class Parsed:
     timezone: str | None = "UTC"
     job_id: str | None = None
     has_unread_history: bool = False
+    stores: set[str] = field(default_factory=set)
+    unusable: str | None = None
+    only_warnings: bool = False
     tasks: pl.DataFrame | None = None
     runs: pl.DataFrame | None = None
     lifecycle: pl.DataFrame | None = None

@@ -106,11 +106,11 @@ def closing(report: Report) -> str:
         (counted[Verdict.FALSE_LOST], "false (recorded ok" + (f", {weak} on weak proof)" if weak else ")")),
         (counted[Verdict.FAILED], "failed"),
         (counted[Verdict.REPLAYED], "replayed"),
-        (real, "a real loss" if real == 1 else "real losses"),
+        (real, "real loss" if real == 1 else "real losses"),
         (counted[Verdict.UNDETERMINED], "withheld (the evidence does not decide)"),
         (counted[Verdict.NOT_APPLICABLE], "outside the rule"),
     ]
-    told = ", ".join(f"{count} {what}" for count, what in parts if count or what.startswith("real"))
+    told = ", ".join(f"{count} {what}" for count, what in parts if count or "real" in what)
     return f"{total} lost {'row' if total == 1 else 'rows'}: {told}."
 
 

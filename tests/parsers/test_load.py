@@ -309,3 +309,44 @@ def test_the_same_evidence_in_another_place_reads_the_same(tmp_path: Path) -> No
     one, two = load_evidence([str(state)]), load_evidence([str(tmp_path / "b" / "state")])
     for name in ("tasks", "runs", "lifecycle", "jobs"):
         assert getattr(one, name).equals(getattr(two, name), null_equal=True), name
+
+
+def unusable_logs(folder: Path, *logs: str) -> list[str]:
+    """Give what is said of these logs beside a good state directory, and check that they support no verdict."""
+    state = state_directory(folder / "state")
+    (state / "logs" / "gateway.log").unlink()
+    for number, log in enumerate(logs):
+        write_log(state / "logs" / f"{number}.log", log)
+    evidence = load_evidence([str(state)])
+    assert evidence.lifecycle["gateway"].null_count() == evidence.lifecycle.height > 0
+    return noted(evidence, "unusable_log")
+
+
+def cron_line(store_path: str) -> str:
+    return log_line("cron", "cron: started", {"enabled": True}).replace("/jobs.json", f"/{store_path}.json")
+
+
+def test_a_log_of_two_gateways_supports_no_verdict(tmp_path: Path) -> None:
+    (told,) = unusable_logs(tmp_path, cron_line("one") + cron_line("two"))
+    assert "lines of several gateways" in told
+
+
+def test_logs_of_two_gateways_support_no_verdict(tmp_path: Path) -> None:
+    told = unusable_logs(tmp_path, cron_line("one"), cron_line("two"))
+    assert len(told) == 2
+    assert all("several cron stores" in text for text in told)
+
+
+def test_a_log_whose_clock_steps_back_supports_no_verdict(tmp_path: Path) -> None:
+    ready, stopped = "gateway ready", "received SIGTERM; shutting down"
+    (told,) = unusable_logs(
+        tmp_path, log_line("gateway", stopped, ms=START_MS) + log_line("gateway", ready, ms=START_MS - 480_000)
+    )
+    assert "its clock steps back" in told
+
+
+def test_a_log_without_lines_below_warning_supports_no_verdict(tmp_path: Path) -> None:
+    line = json.loads(log_line("gateway", "drain timeout reached; proceeding with restart"))
+    line["_meta"] |= {"logLevelId": 4, "logLevelName": "WARN"}
+    (told,) = unusable_logs(tmp_path, json.dumps(line, separators=(",", ":")) + "\n")
+    assert "no line below warning" in told
