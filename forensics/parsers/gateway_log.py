@@ -37,8 +37,8 @@ from forensics.parsers.timestamps import from_iso, offset_of
 _RAW_LENGTH = 200
 _EDGE_BYTES = 4 << 20
 _TAIL_LINES = 2000
-_LOUD_LEVEL = re.compile(rb'"logLevelId":[4-6]')
-_QUIET_LEVEL = re.compile(rb'"logLevelId":[0-3]')
+_LOUD_LEVEL = re.compile(rb'"logLevelName":"(?:WARN|ERROR|FATAL)"')
+_QUIET_LEVEL = re.compile(rb'"logLevelName":"(?:SILLY|TRACE|DEBUG|INFO)"')
 _PADDED_RECORD_PATTERN = r"^\{.*\}\s+$"
 _POSITIONS = 10
 _LINE = pl.col("line")

@@ -323,3 +323,11 @@ def test_an_open_batch_withholds_silence_too() -> None:
 def test_an_interrupted_record_of_its_own_needs_no_closed_batch() -> None:
     gateway = lost().row(K, S, L, task_id="mate").restarted(at("10:05"), at("10:05:03"))
     assert said(finding_of(gateway.interrupted(J, S, at("10:05:14")))) == ("interrupted", "exact")
+
+
+def test_a_bare_ok_before_the_drain_was_done_is_no_sure_abort() -> None:
+    gateway = a_day().row(J, S, L).bare_ok(J, S, 300).stopping(at("10:04"))
+    gateway.line(LifecycleKind.DRAIN_STARTED, at("10:04:01")).line(LifecycleKind.DRAINED, at("10:05:01"))
+    finding = finding_of(gateway.started(at("10:05:30")))
+    assert said(finding) == ("false_lost", "weak")
+    assert "maybe_aborted" in finding.reasons

@@ -350,3 +350,12 @@ def test_a_log_without_lines_below_warning_supports_no_verdict(tmp_path: Path) -
     line["_meta"] |= {"logLevelId": 4, "logLevelName": "WARN"}
     (told,) = unusable_logs(tmp_path, json.dumps(line, separators=(",", ":")) + "\n")
     assert "no line below warning" in told
+
+
+def test_a_timeout_that_was_removed_does_not_come_back_from_a_backup(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    job = {"id": JOB, "name": "digest", "payload": {"kind": "agentTurn"}, "updatedAtMs": START_MS + 1}
+    write_json(state / "cron" / "jobs.json", {"version": 1, "jobs": [job]})
+    older = job | {"payload": {"kind": "agentTurn", "timeoutSeconds": 300}, "updatedAtMs": START_MS}
+    write_json(state / "cron" / "jobs.json.bak", {"version": 1, "jobs": [older]})
+    assert load_evidence([str(state)]).jobs["timeout_ms"].to_list() == [None]
