@@ -54,7 +54,7 @@ def command(
     included, excluded = _chosen(include, _INCLUDED, "--include"), _chosen(exclude, CORRECTED_BY_DEFAULT, "--exclude")
     evidence, report = audited(paths, None)
     guard_outputs(evidence, output, undo)
-    from forensics.parsers.task_registry import raw_values
+    from forensics.parsers.task_registry import companions_of, raw_values
     from forensics.writers.sql import GUARDS, TOUCHED, plan_corrections, plan_healed, selected, write_fix, write_undo
 
     findings = selected(
@@ -66,9 +66,8 @@ def command(
     healed = report.summary.healed if "healed" in included else ()
     source = _registry_of(findings, healed, evidence)
     path = evidence.files[source]
-    companions = [beside for ending in ("-wal", "-journal") if (beside := path.with_name(path.name + ending)).is_file()]
     wanted = [finding.task_id for finding in findings]
-    stored = raw_values(path, companions, [*wanted, *healed], [*TOUCHED, *GUARDS])
+    stored = raw_values(path, companions_of(path), [*wanted, *healed], [*TOUCHED, *GUARDS])
     planned = plan_corrections(findings, stored, report)
     planned += plan_healed({task_id: stored[task_id] for task_id in healed if task_id in stored})
     inputs = _inputs(report, source)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from forensics.correlator.joins import ROW, first_after
+from forensics.correlator.joins import NEVER, ROW, first_after
 from forensics.model.policy import Policy
-from forensics.model.schemas import TIME
-from forensics.model.verdicts import Cause, LifecycleKind, WindowKind
+from forensics.model.verdicts import NO_STOP_SEEN, Cause, LifecycleKind
 
 _JOB = ["gateway", "job_id"]
-_NO_STOP_SEEN = [WindowKind.CRASH.value, WindowKind.START.value]
-_NEVER = pl.lit(4_102_444_800_000, pl.Int64).cast(TIME)
 
 
 def with_cause(
@@ -52,13 +49,13 @@ def _with_mark_window(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy)
     next_down = pl.col("down_at").shift(-1).over("gateway")
     ends = windows.select(
         "gateway",
-        pl.coalesce("ready_at", next_down, _NEVER).alias("mark_ready"),
+        pl.coalesce("ready_at", next_down, NEVER).alias("mark_ready"),
         pl.col("down_at_latest").alias("mark_down"),
         pl.col("kind").alias("mark_kind"),
         pl.col("id").alias("mark_window"),
     )
     told = first_after(rows, ends, left_on="start", right_on="mark_ready", by=["gateway"], strict=True)
-    no_stop_seen = pl.col("mark_kind").is_in(_NO_STOP_SEEN)
+    no_stop_seen = pl.col("mark_kind").is_in(NO_STOP_SEEN)
     slack = pl.when(no_stop_seen).then(policy.mark_before_start).otherwise(policy.mark_before_down)
     belongs = pl.col("mark_down") <= pl.col("lost_at") + slack
     return told.with_columns(pl.when(belongs).then("mark_window").alias("mark_window")).drop(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from forensics.correlator.joins import ROW, latest_before
+from forensics.correlator.joins import NEVER, ROW, latest_before
 from forensics.model.policy import Policy
 from forensics.model.schemas import TIME
 from forensics.model.verdicts import LifecycleKind, Origin, Reason, SourceKind, TaskStatus
 
 COVERED = "covered"
-_NEVER = pl.lit(4_102_444_800_000, pl.Int64).cast(TIME)
 _JOB = ["gateway", "job_id"]
 _FINISHED = [TaskStatus.SUCCEEDED.value, TaskStatus.FAILED.value, TaskStatus.TIMED_OUT.value]
 
@@ -160,7 +159,7 @@ def _run_logs(runs: pl.DataFrame, sources: pl.DataFrame, policy: Policy) -> pl.D
             pl.col("id").alias("run_log_source"),
             pl.col("lines").alias("run_log_lines"),
             (pl.col("rejected") > 0).alias("log_damaged"),
-            pl.when(may_be_pruned).then(pl.coalesce("oldest", _NEVER)).alias("kept_from"),
+            pl.when(may_be_pruned).then(pl.coalesce("oldest", NEVER)).alias("kept_from"),
         )
     )
 

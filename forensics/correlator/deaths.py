@@ -7,11 +7,9 @@ import polars as pl
 from forensics.correlator.joins import ROW, first_after, latest_before
 from forensics.model.policy import Policy
 from forensics.model.schemas import TIME
-from forensics.model.verdicts import LifecycleKind, ProcessFate, TaskStatus, WindowKind
+from forensics.model.verdicts import MARKERS, NO_STOP_SEEN, LifecycleKind, ProcessFate, TaskStatus
 
 _JOB = ["gateway", "job_id"]
-_NO_STOP_SEEN = [WindowKind.CRASH.value, WindowKind.START.value]
-_MARKERS = [LifecycleKind.MARKER_CLEARED.value, LifecycleKind.MARKER_INTERRUPTED.value]
 
 
 def with_process_end(rows: pl.DataFrame, windows: pl.DataFrame, lifecycle: pl.DataFrame) -> pl.DataFrame:
@@ -57,7 +55,7 @@ def with_abort(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.
         pl.col("down_at").alias("abort_down_at"),
         pl.col("ready_at").alias("abort_ready_at"),
         pl.coalesce("up_at", "ready_at").alias("abort_up_at"),
-        (pl.col("kind").is_in(_NO_STOP_SEEN) | pl.col("drain").eq_missing("drained")).alias("abort_unseen"),
+        (pl.col("kind").is_in(NO_STOP_SEEN) | pl.col("drain").eq_missing("drained")).alias("abort_unseen"),
         pl.col("id").alias("abort_id"),
     )
     probed = rows.with_columns(pl.coalesce("own_end_at", "own_told_at").alias("probed_at"))
@@ -83,7 +81,7 @@ def with_marker(
     Source: design §6, death; observed.md §A; formats.md §5.
     """
     ups = windows.select("gateway", pl.col("up_at").alias("after_up"), pl.col("id").alias("marker_window"))
-    lines = lifecycle.filter(pl.col("kind").is_in(_MARKERS) & pl.col("running_at").is_not_null()).with_row_index(ROW)
+    lines = lifecycle.filter(pl.col("kind").is_in(MARKERS) & pl.col("running_at").is_not_null()).with_row_index(ROW)
     lines = latest_before(lines, ups, left_on="at", right_on="after_up", by=["gateway"])
     lines = lines.select(
         *_JOB,

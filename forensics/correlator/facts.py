@@ -7,7 +7,7 @@ import polars as pl
 from forensics.correlator.joins import ROW, latest_before
 from forensics.model.policy import LOST_ERROR, Policy
 from forensics.model.schemas import TIME
-from forensics.model.verdicts import LifecycleKind, TaskStatus
+from forensics.model.verdicts import MARKERS, TaskStatus
 
 _EPOCH_MS_DIGITS = 13
 
@@ -63,11 +63,10 @@ def with_reservation(
     marker says so; it lies before the start, by milliseconds or minutes, and no other start of the job lies between
     (formats.md §3.2).
     """  # noqa: D205
-    markers = [LifecycleKind.MARKER_CLEARED.value, LifecycleKind.MARKER_INTERRUPTED.value]
     told = pl.concat(
         [
             jobs.select("gateway", "job_id", pl.col("running_at").alias("reserved_at")),
-            lifecycle.filter(pl.col("kind").is_in(markers)).select(
+            lifecycle.filter(pl.col("kind").is_in(MARKERS)).select(
                 "gateway", "job_id", pl.col("running_at").alias("reserved_at")
             ),
         ]

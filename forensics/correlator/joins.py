@@ -8,6 +8,11 @@ from typing import Literal
 
 import polars as pl
 
+from forensics.model.schemas import TIME
+
+NEVER = pl.lit(4_102_444_800_000, pl.Int64).cast(TIME)
+"""A time after all others (2100-01-01), for what has not happened."""
+
 ROW = "row"
 """The column that numbers the rows of a left frame; every join here keeps the left rows and their order."""
 

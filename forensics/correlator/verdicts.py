@@ -39,10 +39,10 @@ def with_fate(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         "is_dead": (told_interrupted | died_unrecorded) & ~doubtful,
         "time_passed": time_passed,
         "process_ended": process_ended,
-        "record_after": record_after,
+        "ended_by_process": process_ended & record_after,
     }
     told = rows.with_columns(**{name: fact.fill_null(value=False) for name, fact in facts.items()})
-    by_process = pl.col("process_ended") & pl.col("record_after")
+    by_process = pl.col("ended_by_process")
     ready = pl.when("is_aborted").then("abort_ready_at").when(pl.col("is_dead") & by_process).then("death_ready_at")
     kept_ready = pl.when(pl.col("is_dead") & ~by_process).then("own_end_at")
     return told.with_columns(pl.coalesce(ready, kept_ready).alias("ready_at"))
@@ -158,10 +158,10 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
         (Reason.INSTANT_OK, pl.col("is_instant")),
         (Reason.INTERRUPTED_RECORD, judged & (pl.col("own_class") == "interrupted")),
         (Reason.NO_RECORD, (dead | (verdict == Verdict.UNEXPLAINED)) & ~has_own),
-        (Reason.PROCESS_REPLACED, dead & ~pl.col("is_aborted") & pl.col("process_ended") & pl.col("record_after")),
+        (Reason.PROCESS_REPLACED, dead & ~pl.col("is_aborted") & pl.col("ended_by_process")),
         (
             Reason.TIME_PASSED,
-            dead & has_own & ~pl.col("is_aborted") & ~(pl.col("process_ended") & pl.col("record_after")),
+            dead & has_own & ~pl.col("is_aborted") & ~pl.col("ended_by_process"),
         ),
         (Reason.MARKER, dead & (pl.col("marker_window") == pl.col("death_id"))),
         (Reason.STAND_IN, verdict == Verdict.REPLAYED),
@@ -203,7 +203,7 @@ def _with_reasons(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _restart_expr() -> pl.Expr:
     dead = pl.col("verdict").is_in(_DEAD)
-    by_process = pl.col("process_ended") & pl.col("record_after")
+    by_process = pl.col("ended_by_process")
     return (
         pl.when(pl.col("is_aborted"))
         .then("abort_id")
@@ -226,7 +226,7 @@ def _with_correction(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     dead = pl.col("verdict").is_in(_DEAD)
     ended = pl.col("verdict").is_in([Verdict.FALSE_LOST.value, Verdict.FAILED.value])
     timed_out = (pl.col("own_error") == TIMEOUT_ERROR) | pl.col("own_error").str.starts_with(TIMEOUT_ERROR + " (")
-    by_process = pl.col("process_ended") & pl.col("record_after")
+    by_process = pl.col("ended_by_process")
     new_ended = (
         pl.when(ended)
         .then("own_end_at")

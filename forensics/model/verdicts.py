@@ -179,6 +179,10 @@ class LifecycleKind(StrEnum):
     LAST_LINE = "last_line"
 
 
+MARKERS = (LifecycleKind.MARKER_CLEARED.value, LifecycleKind.MARKER_INTERRUPTED.value)
+"""The start-up lines that name a job and the start of its run."""
+
+
 class WindowKind(StrEnum):
     """How a restart window came about."""
 
@@ -187,6 +191,10 @@ class WindowKind(StrEnum):
     SUPERVISED = "supervised"
     CRASH = "crash"
     START = "start"
+
+
+NO_STOP_SEEN = (WindowKind.CRASH.value, WindowKind.START.value)
+"""Windows that no stop line opens: when the process went down is known only from both sides."""
 
 
 class ProcessFate(StrEnum):

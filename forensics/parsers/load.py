@@ -23,7 +23,7 @@ from forensics.parsers.job_store import parse_job_store
 from forensics.parsers.parsed import Parsed, well_formed
 from forensics.parsers.placing import Placed, place
 from forensics.parsers.task_export import parse_task_export
-from forensics.parsers.task_registry import parse_task_registry
+from forensics.parsers.task_registry import companions_of, parse_task_registry
 
 EVIDENCE_KINDS = (
     SourceKind.TASK_REGISTRY,
@@ -35,7 +35,6 @@ EVIDENCE_KINDS = (
 )
 _NAMED_FILES = 5
 _EVIDENCE_SUFFIXES = (".bak", ".db", ".json", ".jsonl", ".log", ".sqlite")
-_COMPANION_ENDINGS = ("-wal", "-journal")
 
 
 @dataclass(slots=True)
@@ -143,8 +142,7 @@ def _pair_companions(readings: list[_Reading], notices: list[dict[str, object]])
         reading.found.path: reading for reading in readings if reading.detected.kind is SourceKind.TASK_REGISTRY
     }
     for path, reading in databases.items():
-        beside = [path.with_name(path.name + ending) for ending in _COMPANION_ENDINGS]
-        reading.companions = [companion for companion in beside if companion.is_file()]
+        reading.companions = companions_of(path)
     for reading in readings:
         if reading.detected.kind is SourceKind.TASK_REGISTRY_WAL and not _database_of(reading.found.path, databases):
             _note(

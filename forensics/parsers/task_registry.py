@@ -52,6 +52,12 @@ _TIME_COLUMNS = ("created_at", "started_at", "ended_at", "last_event_at", "clean
 _REQUIRED = ("task_id", "runtime", "status")
 
 
+def companions_of(path: Path) -> list[Path]:
+    """Give the files beside a database without which it cannot be read whole: write-ahead log, rollback journal."""
+    beside = [path.with_name(path.name + ending) for ending in ("-wal", "-journal")]
+    return [companion for companion in beside if companion.is_file()]
+
+
 def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
     """Read all task rows of a registry and of its write-ahead log, from a private copy.
 
