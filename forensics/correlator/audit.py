@@ -104,7 +104,15 @@ def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame,
     )
     rows = with_own_record(rows, started, records, starts, restarts, policy)
     rows = with_run_log_coverage(
-        rows, evidence.tasks, evidence.runs, evidence.jobs, lifecycle, evidence.sources, evidence.copies, policy
+        rows,
+        evidence.tasks,
+        evidence.runs,
+        evidence.jobs,
+        lifecycle,
+        evidence.sources,
+        evidence.copies,
+        evidence.histories,
+        policy,
     )
     spans = gateway_log_spans(evidence.sources, lifecycle)
     rows = with_gateway_log_coverage(rows, spans)

@@ -22,6 +22,7 @@ def with_run_log_coverage(
     lifecycle: pl.DataFrame,
     sources: pl.DataFrame,
     copies: pl.DataFrame,
+    histories: pl.DataFrame,
     policy: Policy,
 ) -> pl.DataFrame:
     """Add ``run_log`` (covered, or the reason why not), ``run_log_source``, ``run_log_lines`` and ``run_log_until``.
@@ -32,8 +33,8 @@ def with_run_log_coverage(
 
     Source: design §6, coverage; formats.md §3.1 (pruning); observed.md §A.
     """
-    logs = _run_logs(runs, sources, policy)
-    flags = ("has_run_logs", "has_job_store", "has_unread_history")
+    logs = _run_logs(histories, policy)
+    flags = ("has_run_logs", "has_job_store")
     folders = copies.group_by("gateway").agg(pl.col(flag).fill_null(value=False).any() for flag in flags)
     stamps = _latest_stamps(tasks, runs, jobs, sources, copies)
     finished = _jobs_that_finished(tasks, runs)
@@ -53,7 +54,7 @@ def with_run_log_coverage(
     until = pl.when(has_file).then("file_until").otherwise("folder_until")
     return (
         joined.with_columns(_run_log_expr().alias("run_log"), until.alias("run_log_until"))
-        .drop("has_run_logs", "has_job_store", "has_unread_history")
+        .drop("has_run_logs", "has_job_store")
         .drop("job_finished", "some_job_ran", "kept_from", "log_damaged", "log_incomplete")
         .drop("file_until", "folder_until", "append_failed_at")
         .sort(ROW)
@@ -120,8 +121,6 @@ def _run_log_expr() -> pl.Expr:
     return (
         pl.when(nameless & (has_folder | has_file | nothing_ever_ran))
         .then(pl.lit(Reason.RUN_LOG_MISSING.value))
-        .when(pl.col("has_unread_history").fill_null(value=False))
-        .then(pl.lit(Reason.RUN_LOG_ABSENT.value))
         .when((has_folder | has_file) & incomplete.fill_null(value=False))
         .then(pl.lit(Reason.RUN_LOG_DAMAGED.value))
         .when(has_file & (pl.col("log_damaged") | pl.col("log_incomplete").fill_null(value=False)))
@@ -138,28 +137,22 @@ def _run_log_expr() -> pl.Expr:
     )
 
 
-def _run_logs(runs: pl.DataFrame, sources: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def _run_logs(histories: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """Give, per job, its run log: how many lines, from when it was kept if it may have been pruned, damaged or not.
 
     With several copies of a log the one with the most lines counts.
     """
-    first = (
-        runs.filter(pl.col("origin") == Origin.RUN_LOG)
-        .group_by("source")
-        .agg(pl.col("finished_at").min().alias("oldest"))
-    )
-    logs = sources.filter((pl.col("kind") == SourceKind.CRON_RUN_LOG) & pl.col("job_id").is_not_null())
-    logs = logs.join(first, left_on="id", right_on="source", how="left", validate="1:1")
-    may_be_pruned = pl.col("lines") >= policy.run_log_keep_lines
+    logs = histories.filter(pl.col("job_id").is_not_null())
+    may_be_pruned = (pl.col("records") >= policy.run_log_keep_lines) | pl.col("is_partial")
     return (
-        logs.sort("gateway", "job_id", "lines", "id", descending=[False, False, True, False])
+        logs.sort("gateway", "job_id", "records", "source", descending=[False, False, True, False])
         .unique(_JOB, keep="first", maintain_order=True)
         .select(
             *_JOB,
-            pl.col("id").alias("run_log_source"),
-            pl.col("lines").alias("run_log_lines"),
-            (pl.col("rejected") > 0).alias("log_damaged"),
-            pl.when(may_be_pruned).then(pl.coalesce("oldest", NEVER)).alias("kept_from"),
+            pl.col("source").alias("run_log_source"),
+            pl.col("records").alias("run_log_lines"),
+            pl.col("is_damaged").alias("log_damaged"),
+            pl.when(may_be_pruned).then(pl.coalesce("oldest_at", NEVER)).alias("kept_from"),
         )
     )
 
@@ -208,9 +201,7 @@ def _latest_stamps(
         ]
     )
     placed = stamps.join(sources.select("id", "copy"), left_on="source", right_on="id", how="inner", validate="m:1")
-    with_history = copies.filter(pl.col("has_run_logs") | pl.col("has_job_store")).drop(
-        "has_job_store", "has_unread_history"
-    )
+    with_history = copies.filter(pl.col("has_run_logs") | pl.col("has_job_store")).drop("has_job_store")
     return (
         placed.join(with_history, on=["gateway", "copy"], how="inner", validate="m:1")
         .group_by("gateway", "copy", "has_run_logs")

@@ -96,6 +96,7 @@ def _ledger_warnings(lifecycle: pl.DataFrame) -> pl.DataFrame:
                 for name in ("delivered", "delivery_status", "session_id", "next_run_at")
             ),
             pl.lit(Origin.LEDGER_WARNING.value).alias("origin"),
+            "precision_ms",
             pl.col("at").alias("told_at"),
         )
         .select([*RUNS, "told_at"])

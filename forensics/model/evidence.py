@@ -20,9 +20,10 @@ class Evidence:
     jobs: pl.DataFrame
     sources: pl.DataFrame
     copies: pl.DataFrame
+    histories: pl.DataFrame
     notices: pl.DataFrame
     files: dict[int, Path]
 
     def __post_init__(self) -> None:
-        for name in ("tasks", "runs", "lifecycle", "jobs", "sources", "copies", "notices"):
+        for name in ("tasks", "runs", "lifecycle", "jobs", "sources", "copies", "histories", "notices"):
             schemas.assert_schema(getattr(self, name), getattr(schemas, name.upper()), name)

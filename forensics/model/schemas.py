@@ -37,8 +37,10 @@ TASKS: Schema = _ORIGIN | {
     "terminal_outcome": pl.String,
     "registry": pl.String,
     "projected": pl.Boolean,
+    "precision_ms": pl.Int64,
 }
-"""One row per task row of one registry; ``registry`` is store or export; ``projected``: lost in an export only."""
+"""One row per task row of one registry; ``registry`` is store, export or log (an export inside a gateway log);
+``projected``: lost in an export only; ``precision_ms`` is 1000 where the times are printed in whole seconds, else 1."""
 
 RUNS: Schema = _ORIGIN | {
     "job_id": pl.String,
@@ -55,8 +57,10 @@ RUNS: Schema = _ORIGIN | {
     "session_id": pl.String,
     "next_run_at": TIME,
     "origin": pl.String,
+    "precision_ms": pl.Int64,
 }
-"""One row per run record; ``finished_at`` is when the record was written, the run's end is start plus duration."""
+"""One row per run record; ``finished_at`` is when the record was written, the run's end is start plus duration.
+``precision_ms`` as in ``tasks``."""
 
 LIFECYCLE: Schema = _ORIGIN | {
     "at": TIME,
@@ -69,8 +73,10 @@ LIFECYCLE: Schema = _ORIGIN | {
     "status": pl.String,
     "detail": pl.String,
     "raw": pl.String,
+    "precision_ms": pl.Int64,
 }
-"""One row per lifecycle line, or per job or run such a line names; ``raw`` holds its first 200 characters, escaped."""
+"""One row per lifecycle line, or per job or run such a line names; ``raw`` holds its first 200 characters, escaped.
+``precision_ms`` is 1000 where ``at`` is a whole second within which the event fell, else 1."""
 
 JOBS: Schema = _ORIGIN | {
     "job_id": pl.String,
@@ -95,6 +101,8 @@ SOURCES: Schema = {
     "id": pl.UInt32,
     "path": pl.String,
     "kind": pl.String,
+    "form": pl.String,
+    "release": pl.String,
     "gateway": pl.String,
     "copy": pl.String,
     "job_id": pl.String,
@@ -107,19 +115,36 @@ SOURCES: Schema = {
     "first_at": TIME,
     "last_at": TIME,
     "timezone": pl.String,
+    "zone_is_assumed": pl.Boolean,
     "detected_by": pl.String,
 }
-"""One row per file; ``copy`` is the folder that was copied as a whole; lines = records + skipped + rejected."""
+"""One row per file; ``copy`` is the folder that was copied as a whole; lines = records + skipped + rejected.
+``form`` is the form of input; ``release`` what the file itself says of the gateway's release, where it does;
+``zone_is_assumed``: its stamps are local and nothing says in which zone, so that it proves nothing."""
 
 COPIES: Schema = {
     "gateway": pl.String,
     "copy": pl.String,
     "has_run_logs": pl.Boolean,
     "has_job_store": pl.Boolean,
-    "has_unread_history": pl.Boolean,
 }
-"""One row per folder that was copied as a whole; key (gateway, copy). ``has_unread_history``: its registry is of a
-release that keeps run records in tables which are not read, so the absence of a record there means nothing."""
+"""One row per folder that was copied as a whole; key (gateway, copy)."""
+
+HISTORIES: Schema = {
+    "gateway": pl.String,
+    "source": pl.UInt32,
+    "job_id": pl.String,
+    "origin": pl.String,
+    "records": pl.Int64,
+    "oldest_at": TIME,
+    "is_partial": pl.Boolean,
+    "is_damaged": pl.Boolean,
+}
+"""One row per store of run records and job: what the absence of a record there means.
+
+``job_id`` is null for the row that speaks of every job the store has no row of its own for. ``records`` counts what the
+store holds of the job, ``oldest_at`` is when the oldest of it was written. ``is_partial``: the store was handed over in
+part, so older records may be missing; ``is_damaged``: a record may be among what could not be read."""
 
 NOTICES: Schema = {
     "source": pl.UInt32,

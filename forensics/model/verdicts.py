@@ -134,7 +134,10 @@ class SourceKind(StrEnum):
     CRON_RUN_LOG = "cron_run_log"
     JOB_STORE = "job_store"
     JOB_STATE = "job_state"
+    CRON_RUN_PAGE = "cron_run_page"
     GATEWAY_LOG = "gateway_log"
+    GATEWAY_CONSOLE = "gateway_console"
+    RESTART_RECORD = "restart_record"
     OTHER = "other"
     UNKNOWN = "unknown"
     DAMAGED = "damaged"
@@ -177,6 +180,16 @@ class LifecycleKind(StrEnum):
     RUN_LOG_APPEND_FAILED = "run_log_append_failed"
     LOG_CAPPED = "log_capped"
     LAST_LINE = "last_line"
+    BOOT_STARTED = "boot_started"
+    BOOT_ENDED = "boot_ended"
+    PROCESS_BORN = "process_born"
+    LOCK_TAKEN = "lock_taken"
+    FATAL = "fatal"
+    SERVICE_STOPPING = "service_stopping"
+    SERVICE_STOPPED = "service_stopped"
+    SERVICE_EXITED = "service_exited"
+    SERVICE_STARTED = "service_started"
+    SERVICE_RESTART = "service_restart"
 
 
 MARKERS = (LifecycleKind.MARKER_CLEARED.value, LifecycleKind.MARKER_INTERRUPTED.value)

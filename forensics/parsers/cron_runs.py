@@ -10,9 +10,11 @@ from forensics.model.policy import END_AFTER_WRITTEN
 from forensics.model.schemas import RUNS, frame_of
 from forensics.model.verdicts import Origin, SourceKind
 from forensics.parsers.files import open_evidence
+from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.parsed import Parsed, brief, well_formed
 from forensics.parsers.timestamps import from_epoch_ms
 
+_BY = "its lines have jobId and action"
 _LONGEST_RUN_MS = 10 * 365 * 86_400_000
 
 
@@ -31,7 +33,7 @@ def parse_run_log(path: Path) -> Parsed:
     Raises:
         UnreadableError: the file cannot be read.
     """
-    parsed = Parsed(SourceKind.CRON_RUN_LOG, "its lines have jobId and action")
+    parsed = Parsed(SourceKind.CRON_RUN_LOG, _BY)
     rows: list[dict[str, object]] = []
     with open_evidence(path) as file:
         for line, raw in enumerate(file, 1):
@@ -46,6 +48,20 @@ def parse_run_log(path: Path) -> Parsed:
     parsed.runs = frame_of(rows, RUNS)
     parsed.spans(stamp for row in rows for stamp in (row["finished_at"], row["started_at"]))
     parsed.job_id = _only_job(rows, path, parsed)
+    parsed.histories = (
+        [
+            {
+                "job_id": parsed.job_id,
+                "origin": Origin.RUN_LOG.value,
+                "records": parsed.lines,
+                "oldest_at": min((row["finished_at"] for row in rows), default=None),  # type: ignore[type-var]
+                "is_partial": False,
+                "is_damaged": parsed.rejected > 0,
+            }
+        ]
+        if parsed.job_id is not None
+        else []
+    )
     return parsed
 
 
@@ -76,6 +92,7 @@ def run_row(entry: dict[str, object], line: int, origin: Origin, parsed: Parsed)
         "session_id": _text(entry, "sessionId", line, parsed),
         "next_run_at": _time(entry, "nextRunAtMs", line, parsed),
         "origin": origin.value,
+        "precision_ms": 1,
     }
 
 
@@ -157,3 +174,10 @@ def _duration(entry: dict[str, object], line: int, parsed: Parsed) -> int | None
         parsed.notices.add("out_of_range", f"durationMs {brief(value, 40)} is no duration", line)
         return None
     return int(value)
+
+
+def _recognised(glimpse: Glimpse) -> str | None:
+    return _BY if any(is_run_record(record) for record in glimpse.records) else None
+
+
+FORMS = (Form("cron/runs/<job>.jsonl", SourceKind.CRON_RUN_LOG, _recognised, lambda path, _: parse_run_log(path)),)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -11,18 +10,12 @@ from pathlib import Path
 
 from forensics.model.errors import UnreadableError
 from forensics.model.verdicts import SourceKind
-from forensics.parsers.cron_runs import is_run_record
-from forensics.parsers.files import content_of, head_of
-from forensics.parsers.gateway_log import is_log_record
-from forensics.parsers.job_store import store_kind
+from forensics.parsers.catalogue import FORM_OF, FORMS
+from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.parsed import well_formed
-from forensics.parsers.task_export import document_in, is_task_export
-from forensics.parsers.task_registry import SHM_MAGICS, SQLITE_MAGIC, WAL_MAGICS
+from forensics.parsers.task_registry import SHM_MAGICS, WAL_MAGICS
 
-_HEAD_BYTES = 1 << 18
-_LARGEST_DOCUMENT_BYTES = 256 << 20
-_LINES_TRIED = 50
-
+_BY_PLACE = "its place and name: no line of it could be recognised"
 _STATE_FOLDERS = {"tasks", "cron", "logs", "state", "flows", "tmp"}
 _STATE_MARKS = ("tasks/runs.sqlite", "cron/jobs.json", "cron/runs", "openclaw.json")
 _COPY_TAILS = (("cron", "runs"), ("cron",), ("tasks",))
@@ -37,6 +30,11 @@ class Found:
     copy: str
     copy_root: Path
     explicit: bool
+
+    @property
+    def name(self) -> str:
+        """What the file is called where it came from."""
+        return self.shown.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,7 @@ class Detected:
 
     kind: SourceKind
     by: str
+    form: Form | None = None
 
 
 def find_files(argument: str, unread: list[Unread]) -> Iterator[Found]:
@@ -90,15 +89,15 @@ def left_out(argument: str) -> list[str]:
     return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and entry.name not in _STATE_FOLDERS)
 
 
-def detect(path: Path) -> Detected:
-    """Recognise a file by its content.
+def detect(path: Path, name: str | None = None) -> Detected:
+    """Recognise a file by its content; ``name`` is what it was called where it came from.
 
     Raises:
         UnreadableError: the file cannot be read.
     """
-    detected = _by_content(path)
+    detected = _by_content(path, name)
     if is_run_log_place(path) and detected.kind in (SourceKind.UNKNOWN, SourceKind.OTHER):
-        return Detected(SourceKind.CRON_RUN_LOG, "its place and name: no line of it could be recognised")
+        return Detected(SourceKind.CRON_RUN_LOG, _BY_PLACE, FORM_OF["cron/runs/<job>.jsonl"])
     return detected
 
 
@@ -107,59 +106,27 @@ def is_run_log_place(path: Path) -> bool:
     return path.parent.parts[-2:] == ("cron", "runs") and ".jsonl" in path.name and path.suffix != ".tmp"
 
 
-def _by_content(path: Path) -> Detected:
-    head = head_of(path, _HEAD_BYTES)
-    if not head:
+def _by_content(path: Path, name: str | None) -> Detected:
+    glimpse = Glimpse(path, name)
+    if not glimpse.head:
         return Detected(SourceKind.OTHER, "an empty file")
-    if head.startswith(SQLITE_MAGIC):
-        return Detected(SourceKind.TASK_REGISTRY, "an SQLite database")
-    if head.startswith(WAL_MAGICS):
+    if glimpse.head.startswith(WAL_MAGICS):
         return Detected(SourceKind.TASK_REGISTRY_WAL, "the write-ahead log of an SQLite database")
-    if head.startswith(SHM_MAGICS):
+    if glimpse.head.startswith(SHM_MAGICS):
         return Detected(SourceKind.OTHER, "the shared-memory index of an SQLite database")
-    of_lines = _detect_lines(head)
-    if of_lines is None and b"\x00" in head[:1024]:
+    for form in FORMS:
+        by = form.recognise(glimpse)
+        if by is not None:
+            return Detected(form.kind, by, form)
+    return _of_no_form(glimpse)
+
+
+def _of_no_form(glimpse: Glimpse) -> Detected:
+    if b"\x00" in glimpse.head[:1024]:
         return Detected(SourceKind.UNKNOWN, "binary data of no known kind")
-    return of_lines or _detect_document(path, head) or Detected(SourceKind.UNKNOWN, "text of no known kind")
-
-
-def _detect_lines(head: bytes) -> Detected | None:
-    lines = head.split(b"\n")
-    for line in lines[:_LINES_TRIED]:
-        detected = _kind_of_line(_json_of(line))
-        if detected is not None:
-            return detected
-    return None
-
-
-def _kind_of_line(record: object) -> Detected | None:
-    if is_run_record(record):
-        return Detected(SourceKind.CRON_RUN_LOG, "its lines have jobId and action")
-    if is_log_record(record):
-        return Detected(SourceKind.GATEWAY_LOG, "JSON lines with _meta and time")
-    return None
-
-
-def _detect_document(path: Path, head: bytes) -> Detected | None:
-    if path.stat().st_size > _LARGEST_DOCUMENT_BYTES:
-        return None
-    document = document_in(head) or (document_in(content_of(path)) if len(head) == _HEAD_BYTES else None)
-    kind = store_kind(document)
-    if kind is not None:
-        return Detected(kind, "a JSON document with version and jobs")
-    if is_task_export(document):
-        return Detected(SourceKind.TASK_EXPORT, "JSON of tasks list, show or audit")
-    if not isinstance(document, dict):
-        return None
-    # a first line longer than the head is only complete here
-    return _kind_of_line(document) or Detected(SourceKind.OTHER, "a JSON document without evidence")
-
-
-def _json_of(data: bytes) -> object:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
+    if isinstance(glimpse.document, dict) and glimpse.document:
+        return Detected(SourceKind.OTHER, "a JSON document without evidence")
+    return Detected(SourceKind.UNKNOWN, "text of no known kind")
 
 
 def _walk(folder: Path, *, state_root: bool) -> Iterator[Path]:

@@ -23,6 +23,7 @@ from forensics.model.policy import CLOCK_STEP
 from forensics.model.schemas import LIFECYCLE, frame_of
 from forensics.model.verdicts import LifecycleKind, SourceKind
 from forensics.parsers.files import open_evidence
+from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.lifecycle_messages import (
     CANONICAL_LINE_PATTERN,
     GATEWAY_LINE_PATTERN,
@@ -34,6 +35,7 @@ from forensics.parsers.lifecycle_messages import (
 from forensics.parsers.parsed import Parsed, brief, well_formed
 from forensics.parsers.timestamps import from_iso, offset_of
 
+_BY = "JSON lines with _meta and time"
 _RAW_LENGTH = 200
 _EDGE_BYTES = 4 << 20
 _TAIL_LINES = 2000
@@ -63,7 +65,7 @@ def parse_gateway_log(path: Path) -> Parsed:
     Raises:
         UnreadableError: the file cannot be read.
     """
-    parsed = Parsed(SourceKind.GATEWAY_LOG, "JSON lines with _meta and time")
+    parsed = Parsed(SourceKind.GATEWAY_LOG, _BY)
     with _counted(path, parsed) as (log, odd_lines):
         picked = _picked_lines(log, parsed.lines, odd_lines)
         rows = _lifecycle_rows(picked, parsed)
@@ -175,7 +177,16 @@ def _rows_of(line: int, text: str, parsed: Parsed) -> list[dict[str, object]]:
             parsed.notices.add("no_stamp", "a lifecycle line without a usable time stamp", line)
             return []
         row: dict[str, object] = {name: getattr(event, name) for name in event.__slots__}
-        rows.append(row | {"line": line, "at": at, "kind": event.kind.value, "raw": _shown(binding, fields, message)})
+        rows.append(
+            row
+            | {
+                "line": line,
+                "at": at,
+                "kind": event.kind.value,
+                "raw": _shown(binding, fields, message),
+                "precision_ms": 1,
+            }
+        )
     return rows
 
 
@@ -323,7 +334,7 @@ def _told_lines(lines: pl.DataFrame, parsed: Parsed) -> Iterator[dict[str, objec
             continue
         binding, fields, message = _content_of(record)
         shown = _shown(binding, fields, message)
-        yield {"line": line, "at": at, "kind": LifecycleKind.LAST_LINE.value, "raw": shown}
+        yield {"line": line, "at": at, "kind": LifecycleKind.LAST_LINE.value, "raw": shown, "precision_ms": 1}
 
 
 def _note_span(log: IO[bytes], parsed: Parsed) -> None:
@@ -368,3 +379,10 @@ def _note_backward_clock(parsed: Parsed) -> None:
 def _ends_with_newline(log: IO[bytes]) -> bool:
     log.seek(max(0, log.seek(0, 2) - 1))
     return log.read(1) == b"\n"
+
+
+def _recognised(glimpse: Glimpse) -> str | None:
+    return _BY if any(is_log_record(record) for record in glimpse.records) else None
+
+
+FORMS = (Form("gateway file log", SourceKind.GATEWAY_LOG, _recognised, lambda path, _: parse_gateway_log(path)),)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,8 +17,8 @@ from forensics.model.errors import UnreadableError
 from forensics.model.schemas import JOBS, RUNS, frame_of
 from forensics.model.verdicts import Origin, SourceKind
 from forensics.parsers.files import content_of
+from forensics.parsers.forms import Form, Glimpse, document_in
 from forensics.parsers.parsed import Parsed, brief, well_formed
-from forensics.parsers.task_export import document_in
 from forensics.parsers.timestamps import from_epoch_ms, from_iso
 
 Document = Mapping[str, object]
@@ -186,6 +186,7 @@ def _last_run_row(state: _Fields, job: Mapping[str, object], line: int | None) -
         "has_usage": False,
         "delivery_status": state.text("lastDeliveryStatus"),
         "origin": Origin.JOB_STATE.value,
+        "precision_ms": 1,
     }
 
 
@@ -224,3 +225,26 @@ def _loaded(quoted: str) -> str:
         return str(json.loads(quoted))
     except ValueError:
         return quoted
+
+
+_BY = "a JSON document with version and jobs"
+
+
+def _recognised(kind: SourceKind) -> Callable[[Glimpse], str | None]:
+    return lambda glimpse: _BY if store_kind(glimpse.document) is kind else None
+
+
+FORMS = (
+    Form(
+        "cron/jobs.json",
+        SourceKind.JOB_STORE,
+        _recognised(SourceKind.JOB_STORE),
+        lambda path, _: parse_job_store(path, SourceKind.JOB_STORE),
+    ),
+    Form(
+        "cron/jobs-state.json",
+        SourceKind.JOB_STATE,
+        _recognised(SourceKind.JOB_STATE),
+        lambda path, _: parse_job_store(path, SourceKind.JOB_STATE),
+    ),
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,17 +13,27 @@ import polars as pl
 
 from forensics.model.errors import NothingToReadError, UnreadableError
 from forensics.model.evidence import Evidence
-from forensics.model.schemas import COPIES, JOBS, LIFECYCLE, NOTICES, RUNS, SOURCES, TASKS, Schema, empty, frame_of
+from forensics.model.schemas import (
+    COPIES,
+    HISTORIES,
+    JOBS,
+    LIFECYCLE,
+    NOTICES,
+    RUNS,
+    SOURCES,
+    TASKS,
+    Schema,
+    empty,
+    frame_of,
+)
 from forensics.model.verdicts import LifecycleKind, Origin, SourceKind
-from forensics.parsers.cron_runs import parse_run_log
 from forensics.parsers.detect import Detected, Found, Unread, detect, find_files, is_run_log_place, left_out
 from forensics.parsers.files import sha256_of
-from forensics.parsers.gateway_log import last_gateway_lines_before, parse_gateway_log
-from forensics.parsers.job_store import parse_job_store
+from forensics.parsers.forms import Given
+from forensics.parsers.gateway_log import last_gateway_lines_before
 from forensics.parsers.parsed import Parsed, well_formed
 from forensics.parsers.placing import Placed, place
-from forensics.parsers.task_export import parse_task_export
-from forensics.parsers.task_registry import companions_of, parse_task_registry
+from forensics.parsers.task_registry import companions_of
 
 EVIDENCE_KINDS = (
     SourceKind.TASK_REGISTRY,
@@ -120,7 +130,7 @@ def _detected(paths: Sequence[str], notices: list[dict[str, object]]) -> list[_R
 
 def _detect(found: Found, notices: list[dict[str, object]]) -> Detected:
     try:
-        return detect(found.path)
+        return detect(found.path, found.name)
     except (UnreadableError, OSError) as error:
         _note(notices, "unreadable", f"{found.shown}: {_why(error)}; check its permissions", level="error")
         return Detected(SourceKind.DAMAGED, "could not be read")
@@ -158,17 +168,13 @@ def _database_of(wal: Path, databases: Iterable[Path]) -> Path | None:
 
 
 def _parse(reading: _Reading, notices: list[dict[str, object]]) -> None:
-    path, kind = reading.found.path, reading.detected.kind
-    parsers: dict[SourceKind, Callable[[], Parsed]] = {
-        SourceKind.TASK_REGISTRY: lambda: parse_task_registry(path, reading.companions),
-        SourceKind.TASK_EXPORT: lambda: parse_task_export(path),
-        SourceKind.CRON_RUN_LOG: lambda: parse_run_log(path),
-        SourceKind.GATEWAY_LOG: lambda: parse_gateway_log(path),
-        SourceKind.JOB_STORE: lambda: parse_job_store(path, SourceKind.JOB_STORE),
-        SourceKind.JOB_STATE: lambda: parse_job_store(path, SourceKind.JOB_STATE),
-    }
+    kind, form = reading.detected.kind, reading.detected.form
     try:
-        reading.parsed = parsers[kind]() if kind in parsers else _without_records(reading)
+        if form is None:
+            reading.parsed = _without_records(reading)
+        else:
+            reading.parsed = form.parse(reading.found.path, _given(reading))
+            reading.parsed.form = reading.parsed.form or form.name
     except (UnreadableError, OSError) as error:
         reading.parsed = _without_records(reading)
         reading.parsed.notices.add(
@@ -183,6 +189,10 @@ def _parse(reading: _Reading, notices: list[dict[str, object]]) -> None:
         )
 
 
+def _given(reading: _Reading) -> Given:
+    return Given(name=reading.found.name, companions=tuple(reading.companions))
+
+
 def _without_records(reading: _Reading) -> Parsed:
     """Give an empty reading. A run log that cannot be read counts as one damaged line: its job has a history."""
     path, kind = reading.found.path, reading.detected.kind
@@ -190,8 +200,15 @@ def _without_records(reading: _Reading) -> Parsed:
         return Parsed(kind, reading.detected.by, timezone=None)
     if is_run_log_place(path):
         by = "its place and name: it could not be read"
+        job_id = well_formed(path.name.split(".jsonl")[0])
+        damaged = {"job_id": job_id, "origin": Origin.RUN_LOG.value, "records": 1, "is_partial": False}
         return Parsed(
-            SourceKind.CRON_RUN_LOG, by, lines=1, rejected=1, job_id=well_formed(path.name.split(".jsonl")[0])
+            SourceKind.CRON_RUN_LOG,
+            by,
+            lines=1,
+            rejected=1,
+            job_id=job_id,
+            histories=[damaged | {"is_damaged": True}],
         )
     return Parsed(SourceKind.DAMAGED, reading.detected.by, timezone=None)
 
@@ -250,16 +267,17 @@ def _evidence(readings: list[_Reading], placed: Placed, notices: list[dict[str, 
         lifecycle=_joined(frames["lifecycle"], LIFECYCLE),
         jobs=jobs,
         sources=frame_of([_source_row(source, reading) for source, reading in enumerate(readings)], SOURCES),
-        copies=frame_of([copy | _unread_history(copy, readings) for copy in placed.copies], COPIES),
+        copies=frame_of(placed.copies, COPIES),
+        histories=frame_of(_histories(readings), HISTORIES),
         notices=frame_of(notices, NOTICES),
         files={source: reading.found.path for source, reading in enumerate(readings)},
     )
 
 
-def _unread_history(copy: dict[str, object], readings: list[_Reading]) -> dict[str, object]:
-    """Say whether a registry in this folder keeps run records in tables that are not read."""
-    here = [reading for reading in readings if (reading.gateway, reading.found.copy) == (copy["gateway"], copy["copy"])]
-    return {"has_unread_history": any(reading.parsed and reading.parsed.has_unread_history for reading in here)}
+def _histories(readings: list[_Reading]) -> Iterator[dict[str, object]]:
+    for source, reading in enumerate(readings):
+        for history in reading.parsed.histories if reading.parsed else ():
+            yield history | {"gateway": reading.gateway, "source": source}
 
 
 def _lines_before_foreign_starts(readings: list[_Reading]) -> Iterator[pl.DataFrame]:
@@ -336,6 +354,8 @@ def _source_row(source: int, reading: _Reading) -> dict[str, object]:
         "id": source,
         "path": reading.found.shown,
         "kind": parsed.kind.value,
+        "form": parsed.form or None,
+        "release": parsed.release,
         "gateway": reading.gateway,
         "copy": reading.found.copy,
         "job_id": parsed.job_id,
@@ -348,6 +368,7 @@ def _source_row(source: int, reading: _Reading) -> dict[str, object]:
         "first_at": parsed.first_at,
         "last_at": parsed.last_at,
         "timezone": parsed.timezone,
+        "zone_is_assumed": parsed.zone_is_assumed,
         "detected_by": parsed.detected_by,
     }
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -49,10 +49,16 @@ class Notices:
 
 @dataclass(slots=True)
 class Parsed:
-    """One file, read. ``lines`` counts lines, or rows of a table, or jobs of a document."""
+    """One file, read. ``lines`` counts lines, or rows of a table, or jobs of a document.
+
+    ``form`` is the name of its form; ``zone_is_assumed``: its stamps are local and nothing in the evidence, nor the
+    user, says in which zone; ``offsets`` are the offsets from UTC it states itself; ``histories`` holds rows of the
+    frame ``histories``: for which jobs and since when the file would show a run record.
+    """
 
     kind: SourceKind
     detected_by: str
+    form: str = ""
     lines: int = 0
     records: int = 0
     skipped: int = 0
@@ -60,11 +66,14 @@ class Parsed:
     first_at: datetime | None = None
     last_at: datetime | None = None
     timezone: str | None = "UTC"
+    zone_is_assumed: bool = False
+    offsets: list[tuple[datetime, timedelta]] = field(default_factory=list)
+    release: str | None = None
     job_id: str | None = None
-    has_unread_history: bool = False
     stores: set[str] = field(default_factory=set)
     unusable: str | None = None
     only_warnings: bool = False
+    histories: list[dict[str, object]] = field(default_factory=list)
     tasks: pl.DataFrame | None = None
     runs: pl.DataFrame | None = None
     lifecycle: pl.DataFrame | None = None

@@ -7,13 +7,13 @@ a row that was lost in the registry prints ``endedAt, lastEventAt``, a projected
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from forensics.model.schemas import TASKS, frame_of
 from forensics.model.verdicts import SourceKind, TaskStatus
 from forensics.parsers.files import content_of
+from forensics.parsers.forms import Form, Glimpse, document_in
 from forensics.parsers.parsed import Parsed, brief, well_formed
 from forensics.parsers.timestamps import from_epoch_ms
 
@@ -43,20 +43,7 @@ _TIMES = {
 }
 
 
-def document_in(data: bytes) -> object:
-    r"""Give the first JSON object in a text, whatever stands before it; None where there is none.
-
-    >>> document_in(b'[warn] gateway not reachable\n{"count": 0, "tasks": []}')
-    {'count': 0, 'tasks': []}
-    """
-    text = data.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
-    start = 0 if text.startswith("{") else text.find("\n{") + 1
-    if start == 0 and not text.startswith("{"):
-        return None
-    try:
-        return json.JSONDecoder().raw_decode(text[start:])[0]
-    except (ValueError, RecursionError):
-        return None
+_BY = "JSON of tasks list, show or audit"
 
 
 def is_task_export(document: object) -> bool:
@@ -81,7 +68,7 @@ def parse_task_export(path: Path) -> Parsed:
         UnreadableError: the file cannot be read.
     """
     data = content_of(path)
-    parsed = Parsed(SourceKind.TASK_EXPORT, "JSON of tasks list, show or audit")
+    parsed = Parsed(SourceKind.TASK_EXPORT, _BY)
     document = document_in(data)
     lines = _lines_of_ids(data.decode("utf-8", "replace"))
     rows: dict[str, dict[str, object]] = {}
@@ -132,7 +119,7 @@ def _row_of(record: object, lines: Mapping[str, int], parsed: Parsed) -> dict[st
         parsed.notices.add("no_task_id", f"an entry that is no task row: {brief(record)}")
         return None
     line = lines.get(record["taskId"])
-    row: dict[str, object] = {"line": line, "registry": "export", "projected": _is_projected(record)}
+    row: dict[str, object] = {"line": line, "registry": "export", "projected": _is_projected(record), "precision_ms": 1}
     for name, key in _TEXTS.items():
         value = record.get(key)
         row[name] = well_formed(value) if isinstance(value, str) else None
@@ -161,3 +148,17 @@ def _lines_of_ids(text: str) -> dict[str, int]:
             value = rest.strip().rstrip(",").strip('"')
             found.setdefault(value, number)
     return found
+
+
+def _recognised(glimpse: Glimpse) -> str | None:
+    return _BY if is_task_export(glimpse.document) else None
+
+
+FORMS = (
+    Form(
+        "tasks list, show, audit --json",
+        SourceKind.TASK_EXPORT,
+        _recognised,
+        lambda path, _: parse_task_export(path),
+    ),
+)

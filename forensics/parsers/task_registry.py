@@ -19,6 +19,7 @@ from forensics.model.errors import UnreadableError
 from forensics.model.schemas import TASKS, TIME
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.files import private_copy
+from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.parsed import Parsed
 from forensics.parsers.timestamps import EARLIEST_MS, LATEST_MS
 
@@ -27,7 +28,6 @@ WAL_MAGICS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 SHM_MAGICS = (b"\x18\xe2\x2d\x00", b"\x00\x2d\xe2\x18")
 
 TABLE = "task_runs"
-LATER_HISTORY = {"cron_run_logs", "cron_run_receipts"}
 _DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What a damaged database raises; a damaged schema puts bytes that are no text into SQLite's own message."""
 
@@ -73,21 +73,7 @@ def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
         tables = _tables(database)
         if TABLE not in tables:
             return _without_tasks(path, tables, companions)
-        parsed = _rows_of(database)
-        _note_unread_history(database, tables, parsed)
-        return parsed
-
-
-def _note_unread_history(database: sqlite3.Connection, tables: set[str], parsed: Parsed) -> None:
-    """Say that a registry of 2026.6.1 or later keeps its run records in the same database (formats.md §3.4)."""
-    present = sorted(tables & LATER_HISTORY) + sorted(_columns(database) & {"detail_json"})
-    if present:
-        parsed.has_unread_history = True
-        parsed.notices.add(
-            "unread_history",
-            f"a registry of 2026.6.1 or later: run records in {', '.join(present)} are not read yet, so no row of it "
-            "is called dead or unexplained for want of one",
-        )
+        return _rows_of(database)
 
 
 def raw_values(
@@ -243,4 +229,19 @@ def _typed(stored: pl.DataFrame) -> pl.DataFrame:
         ),
         pl.lit("store").alias("registry"),
         pl.lit(value=False).alias("projected"),
+        pl.lit(1, pl.Int64).alias("precision_ms"),
     ).select(list(TASKS))
+
+
+def _recognised(glimpse: Glimpse) -> str | None:
+    return "an SQLite database" if glimpse.head.startswith(SQLITE_MAGIC) else None
+
+
+FORMS = (
+    Form(
+        "SQLite database",
+        SourceKind.TASK_REGISTRY,
+        _recognised,
+        lambda path, given: parse_task_registry(path, given.companions),
+    ),
+)

@@ -28,7 +28,19 @@ from forensics.correlator.audit import as_findings, judged_rows, restart_windows
 from forensics.correlator.facts import newest_state
 from forensics.model.evidence import Evidence
 from forensics.model.policy import Policy
-from forensics.model.schemas import COPIES, JOBS, LIFECYCLE, NOTICES, RUNS, SOURCES, TASKS, Schema, empty, frame_of
+from forensics.model.schemas import (
+    COPIES,
+    HISTORIES,
+    JOBS,
+    LIFECYCLE,
+    NOTICES,
+    RUNS,
+    SOURCES,
+    TASKS,
+    Schema,
+    empty,
+    frame_of,
+)
 from forensics.parsers.gateway_log import parse_gateway_log
 
 START = datetime(2026, 4, 17, tzinfo=UTC)
@@ -149,6 +161,7 @@ def synthetic(rows: int) -> Evidence:
         jobs=empty(JOBS),
         sources=frame_of([registry], SOURCES),
         copies=frame_of([copy], COPIES),
+        histories=empty(HISTORIES),
         notices=empty(NOTICES),
         files={},
     )

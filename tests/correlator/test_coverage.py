@@ -249,16 +249,6 @@ def test_a_hole_in_the_gateway_log_and_an_absent_log_are_named() -> None:
     assert any(f"{date(2026, 4, 17)} 20:00:00 to {date(2026, 4, 19)} 09:00:00" in line for line in told)
 
 
-def test_run_records_in_tables_that_are_not_read_leave_every_row_without_one_withheld() -> None:
-    evidence = evidence_of(crashed().run_log(K))
-    (finding,) = audit(evidence).findings
-    assert finding.verdict == "interrupted"
-    unread = evidence.copies.with_columns(pl.lit(value=True).alias("has_unread_history"))
-    (finding,) = audit(replace(evidence, copies=unread)).findings
-    assert said(finding) == ("undetermined", None)
-    assert "run_log_absent" in finding.reasons
-
-
 @pytest.mark.parametrize("known", ["row", "state"])
 def test_a_run_log_that_lacks_a_run_known_to_have_ended_is_not_whole(known: str) -> None:
     gateway = crashed().record(J, at("12:00"))

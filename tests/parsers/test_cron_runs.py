@@ -47,6 +47,7 @@ def test_a_finished_run_becomes_one_record(tmp_path: Path) -> None:
         "session_id": None,
         "next_run_at": at(1_795_477_096_933),
         "origin": "run_log",
+        "precision_ms": 1,
     }
     assert_balance(parsed, records=1)
     assert codes(parsed) == []

@@ -65,6 +65,7 @@ def test_a_lifecycle_line_becomes_one_row(tmp_path: Path, new: object) -> None:
         "status": None,
         "detail": "received SIGTERM; shutting down",
         "raw": "[gateway] received SIGTERM; shutting down",
+        "precision_ms": 1,
     }
     assert_balance(parsed, records=1)
     assert codes(parsed) == []

@@ -10,7 +10,7 @@ import pytest
 
 from forensics.model.errors import NothingToReadError, UnreadableError
 from forensics.model.evidence import Evidence
-from forensics.parsers import detect, files, load
+from forensics.parsers import cron_runs, files, forms
 from forensics.parsers.load import load_evidence
 from tests.parsers.shapes import (
     JOB,
@@ -80,6 +80,8 @@ def test_sources_tell_what_was_read_and_how(tmp_path: Path, monkeypatch: pytest.
         "id": 2,
         "path": "state/logs/gateway.log",
         "kind": "gateway_log",
+        "form": "gateway file log",
+        "release": None,
         "gateway": "state",
         "copy": "state",
         "job_id": None,
@@ -91,6 +93,7 @@ def test_sources_tell_what_was_read_and_how(tmp_path: Path, monkeypatch: pytest.
         "first_at": at(START_MS),
         "last_at": at(START_MS),
         "timezone": "UTC from _meta.date; local stamps +00:00",
+        "zone_is_assumed": False,
         "detected_by": "JSON lines with _meta and time",
     }
     assert evidence.files[2] == Path("state/logs/gateway.log")
@@ -239,7 +242,7 @@ def test_a_run_log_that_cannot_be_opened_does_not_pass_for_absent(
             raise UnreadableError("Permission denied")
         return files.head_of(path, size_bytes)
 
-    monkeypatch.setattr(detect, "head_of", refuse)
+    monkeypatch.setattr(forms, "head_of", refuse)
     evidence = load_evidence([str(state)])
     assert_run_log_counts_as_damaged(evidence)
     assert "Permission denied" in noted(evidence, "unreadable")[0]
@@ -251,7 +254,7 @@ def test_a_run_log_on_a_failing_disk_does_not_pass_for_absent(tmp_path: Path, mo
     def fail(_path: Path) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(load, "parse_run_log", fail)
+    monkeypatch.setattr(cron_runs, "parse_run_log", fail)
     evidence = load_evidence([str(state)])
     assert_run_log_counts_as_damaged(evidence)
     assert "Input/output error" in noted(evidence, "damaged")[0]

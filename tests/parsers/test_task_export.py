@@ -8,8 +8,9 @@ import pytest
 from forensics.model.errors import UnreadableError
 from forensics.model.schemas import TASKS, assert_schema
 from forensics.model.verdicts import SourceKind
+from forensics.parsers.forms import document_in
 from forensics.parsers.parsed import Parsed
-from forensics.parsers.task_export import document_in, is_task_export, parse_task_export
+from forensics.parsers.task_export import is_task_export, parse_task_export
 from tests.parsers.shapes import JOB, START_MS, TASK, assert_balance, at, codes, noted_lines
 
 LOST_MS = START_MS + 340_000
@@ -93,6 +94,7 @@ def test_a_task_is_read_from_every_command(tmp_path: Path, document: object) -> 
         "terminal_outcome": None,
         "registry": "export",
         "projected": False,
+        "precision_ms": 1,
     }
     assert_balance(parsed, records=1)
     assert codes(parsed) == []

@@ -15,7 +15,7 @@ from forensics.correlator.audit import audit
 from forensics.model.evidence import Evidence
 from forensics.model.finding import Finding, Report
 from forensics.model.policy import INTERRUPTED_ERROR, LOST_ERROR, Policy
-from forensics.model.schemas import COPIES, JOBS, LIFECYCLE, NOTICES, RUNS, SOURCES, TASKS, Schema, frame_of
+from forensics.model.schemas import COPIES, HISTORIES, JOBS, LIFECYCLE, NOTICES, RUNS, SOURCES, TASKS, Schema, frame_of
 from forensics.model.verdicts import LifecycleKind, Origin, SourceKind
 
 DAY = datetime(2026, 4, 17, tzinfo=UTC)
@@ -278,11 +278,22 @@ class Gateway:
     def _placed(self, frame: str, ids: dict[str, int]) -> list[dict[str, Any]]:
         return [{"gateway": self.name, "source": ids[row["path"]]} | row for row in self._rows[frame]]
 
+    def _history(self, source: dict[str, Any], number: int) -> list[dict[str, Any]]:
+        """Give what the absence of a record in a run log means."""
+        if source["kind"] != SourceKind.CRON_RUN_LOG or source["job_id"] is None:
+            return []
+        rows = [row for row in self._rows["runs"] if row["path"] == source["path"]]
+        oldest = min((row["finished_at"] for row in rows if row["finished_at"]), default=None)
+        told = {"gateway": self.name, "source": number, "job_id": source["job_id"], "origin": Origin.RUN_LOG.value}
+        damaged = source["rejected"] > 0
+        return [told | {"records": source["lines"], "oldest_at": oldest, "is_partial": False, "is_damaged": damaged}]
+
     def _collect(self, frames: dict[str, list[dict[str, Any]]]) -> None:
         first = len(frames["sources"])
         ids = {path: first + number for number, path in enumerate(self._sources)}
         for source in self._sources.values():
             frames["sources"].append({"id": ids[source["path"]], "gateway": self.name} | source)
+            frames["histories"].extend(self._history(source, ids[source["path"]]))
         frames["copies"].extend(self._copies.values())
         for frame in self._rows:
             frames[frame].extend(self._placed(frame, ids))
@@ -298,6 +309,7 @@ def evidence_of(*gateways: Gateway) -> Evidence:
         "jobs": JOBS,
         "sources": SOURCES,
         "copies": COPIES,
+        "histories": HISTORIES,
         "notices": NOTICES,
     }
     frames = {name: [] for name in schemas}

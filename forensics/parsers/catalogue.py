@@ -1,0 +1,16 @@
+"""All forms of input in the order in which a file is asked for them: the more telling its marks, the earlier."""
+
+from __future__ import annotations
+
+from forensics.parsers import cron_runs, gateway_log, job_store, task_export, task_registry
+from forensics.parsers.forms import Form
+
+FORMS: tuple[Form, ...] = (
+    *task_registry.FORMS,
+    *cron_runs.FORMS,
+    *gateway_log.FORMS,
+    *job_store.FORMS,
+    *task_export.FORMS,
+)
+
+FORM_OF: dict[str, Form] = {form.name: form for form in FORMS}
