@@ -54,7 +54,8 @@ def command(
     included, excluded = _chosen(include, _INCLUDED, "--include"), _chosen(exclude, CORRECTED_BY_DEFAULT, "--exclude")
     evidence, report = audited(paths, None)
     guard_outputs(evidence, output, undo)
-    from forensics.parsers.task_registry import companions_of, raw_values
+    from forensics.parsers.database import companions_of
+    from forensics.parsers.task_registry import raw_values
     from forensics.writers.sql import GUARDS, TOUCHED, plan_corrections, plan_healed, selected, write_fix, write_undo
 
     findings = selected(

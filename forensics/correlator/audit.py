@@ -15,7 +15,15 @@ from forensics.correlator.citations import cited
 from forensics.correlator.counts import audit_counts, warns_for_retained_lost
 from forensics.correlator.coverage import gateway_log_spans, with_gateway_log_coverage, with_run_log_coverage
 from forensics.correlator.deaths import with_abort, with_marker, with_open_batch, with_process_end
-from forensics.correlator.facts import all_starts, healed_rows, lost_rows, newest_state, with_reservation, with_start
+from forensics.correlator.facts import (
+    all_starts,
+    executions,
+    healed_rows,
+    lost_rows,
+    newest_state,
+    with_reservation,
+    with_start,
+)
 from forensics.correlator.identity import with_own_record
 from forensics.correlator.joins import ROW
 from forensics.correlator.records import prepared_records, resolved
@@ -95,6 +103,7 @@ def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame,
     """
     lifecycle = evidence.lifecycle.filter(pl.col("gateway").is_not_null())
     records = prepared_records(evidence.runs, lifecycle, evidence.jobs)
+    tasks = executions(tasks)
     started_tasks = with_start(tasks)
     starts = all_starts(started_tasks, records)
     cron = with_reservation(started_tasks, starts, evidence.jobs, lifecycle, policy)
@@ -159,7 +168,7 @@ def _summary(
     now: datetime,
     policy: Policy,
 ) -> Summary:
-    healed = healed_rows(tasks)
+    healed = healed_rows(tasks, evidence.tasks)
     warns = warns_for_retained_lost(evidence.lifecycle)
     counted = dict(findings.group_by("verdict").len().iter_rows())
     return Summary(

@@ -11,6 +11,7 @@ from forensics.model.verdicts import LifecycleKind, Origin, Reason, SourceKind, 
 
 COVERED = "covered"
 _JOB = ["gateway", "job_id"]
+_HISTORIES = [origin.value for origin in (Origin.RUN_LOG, Origin.RUN_TABLE, Origin.RUN_PAGE, Origin.TASK_DETAIL)]
 _FINISHED = [TaskStatus.SUCCEEDED.value, TaskStatus.FAILED.value, TaskStatus.TIMED_OUT.value]
 
 
@@ -33,28 +34,32 @@ def with_run_log_coverage(
 
     Source: design §6, coverage; formats.md §3.1 (pruning); observed.md §A.
     """
-    logs = _run_logs(histories, policy)
+    stores = _stores(histories, _latest_stamps(tasks, runs, jobs, sources), policy)
+    logs = _best_of_each_job(stores)
     flags = ("has_run_logs", "has_job_store")
     folders = copies.group_by("gateway").agg(pl.col(flag).fill_null(value=False).any() for flag in flags)
-    stamps = _latest_stamps(tasks, runs, jobs, sources, copies)
     finished = _jobs_that_finished(tasks, runs)
     known = pl.concat([finished.select("gateway"), runs.select("gateway")]).drop_nulls().unique()
     ran = known.with_columns(pl.lit(value=True).alias("some_job_ran"))
     joined = (
         rows.join(logs, on=_JOB, how="left", validate="m:1")
+        .join(_whole_stores(stores), on="gateway", how="left", validate="m:1")
         .join(folders, on="gateway", how="left", validate="m:1")
-        .join(_until_by_job(stamps, sources), on=_JOB, how="left", validate="m:1")
-        .join(_until_without_file(stamps), on="gateway", how="left", validate="m:1")
+        .join(_until_without_file(tasks, runs, jobs, sources, copies), on="gateway", how="left", validate="m:1")
         .join(finished, on=_JOB, how="left", validate="m:1")
         .join(ran, on="gateway", how="left", validate="m:1")
         .join(_failed_appends(lifecycle), on="gateway", how="left", validate="m:1")
         .join(_incomplete_logs(tasks, runs, logs), on=_JOB, how="left", validate="m:1")
     )
-    has_file = pl.col("run_log_lines").is_not_null()
-    until = pl.when(has_file).then("file_until").otherwise("folder_until")
+    has_file, has_store = pl.col("run_log_lines").is_not_null(), pl.col("store_until").is_not_null()
+    until = pl.when(has_file).then("file_until").when(has_store).then("store_until").otherwise("folder_until")
     return (
-        joined.with_columns(_run_log_expr().alias("run_log"), until.alias("run_log_until"))
-        .drop("has_run_logs", "has_job_store")
+        joined.with_columns(
+            _run_log_expr().alias("run_log"),
+            until.alias("run_log_until"),
+            pl.coalesce("run_log_source", pl.when(~has_file).then("store_source")).alias("run_log_source"),
+        )
+        .drop("has_run_logs", "has_job_store", "store_source", "store_kept_from", "store_is_damaged", "store_until")
         .drop("job_finished", "some_job_ran", "kept_from", "log_damaged", "log_incomplete")
         .drop("file_until", "folder_until", "append_failed_at")
         .sort(ROW)
@@ -111,48 +116,91 @@ def with_gateway_log_coverage(rows: pl.DataFrame, spans: pl.DataFrame) -> pl.Dat
 
 def _run_log_expr() -> pl.Expr:
     has_file = pl.col("run_log_lines").is_not_null()
+    has_store = pl.col("store_until").is_not_null()
     has_folder = pl.col("has_run_logs").fill_null(value=False)
     nothing_ever_ran = pl.col("has_job_store").fill_null(value=False) & pl.col("some_job_ran").is_null()
     finished = pl.col("job_finished").fill_null(value=False)
-    pruned = pl.col("kept_from").is_not_null() & (pl.col("start") < pl.col("kept_from"))
     job_id = pl.col("job_id").fill_null("")
     nameless = (job_id == "") | (job_id.str.strip_chars() != job_id)
-    incomplete = pl.col("append_failed_at") >= pl.col("start")
+    is_given = has_folder | has_file | has_store
+    lost_line = (pl.col("append_failed_at") >= pl.col("start")).fill_null(value=False)
+    incomplete = pl.col("log_damaged") | pl.col("log_incomplete").fill_null(value=False)
+    only_store = ~has_file & has_store
     return (
-        pl.when(nameless & (has_folder | has_file | nothing_ever_ran))
+        pl.when(nameless & (is_given | nothing_ever_ran))
         .then(pl.lit(Reason.RUN_LOG_MISSING.value))
-        .when((has_folder | has_file) & incomplete.fill_null(value=False))
+        .when((is_given & lost_line) | (has_file & incomplete) | (only_store & pl.col("store_is_damaged")))
         .then(pl.lit(Reason.RUN_LOG_DAMAGED.value))
-        .when(has_file & (pl.col("log_damaged") | pl.col("log_incomplete").fill_null(value=False)))
-        .then(pl.lit(Reason.RUN_LOG_DAMAGED.value))
-        .when(has_file & pruned)
+        .when((has_file & _is_before("kept_from")) | (only_store & _is_before("store_kept_from")))
         .then(pl.lit(Reason.RUN_LOG_PRUNED.value))
         .when(has_file)
         .then(pl.lit(COVERED))
-        .when(has_folder & finished)
+        .when((has_store | has_folder) & finished)
         .then(pl.lit(Reason.RUN_LOG_MISSING.value))
-        .when(has_folder | (nothing_ever_ran & ~finished))
+        .when(has_store | has_folder | (nothing_ever_ran & ~finished))
         .then(pl.lit(COVERED))
         .otherwise(pl.lit(Reason.RUN_LOG_ABSENT.value))
     )
 
 
-def _run_logs(histories: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def _is_before(kept_from: str) -> pl.Expr:
+    return (pl.col("start") < pl.col(kept_from)).fill_null(value=False)
+
+
+def _stores(histories: pl.DataFrame, latest: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Give every store of run records with the time from when it was kept and until when it would show a record.
+
+    A run log is as young as what was copied with it, a table or a page only as its own latest stamp. Records inside
+    task rows are deleted with these.
+
+    Shape: columns of ``histories`` plus until, kept_from (null: from the beginning).
+    """
+    is_log = pl.col("origin") == Origin.RUN_LOG
+    may_be_pruned = (pl.col("records") >= policy.run_log_keep_lines) | pl.col("is_partial")
+    kept = pl.when(may_be_pruned).then(pl.coalesce("oldest_at", NEVER))
+    expired = pl.when(pl.col("origin") == Origin.TASK_DETAIL).then(pl.col("until") - policy.retention)
+    return (
+        histories.filter(pl.col("gateway").is_not_null())
+        .join(latest, on="source", how="left", validate="m:1")
+        .with_columns(pl.when(is_log).then("copy_until").otherwise("source_until").alias("until"))
+        .with_columns(pl.max_horizontal(kept, expired).cast(TIME).alias("kept_from"))
+        .drop("copy_until", "source_until")
+    )
+
+
+def _best_of_each_job(stores: pl.DataFrame) -> pl.DataFrame:
     """Give, per job, its run log: how many lines, from when it was kept if it may have been pruned, damaged or not.
 
-    With several copies of a log the one with the most lines counts.
+    With several copies of a log the one with the most lines counts; it is as young as the youngest of them.
     """
-    logs = histories.filter(pl.col("job_id").is_not_null())
-    may_be_pruned = (pl.col("records") >= policy.run_log_keep_lines) | pl.col("is_partial")
     return (
-        logs.sort("gateway", "job_id", "records", "source", descending=[False, False, True, False])
+        stores.filter(pl.col("job_id").is_not_null())
+        .with_columns(pl.col("until").max().over(_JOB).alias("file_until"))
+        .sort("gateway", "job_id", "records", "source", descending=[False, False, True, False])
         .unique(_JOB, keep="first", maintain_order=True)
         .select(
             *_JOB,
             pl.col("source").alias("run_log_source"),
             pl.col("records").alias("run_log_lines"),
             pl.col("is_damaged").alias("log_damaged"),
-            pl.when(may_be_pruned).then(pl.coalesce("oldest_at", NEVER)).alias("kept_from"),
+            "kept_from",
+            "file_until",
+        )
+    )
+
+
+def _whole_stores(stores: pl.DataFrame) -> pl.DataFrame:
+    """Give, per gateway, the youngest store that holds the run records of all jobs: a job it does not name has none."""
+    return (
+        stores.filter(pl.col("job_id").is_null() & pl.col("until").is_not_null())
+        .sort("gateway", "until", "source", descending=[False, True, False])
+        .unique("gateway", keep="first", maintain_order=True)
+        .select(
+            "gateway",
+            pl.col("source").alias("store_source"),
+            pl.col("kept_from").alias("store_kept_from"),
+            pl.col("is_damaged").alias("store_is_damaged"),
+            pl.col("until").alias("store_until"),
         )
     )
 
@@ -166,7 +214,7 @@ def _incomplete_logs(tasks: pl.DataFrame, runs: pl.DataFrame, logs: pl.DataFrame
             runs.filter(pl.col("origin") == Origin.JOB_STATE).select(*_JOB, "started_at"),
         ]
     ).drop_nulls()
-    recorded = runs.filter(pl.col("origin") == Origin.RUN_LOG)
+    recorded = runs.filter(pl.col("origin").is_in(_HISTORIES))
     startless = recorded.filter(pl.col("started_at").is_null()).select(_JOB).unique()
     absent = known.join(recorded, on=[*_JOB, "started_at"], how="anti").join(startless, on=_JOB, how="anti")
     within = absent.join(logs.select(*_JOB, "kept_from"), on=_JOB, how="inner", validate="m:1").filter(
@@ -181,43 +229,55 @@ def _failed_appends(lifecycle: pl.DataFrame) -> pl.DataFrame:
     return failed.group_by("gateway").agg(pl.col("at").max().alias("append_failed_at"))
 
 
-def _latest_stamps(
-    tasks: pl.DataFrame, runs: pl.DataFrame, jobs: pl.DataFrame, sources: pl.DataFrame, copies: pl.DataFrame
-) -> pl.DataFrame:
-    """Give the latest stamp found in each copied folder that holds run logs or a job store.
+def _latest_stamps(tasks: pl.DataFrame, runs: pl.DataFrame, jobs: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
+    """Give the latest stamp found in each source, and in the folder that was copied with it.
 
     Registry and run logs may have been copied at other moments than the gateway log; that one says nothing here.
 
-    Shape: gateway, copy, has_run_logs, until; key (gateway, copy).
+    Shape: source, source_until, copy_until; key source.
     """
-    stored = tasks.filter(pl.col("registry") == "store")  # an export may be younger than the folder it was saved in
+    all_stamps = _stamps(tasks, runs, jobs).group_by("source").agg(pl.col("at").max().alias("source_until"))
+    copies = _copy_stamps(tasks, runs, jobs, sources)
+    placed = sources.select(pl.col("id").alias("source"), "gateway", "copy")
+    return (
+        placed.join(all_stamps, on="source", how="left", validate="1:1")
+        .join(copies, on=["gateway", "copy"], how="left", validate="m:1")
+        .select("source", "source_until", pl.col("until").alias("copy_until"))
+    )
+
+
+def _copy_stamps(tasks: pl.DataFrame, runs: pl.DataFrame, jobs: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
+    """Give the latest stamp of each copied folder; an export may be younger than the folder it was saved in.
+
+    Shape: gateway, copy, until; key (gateway, copy).
+    """
+    stored = tasks.filter(pl.col("registry") == "store")
+    placed = _stamps(stored, runs, jobs).join(
+        sources.select("id", "copy"), left_on="source", right_on="id", how="inner", validate="m:1"
+    )
+    return placed.group_by("gateway", "copy").agg(pl.col("at").max().alias("until"))
+
+
+def _stamps(tasks: pl.DataFrame, runs: pl.DataFrame, jobs: pl.DataFrame) -> pl.DataFrame:
     ended = pl.col("started_at") + pl.duration(milliseconds="duration_ms")
     last_ended = pl.col("last_run_at") + pl.duration(milliseconds="last_duration_ms")
-    stamps = pl.concat(
+    return pl.concat(
         [
-            _stamped(stored, pl.max_horizontal("created_at", "started_at", "ended_at", "last_event_at")),
+            _stamped(tasks, pl.max_horizontal("created_at", "started_at", "ended_at", "last_event_at")),
             _stamped(runs, pl.max_horizontal("started_at", "finished_at", ended)),
             _stamped(jobs, pl.max_horizontal("running_at", "last_run_at", "updated_at", last_ended)),
         ]
     )
-    placed = stamps.join(sources.select("id", "copy"), left_on="source", right_on="id", how="inner", validate="m:1")
-    with_history = copies.filter(pl.col("has_run_logs") | pl.col("has_job_store")).drop("has_job_store")
-    return (
-        placed.join(with_history, on=["gateway", "copy"], how="inner", validate="m:1")
-        .group_by("gateway", "copy", "has_run_logs")
-        .agg(pl.col("at").max().alias("until"))
-    )
 
 
-def _until_by_job(stamps: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
-    """Give, per job, until when the folders that hold its run log would show a record of it."""
-    logs = sources.filter((pl.col("kind") == SourceKind.CRON_RUN_LOG) & pl.col("job_id").is_not_null())
-    placed = logs.select(*_JOB, "copy").unique().join(stamps, on=["gateway", "copy"], how="inner", validate="m:1")
-    return placed.group_by(_JOB).agg(pl.col("until").max().alias("file_until"))
-
-
-def _until_without_file(stamps: pl.DataFrame) -> pl.DataFrame:
+def _until_without_file(
+    tasks: pl.DataFrame, runs: pl.DataFrame, jobs: pl.DataFrame, sources: pl.DataFrame, copies: pl.DataFrame
+) -> pl.DataFrame:
     """Give, per gateway, until when the folders of run logs, or else the job stores, would show a finished run."""
+    with_history = copies.filter(pl.col("has_run_logs") | pl.col("has_job_store"))
+    stamps = _copy_stamps(tasks, runs, jobs, sources).join(
+        with_history, on=["gateway", "copy"], how="inner", validate="1:1"
+    )
     of_logs = pl.col("until").filter(pl.col("has_run_logs")).max()
     return stamps.group_by("gateway").agg(pl.coalesce(of_logs, pl.col("until").max()).alias("folder_until"))
 

@@ -13,31 +13,58 @@ _EPOCH_MS_DIGITS = 13
 
 MANUAL = "manual:"
 
+_PROGRESS = {
+    TaskStatus.QUEUED.value: 1,
+    TaskStatus.RUNNING.value: 2,
+    TaskStatus.LOST.value: 3,
+    TaskStatus.SUCCEEDED.value: 4,
+    TaskStatus.FAILED.value: 4,
+    TaskStatus.TIMED_OUT.value: 4,
+    TaskStatus.CANCELLED.value: 4,
+}
+"""A lost row may be healed by a late finish, a finished one is never marked lost (formats.md §1.6)."""
+
 
 def newest_state(tasks: pl.DataFrame) -> pl.DataFrame:
-    """Keep one row per task: a registry's before an export's, a later state before an earlier, a projected row last.
+    """Keep one row per task: the newest state that is no projection.
+
+    A projected row counts only where nothing else tells of the task, and so does what an export printed into a gateway
+    log says where a registry or an export itself was handed over. A registry's row comes before an export's, unless
+    that was written later and shows the row further on: a lost row that was healed since, a running one marked since.
 
     Shape: as ``tasks``; key (gateway, task_id). Rows that belong to no gateway are left out.
-    Source: design §6, gateways. "Later" is judged by the stamps inside a registry, not by file times.
+    Source: design §6, gateways. "Newest" is judged by the stamps inside a registry or export, not by file times.
+    """
+    ordered = in_order_of_writing(tasks)
+    return ordered.unique(["gateway", "task_id"], keep="last", maintain_order=True).select(tasks.columns)
+
+
+def in_order_of_writing(tasks: pl.DataFrame) -> pl.DataFrame:
+    """Give the states of all tasks, each task's newest last.
+
+    Shape: as ``tasks`` with ``written_at``, sorted by gateway, task, and what makes a state the newer one.
     """
     written = pl.max_horizontal("created_at", "started_at", "ended_at", "last_event_at")
+    handed_over = (pl.col("registry") != "log").any().over("gateway")
+    is_store = pl.col("registry") == "store"
+    told = tasks.filter(pl.col("gateway").is_not_null()).filter((pl.col("registry") != "log") | ~handed_over)
+    task = ["gateway", "task_id"]
+    stated = told.with_columns(
+        written.max().over("source").alias("written_at"),
+        pl.col("status").replace_strict(_PROGRESS, default=0, return_dtype=pl.Int8).alias("progress"),
+        # the same state in several copies is cited from the registry
+        is_store.max().over(*task, "status", "ended_at", "projected").alias("is_in_store"),
+    ).with_columns(
+        pl.col("written_at").filter(is_store).max().over(task).alias("store_written_at"),
+        pl.col("progress").filter(is_store).max().over(task).alias("store_progress"),
+    )
+    went_on = (pl.col("written_at") > pl.col("store_written_at")) & (pl.col("progress") > pl.col("store_progress"))
+    rank = pl.when(went_on).then(2).when(pl.col("is_in_store")).then(1).otherwise(0).alias("rank")
+    order = ["projected", "rank", "written_at", "is_store", "progress", "source", "line"]
     return (
-        tasks.filter(pl.col("gateway").is_not_null())
-        .with_columns(
-            written.max().over("source").alias("written_at"), (pl.col("registry") == "store").alias("is_store")
-        )
-        .sort(
-            "gateway",
-            "task_id",
-            "is_store",
-            "projected",
-            "written_at",
-            "source",
-            "line",
-            descending=[False, False, False, True, False, True, False],
-        )
-        .unique(["gateway", "task_id"], keep="last", maintain_order=True)
-        .drop("written_at", "is_store")
+        stated.with_columns(rank, is_store.alias("is_store"))
+        .sort(*task, *order, descending=[False, False, *(name in ("projected", "source") for name in order)])
+        .drop("rank", "progress", "is_in_store", "store_written_at", "store_progress", "is_store")
     )
 
 
@@ -118,10 +145,24 @@ def lost_rows(tasks: pl.DataFrame, jobs: pl.DataFrame, policy: Policy) -> pl.Dat
     )
 
 
-def healed_rows(tasks: pl.DataFrame) -> pl.DataFrame:
-    """Give the rows that a late finish overwrote: succeeded, yet with the text of the lost mark (observed.md §A)."""
+def healed_rows(tasks: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
+    """Give the rows that a late finish overwrote: succeeded, yet with the text of the lost mark, or lost in an older
+    copy among ``states`` (observed.md §A).
+    """  # noqa: D205
     stale = pl.col("error").str.to_lowercase().str.contains(LOST_ERROR, literal=True).fill_null(value=False)
-    return tasks.filter((pl.col("status") == TaskStatus.SUCCEEDED) & (pl.col("runtime") == "cron") & stale)
+    keys = ["gateway", "task_id"]
+    marked = in_order_of_writing(states).filter(
+        (pl.col("status") == TaskStatus.LOST) & ~pl.col("projected") & _is_sweep_error_expr()
+    )
+    once_lost = marked.select(keys).unique().with_columns(pl.lit(value=True).alias("was_lost"))
+    told = executions(tasks).join(once_lost, on=keys, how="left", validate="1:1")
+    done = (pl.col("status") == TaskStatus.SUCCEEDED) & (pl.col("runtime") == "cron")
+    return told.filter(done & (stale | pl.col("was_lost").fill_null(value=False))).drop("was_lost")
+
+
+def executions(tasks: pl.DataFrame) -> pl.DataFrame:
+    """Give the rows that are executions of their own, without imported run records (cases.md T18)."""
+    return tasks.filter(~pl.col("is_twin").fill_null(value=False))
 
 
 def all_starts(tasks: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:

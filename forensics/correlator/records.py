@@ -11,6 +11,22 @@ from forensics.model.policy import INTERRUPTED_ERROR
 from forensics.model.schemas import RUNS, TIME
 from forensics.model.verdicts import LifecycleKind, Origin
 
+_TELLING_ORDER = {
+    origin.value: rank
+    for rank, origin in enumerate(
+        (
+            Origin.RUN_LOG,
+            Origin.RUN_TABLE,
+            Origin.RUN_PAGE,
+            Origin.TASK_DETAIL,
+            Origin.RECEIPT,
+            Origin.JOB_STATE,
+            Origin.LEDGER_WARNING,
+        )
+    )
+}
+_FIRST_OTHER_KIND = _TELLING_ORDER[Origin.RECEIPT.value]
+_SAME_RUN = ("started_at", "finished_at", "status", "error", "duration_ms")
 _SAID = ["class", "error", "duration_ms", "is_bare"]
 
 
@@ -18,16 +34,13 @@ def prepared_records(runs: pl.DataFrame, lifecycle: pl.DataFrame, jobs: pl.DataF
     """Give the run records of all gateways, each execution once, with what they say.
 
     Shape: columns of ``runs`` plus rec (number), class (ok, error, interrupted, unknown), tier (0 a record of the end,
-    1 of an interruption, 2 job state, 3 a ledger warning), end_at, told_at (when a ledger warning was logged),
-    is_bare, manual.
+    1 of an interruption, 2 job state or a receipt, 3 a ledger warning), end_at, told_at (when a ledger warning was
+    logged), is_bare, manual, also (the other places that tell the same record).
     Source: design §6; observed.md §A (an aborted run is logged ok without summary and usage).
     """
     written = runs.with_columns(pl.lit(None, TIME).alias("told_at"))
     told = pl.concat([written, _ledger_warnings(lifecycle)]).filter(pl.col("gateway").is_not_null())
-    same_line = [name for name in RUNS if name not in ("source", "line")]
-    unique = told.sort("gateway", "job_id", "finished_at", "source", "line").unique(
-        same_line, keep="first", maintain_order=True
-    )
+    unique = _once_each(told)
     kinds = jobs.select("gateway", "job_id", "payload_kind")
     manual = pl.col("run_id").str.starts_with(MANUAL).fill_null(value=False)
     return (
@@ -38,6 +51,27 @@ def prepared_records(runs: pl.DataFrame, lifecycle: pl.DataFrame, jobs: pl.DataF
         .with_columns(_is_bare_expr().alias("is_bare"))
         .drop("payload_kind")
     )
+
+
+def _once_each(told: pl.DataFrame) -> pl.DataFrame:
+    """Make one record of an execution that several sources tell, with the places of all of them (``also``).
+
+    A run log, its copy, a page of it and the imported row write the same stamp and the same words; the first of them in
+    this order is cited first, and lends from the others what it lacks.
+    """
+    rank = pl.col("origin").replace_strict(_TELLING_ORDER, return_dtype=pl.Int8)
+    ordered = told.with_columns(rank.alias("rank")).sort("gateway", "job_id", "finished_at", "rank", "source", "line")
+    place = pl.struct("source", "line", "origin")
+    # job state, receipts and warnings are statements of another kind, never the same record twice
+    kind = pl.when(pl.col("rank") < _FIRST_OTHER_KIND).then(0).otherwise("rank").alias("statement")
+    lent = [name for name in told.columns if name not in (*_SAME_RUN, "gateway", "job_id", "source", "line", "origin")]
+    merged = ordered.group_by("gateway", "job_id", *_SAME_RUN, kind, maintain_order=True).agg(
+        *(pl.col(name).drop_nulls().first() for name in lent if name != "has_usage"),
+        pl.col("has_usage").any(),
+        *(pl.col(name).first() for name in ("source", "line", "origin")),
+        place.slice(1).alias("also"),
+    )
+    return merged.select(*told.columns, "also")
 
 
 def resolved(pairs: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
@@ -105,7 +139,8 @@ def _ledger_warnings(lifecycle: pl.DataFrame) -> pl.DataFrame:
 
 def _class_expr() -> pl.Expr:
     status = pl.col("status")
-    interrupted = (status == "error") & (pl.col("error").str.strip_chars() == INTERRUPTED_ERROR)
+    by_text = (status == "error") & (pl.col("error").str.strip_chars() == INTERRUPTED_ERROR)
+    interrupted = by_text | (status == "interrupted")
     return (
         pl.when(interrupted)
         .then(pl.lit("interrupted"))
@@ -122,7 +157,7 @@ def _tier_expr() -> pl.Expr:
     return (
         pl.when(origin == Origin.LEDGER_WARNING)
         .then(3)
-        .when(origin == Origin.JOB_STATE)
+        .when(origin.is_in([Origin.JOB_STATE.value, Origin.RECEIPT.value]))
         .then(2)
         .when(pl.col("class") == "interrupted")
         .then(1)

@@ -37,9 +37,11 @@ TASKS: Schema = _ORIGIN | {
     "terminal_outcome": pl.String,
     "registry": pl.String,
     "projected": pl.Boolean,
+    "is_twin": pl.Boolean,
     "precision_ms": pl.Int64,
 }
-"""One row per task row of one registry; ``registry`` is store, export or log (an export inside a gateway log);
+"""One row per task row of one registry; ``is_twin``: an imported run record of another row, no execution of its own;
+``registry`` is store, export or log (an export inside a gateway log);
 ``projected``: lost in an export only; ``precision_ms`` is 1000 where the times are printed in whole seconds, else 1."""
 
 RUNS: Schema = _ORIGIN | {

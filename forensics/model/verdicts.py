@@ -119,6 +119,7 @@ class Origin(StrEnum):
 
     RUN_LOG = "run_log"
     RUN_TABLE = "run_table"
+    RUN_PAGE = "run_page"
     TASK_DETAIL = "task_detail"
     RECEIPT = "receipt"
     JOB_STATE = "job_state"
@@ -180,6 +181,7 @@ class LifecycleKind(StrEnum):
     RUN_LOG_APPEND_FAILED = "run_log_append_failed"
     LOG_CAPPED = "log_capped"
     LAST_LINE = "last_line"
+    RECEIPT_OPEN = "receipt_open"
     BOOT_STARTED = "boot_started"
     BOOT_ENDED = "boot_ended"
     PROCESS_BORN = "process_born"

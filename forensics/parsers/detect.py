@@ -11,9 +11,9 @@ from pathlib import Path
 from forensics.model.errors import UnreadableError
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF, FORMS
+from forensics.parsers.database import SHM_MAGICS, WAL_MAGICS
 from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.parsed import well_formed
-from forensics.parsers.task_registry import SHM_MAGICS, WAL_MAGICS
 
 _BY_PLACE = "its place and name: no line of it could be recognised"
 _STATE_FOLDERS = {"tasks", "cron", "logs", "state", "flows", "tmp"}

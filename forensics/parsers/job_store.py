@@ -55,17 +55,26 @@ def parse_job_store(path: Path, kind: SourceKind) -> Parsed:
     lines = _LineFinder(content.decode("utf-8", "replace"))
     jobs, runs = [], []
     for job_id, entry in _entries(document, parsed):
-        job = _Fields(entry, lines.of_job(job_id), parsed)
-        state = job.inner("state")
-        job_row = _job_row(well_formed(job_id), job, state)
-        jobs.append(job_row)
-        if job_row["last_run_at"] is not None:
-            runs.append(_last_run_row(state, job_row, lines.of_key("lastRunAtMs", job.line)))
+        line = lines.of_job(job_id)
+        job, last_run = job_rows(job_id, entry, line, parsed)
+        jobs.append(job)
+        if last_run is not None:
+            runs.append(last_run | {"line": lines.of_key("lastRunAtMs", line)})
     parsed.records = len(jobs)
     parsed.lines = parsed.records + parsed.skipped + parsed.rejected
     parsed.jobs, parsed.runs = frame_of(jobs, JOBS), frame_of(runs, RUNS)
     parsed.spans(stamp for row in jobs for stamp in stamps_of(row))
     return parsed
+
+
+def job_rows(
+    job_id: str, entry: Document, line: int | None, parsed: Parsed
+) -> tuple[dict[str, object], dict[str, object] | None]:
+    """Give a job's row of ``jobs``, and the row of ``runs`` for the last run that its state names, if it names one."""
+    job = _Fields(entry, line, parsed)
+    state = job.inner("state")
+    row = _job_row(well_formed(job_id), job, state)
+    return row, None if row["last_run_at"] is None else _last_run_row(state, row, line)
 
 
 def stamps_of(job: Mapping[str, object]) -> Iterator[object]:

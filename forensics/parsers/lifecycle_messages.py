@@ -179,18 +179,18 @@ NEEDLES: tuple[str, ...] = (
     "size cap reached", "failed to start",
 )  # fmt: skip
 
-_BOUND_TO_GATEWAY = r'(?:subsystem\\":\\"(?:[^si\\]|s[^t\\]|i[^n\\])|module\\":\\")'
+_BOUND_TO_GATEWAY = r'(?:subsystem\\":\\"(?:[^si\\]|s[^tq\\]|i[^n\\])|module\\":\\")'
 
 GATEWAY_LINE_PATTERN = "|".join(
     (
         r'^\{"0":"\{\\"' + _BOUND_TO_GATEWAY,
         # the same in another order of keys, and the JSON console line
         r'^\{.*"0"\s*:\s*"\{\\"' + _BOUND_TO_GATEWAY,
-        r'^\{\s*(?:"[a-z].*)?"subsystem"\s*:\s*"(?:[^sil"]|s[^t"]|i[^n"]|l[^o"])',
+        r'^\{\s*(?:"[a-z].*)?"subsystem"\s*:\s*"(?:[^sil"]|s[^tq"]|i[^n"]|l[^o"])',
     )
 )
-"""A record that only a gateway process writes: bound, but not by ``state/*`` or ``infra/*``, which command-line
-processes and a new process before its start line write too (design §5)."""
+"""A record that only a gateway process writes: bound, but not by ``state*``, ``infra/*`` or ``sqlite/*``, which
+command-line processes and a new process before its start line write too (design §5; 2026.9.6/upgrade-crafted)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,13 @@ from forensics.model.schemas import (
     frame_of,
 )
 from forensics.model.verdicts import LifecycleKind, Origin, SourceKind
+from forensics.parsers.database import companions_of
 from forensics.parsers.detect import Detected, Found, Unread, detect, find_files, is_run_log_place, left_out
 from forensics.parsers.files import sha256_of
 from forensics.parsers.forms import Given
 from forensics.parsers.gateway_log import last_gateway_lines_before
 from forensics.parsers.parsed import Parsed, well_formed
 from forensics.parsers.placing import Placed, place
-from forensics.parsers.task_registry import companions_of
 
 EVIDENCE_KINDS = (
     SourceKind.TASK_REGISTRY,

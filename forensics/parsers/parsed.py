@@ -33,6 +33,10 @@ class Notices:
         else:
             self._last[code] = (line, level)
 
+    def has(self, code: str) -> bool:
+        """Tell whether a notice of this kind was recorded."""
+        return self._seen[code] > 0
+
     def closed(self) -> list[dict[str, object]]:
         """Give all notices, the uncounted rest of each code summed up in one."""
         summed: list[dict[str, object]] = [

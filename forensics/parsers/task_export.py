@@ -15,6 +15,7 @@ from forensics.model.verdicts import SourceKind, TaskStatus
 from forensics.parsers.files import content_of
 from forensics.parsers.forms import Form, Glimpse, document_in
 from forensics.parsers.parsed import Parsed, brief, well_formed
+from forensics.parsers.run_details import is_imported_twin
 from forensics.parsers.timestamps import from_epoch_ms
 
 Record = Mapping[str, object]
@@ -119,7 +120,8 @@ def _row_of(record: object, lines: Mapping[str, int], parsed: Parsed) -> dict[st
         parsed.notices.add("no_task_id", f"an entry that is no task row: {brief(record)}")
         return None
     line = lines.get(record["taskId"])
-    row: dict[str, object] = {"line": line, "registry": "export", "projected": _is_projected(record), "precision_ms": 1}
+    row: dict[str, object] = {"line": line, "registry": "export", "projected": _is_projected(record)}
+    row |= {"is_twin": is_imported_twin(record["taskId"], record.get("runId")), "precision_ms": 1}
     for name, key in _TEXTS.items():
         value = record.get(key)
         row[name] = well_formed(value) if isinstance(value, str) else None

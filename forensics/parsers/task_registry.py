@@ -1,36 +1,35 @@
-"""The task registry ``tasks/runs.sqlite`` of releases 2026.3.31 to 2026.5.28 (formats.md §1).
+"""The task registry: ``tasks/runs.sqlite`` up to 2026.5.28, the shared state database from 2026.6.1 (formats.md §1).
 
-Rows usually lie in the write-ahead log only, and opening a database writes to its folder; so the files are copied to
-a private folder first and only the copy is ever opened. Columns are read by name: their order differs between
-releases and upgrades, and a missing one is null.
+Columns are read by name: their order differs between releases and upgrades, and a missing one is null.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from forensics.model.errors import UnreadableError
 from forensics.model.schemas import TASKS, TIME
 from forensics.model.verdicts import SourceKind
-from forensics.parsers.files import private_copy
+from forensics.parsers.database import (
+    DAMAGE,
+    SQLITE_MAGIC,
+    columns_of,
+    good_time_sql,
+    is_filled_wal,
+    opened_copy,
+    row_number,
+    tables_of,
+)
 from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.parsed import Parsed
-from forensics.parsers.timestamps import EARLIEST_MS, LATEST_MS
-
-SQLITE_MAGIC = b"SQLite format 3\x00"
-WAL_MAGICS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
-SHM_MAGICS = (b"\x18\xe2\x2d\x00", b"\x00\x2d\xe2\x18")
+from forensics.parsers.run_details import TWIN
+from forensics.parsers.state_tables import add_state_tables
 
 TABLE = "task_runs"
-_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
-"""What a damaged database raises; a damaged schema puts bytes that are no text into SQLite's own message."""
-
 SQLITE_KINDS = {"flow_runs": "a registry of task flows; it holds no cron rows"}
 
 _TEXT_COLUMNS = {
@@ -52,12 +51,6 @@ _TIME_COLUMNS = ("created_at", "started_at", "ended_at", "last_event_at", "clean
 _REQUIRED = ("task_id", "runtime", "status")
 
 
-def companions_of(path: Path) -> list[Path]:
-    """Give the files beside a database without which it cannot be read whole: write-ahead log, rollback journal."""
-    beside = [path.with_name(path.name + ending) for ending in ("-wal", "-journal")]
-    return [companion for companion in beside if companion.is_file()]
-
-
 def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
     """Read all task rows of a registry and of its write-ahead log, from a private copy.
 
@@ -69,11 +62,22 @@ def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
         UnreadableError: the file cannot be read or is no database.
     """
     companions = list(companions)
-    with _opened_copy(path, companions) as database:
-        tables = _tables(database)
+    with opened_copy(path, companions) as database:
+        tables = tables_of(database)
         if TABLE not in tables:
             return _without_tasks(path, tables, companions)
-        return _rows_of(database)
+        return read_database(database)
+
+
+def read_database(database: sqlite3.Connection) -> Parsed:
+    """Read all tables that a registry, or the shared state database, has.
+
+    Shape: frames ``tasks``, ``runs``, ``jobs`` and ``lifecycle``; ``line`` is the rowid in the record's table.
+    """
+    parsed = _rows_of(database)
+    if parsed.kind is SourceKind.TASK_REGISTRY:
+        add_state_tables(database, parsed)
+    return parsed
 
 
 def raw_values(
@@ -84,9 +88,9 @@ def raw_values(
     Raises:
         UnreadableError: the file cannot be read or is no database.
     """
-    with _opened_copy(path, companions) as database:
+    with opened_copy(path, companions) as database:
         database.text_factory = lambda stored: stored.decode("utf-8", "surrogateescape")
-        present = _columns(database)
+        present = columns_of(database, TABLE)
         chosen = [column for column in columns if column in present]
         selected = ", ".join(f'"{column}"' for column in chosen)
         found: dict[str, dict[str, int | float | str | bytes | None]] = {}
@@ -97,32 +101,11 @@ def raw_values(
         return found
 
 
-@contextmanager
-def _opened_copy(path: Path, companions: Iterable[Path]) -> Iterator[sqlite3.Connection]:
-    with private_copy(path, *companions) as folder:
-        try:
-            with closing(sqlite3.connect(folder / path.name, isolation_level=None)) as database:
-                database.execute("PRAGMA trusted_schema = OFF")
-                database.text_factory = lambda stored: stored.decode("utf-8", "replace")
-                database.execute("PRAGMA schema_version").fetchone()
-                yield database
-        except _DAMAGE as error:
-            raise UnreadableError(f"the database is damaged: {error}") from error
-
-
-def _tables(database: sqlite3.Connection) -> set[str]:
-    return {str(name) for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-
-
-def _columns(database: sqlite3.Connection) -> set[str]:
-    return {str(row[1]) for row in database.execute(f"PRAGMA table_info({TABLE})")}
-
-
 def _without_tasks(path: Path, tables: set[str], companions: list[Path]) -> Parsed:
     known = next((text for table, text in SQLITE_KINDS.items() if table in tables), None)
     parsed = Parsed(SourceKind.OTHER if known else SourceKind.UNKNOWN, known or "a database without task_runs")
     parsed.timezone = None
-    if not tables and not any(_is_filled_wal(companion) for companion in companions):
+    if not tables and not any(is_filled_wal(companion) for companion in companions):
         parsed.kind = SourceKind.TASK_REGISTRY
         parsed.detected_by = "an SQLite database without tables"
         parsed.notices.add(
@@ -136,13 +119,9 @@ def _without_tasks(path: Path, tables: set[str], companions: list[Path]) -> Pars
     return parsed
 
 
-def _is_filled_wal(companion: Path) -> bool:
-    return companion.name.endswith("-wal") and companion.stat().st_size > 0
-
-
 def _rows_of(database: sqlite3.Connection) -> Parsed:
     parsed = Parsed(SourceKind.TASK_REGISTRY, "an SQLite database with table task_runs")
-    present = _columns(database)
+    present = columns_of(database, TABLE)
     missing = [name for name in _REQUIRED if name not in present]
     if missing:
         parsed.kind = SourceKind.UNKNOWN
@@ -175,40 +154,24 @@ def _fetched(database: sqlite3.Connection, present: set[str], parsed: Parsed) ->
     times = [_time_sql(column) if column in present else "NULL" for column in _TIME_COLUMNS]
     checks = [_bad_sql(column) for column in _TIME_COLUMNS if column in present] or ["NULL"]
     bad = f"NULLIF({' || '.join(checks)}, '')"
-    number = _row_number(database)
+    number = row_number(database, TABLE)
     query = f"SELECT {number}, {', '.join(texts + times)}, {bad} FROM {TABLE} ORDER BY 1"  # noqa: S608 - our own names
     rows: list[tuple[object, ...]] = []
     try:
         rows.extend(database.execute(query))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         parsed.notices.add(
             "damaged", f"the database is damaged, only {len(rows)} rows could be read: {error}", level="error"
         )
     return rows
 
 
-def _row_number(database: sqlite3.Connection) -> str:
-    """Give the expression of a row's number: its rowid, whatever columns hide it; without any, its place by key."""
-    for name in ("rowid", "_rowid_", "oid"):
-        if name not in {column.lower() for column in _columns(database)}:
-            try:
-                database.execute(f"SELECT {name} FROM {TABLE} LIMIT 0")  # noqa: S608 - our own names
-            except sqlite3.OperationalError:
-                break
-            return name
-    return "row_number() OVER (ORDER BY task_id)"
-
-
 def _time_sql(column: str) -> str:
-    return f'CASE WHEN {_good_sql(column)} THEN "{column}" END'
+    return f'CASE WHEN {good_time_sql(column)} THEN "{column}" END'
 
 
 def _bad_sql(column: str) -> str:
-    return f"CASE WHEN \"{column}\" IS NULL OR {_good_sql(column)} THEN '' ELSE '{column} ' END"
-
-
-def _good_sql(column: str) -> str:
-    return f'(typeof("{column}") = \'integer\' AND "{column}" >= {EARLIEST_MS} AND "{column}" < {LATEST_MS})'
+    return f"CASE WHEN \"{column}\" IS NULL OR {good_time_sql(column)} THEN '' ELSE '{column} ' END"
 
 
 def _note_bad_values(stored: pl.DataFrame, parsed: Parsed) -> None:
@@ -229,6 +192,7 @@ def _typed(stored: pl.DataFrame) -> pl.DataFrame:
         ),
         pl.lit("store").alias("registry"),
         pl.lit(value=False).alias("projected"),
+        (pl.col("task_id").str.starts_with(TWIN) & pl.col("run_id").eq_missing(pl.col("task_id"))).alias("is_twin"),
         pl.lit(1, pl.Int64).alias("precision_ms"),
     ).select(list(TASKS))
 

@@ -12,8 +12,9 @@ import pytest
 
 from forensics.model.errors import NothingToReadError, UnreadableError
 from forensics.model.schemas import TASKS, assert_schema
+from forensics.parsers.database import SQLITE_MAGIC
 from forensics.parsers.parsed import Parsed
-from forensics.parsers.task_registry import SQLITE_MAGIC, parse_task_registry, raw_values
+from forensics.parsers.task_registry import parse_task_registry, raw_values
 from tests.hostile.incident import assert_good_state_was_read, good_state, load_all, notices_of
 from tests.parsers.shapes import DDL_4_15, JOB, TASK, codes, insert, task_row, write_registry, write_wal_registry
 

@@ -244,15 +244,16 @@ def test_the_last_gateway_line_before_each_process_start_and_in_the_file_is_kept
             tmp_path / "gateway.log",
             *(log_line("diagnostic", "first"), log_line("cron", "cron: timer armed"), start),
             *(log_line("plugins", "second"), log_line(None, "Config invalid"), log_line("state/sqlite", "opened")),
-            *(log_line("infra/sqlite-snapshot", "copied"), start, log_line("plugins", "after the last start")),
+            *(log_line("infra/sqlite-snapshot", "copied"), log_line("sqlite/transaction", "slow"), start),
+            log_line("plugins", "after the last start"),
         )
     )
     assert last_lines(parsed) == [
         (2, "[cron] cron: timer armed"),
         (4, "[plugins] second"),
-        (9, "[plugins] after the last start"),
+        (10, "[plugins] after the last start"),
     ]
-    assert_balance(parsed, records=2, skipped=7)
+    assert_balance(parsed, records=2, skipped=8)
 
 
 def test_a_start_with_no_gateway_line_before_it_has_no_last_line(tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ def test_a_task_is_read_from_every_command(tmp_path: Path, document: object) -> 
         "terminal_outcome": None,
         "registry": "export",
         "projected": False,
+        "is_twin": False,
         "precision_ms": 1,
     }
     assert_balance(parsed, records=1)

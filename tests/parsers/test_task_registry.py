@@ -63,6 +63,7 @@ def assert_is_the_lost_row(parsed: Parsed) -> None:
         "terminal_outcome": None,
         "registry": "store",
         "projected": False,
+        "is_twin": False,
         "precision_ms": 1,
     }
 
