@@ -52,7 +52,7 @@ def audit(evidence: Evidence, policy: Policy | None = None, now: datetime | None
     tasks = newest_state(evidence.tasks)
     rows = judged_rows(evidence, tasks, restarts, policy)
     findings = as_findings(rows)
-    citations = _citations(cited(rows, restart_evidence))
+    citations = _citations(cited(rows, restart_evidence, evidence.sources))
     return Report(
         now=now,
         policy=policy,

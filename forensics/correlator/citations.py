@@ -6,13 +6,21 @@ import polars as pl
 
 from forensics.correlator.coverage import COVERED
 from forensics.model.schemas import EVIDENCE
-from forensics.model.verdicts import EvidenceRole, Reason, Verdict
+from forensics.model.verdicts import EvidenceRole, Origin, Reason, SourceKind, Verdict
 
+_TABLE_TOLD = r"^(?:R\d+: )?\[([a-z]+(?:_[a-z]+)+)\]"
+_ROWS = pl.lit("task_runs")
+_TABLES = {
+    Origin.RUN_TABLE.value: "cron_run_logs",
+    Origin.TASK_DETAIL.value: "task_runs",
+    Origin.RECEIPT.value: "cron_run_receipts",
+    Origin.JOB_STATE.value: "cron_jobs",
+}
 _STAMP = "%Y-%m-%d %H:%M:%S%.3f"
 _ROLE_ORDER = {role.value: order for order, role in enumerate(EvidenceRole)}
 
 
-def cited(rows: pl.DataFrame, restart_evidence: pl.DataFrame) -> pl.DataFrame:
+def cited(rows: pl.DataFrame, restart_evidence: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
     """Give every fact behind every finding.
 
     Shape: frame ``evidence``; sorted by task, role, time. Facts of absence carry a source where one was searched.
@@ -20,6 +28,7 @@ def cited(rows: pl.DataFrame, restart_evidence: pl.DataFrame) -> pl.DataFrame:
     parts = [
         *_of_row(rows),
         *_of_records(rows),
+        _of_other_places(rows),
         *_of_lines(rows),
         _of_restart(rows, restart_evidence),
         _of_run_log(rows),
@@ -27,14 +36,34 @@ def cited(rows: pl.DataFrame, restart_evidence: pl.DataFrame) -> pl.DataFrame:
         _of_possible_end(rows),
     ]
     order = pl.col("role").replace_strict(_ROLE_ORDER, return_dtype=pl.Int8)
+    facts = pl.concat([part.select(list(EVIDENCE)) for part in parts])
     return (
-        pl.concat([part.select(list(EVIDENCE)) for part in parts])
+        in_tables(facts, sources)
         .sort("gateway", "task_id", order, "at", "source", "line", nulls_last=True, maintain_order=True)
         .unique(maintain_order=True)
     )
 
 
-def _fact(rows: pl.DataFrame, role: EvidenceRole, source: str, line: str, at: str, text: pl.Expr) -> pl.DataFrame:
+def in_tables(facts: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
+    """Keep the table of a fact only where its source is a database: elsewhere its line is a line.
+
+    A fact that names no table tells it at the beginning of its text, as a log line tells its subsystem.
+    """
+    databases = sources.filter(pl.col("kind") == SourceKind.TASK_REGISTRY)["id"]
+    named = pl.coalesce("table", pl.col("text").str.extract(_TABLE_TOLD))
+    in_database = pl.col("source").is_in(databases.implode()) & pl.col("line").is_not_null()
+    return facts.with_columns(pl.when(in_database).then(named).alias("table"))
+
+
+def _fact(
+    rows: pl.DataFrame,
+    role: EvidenceRole,
+    source: str,
+    line: str,
+    at: str,
+    text: pl.Expr,
+    table: pl.Expr = pl.lit(None, pl.String),  # noqa: B008 - an expression is a value
+) -> pl.DataFrame:
     """Select one fact per row."""
     return rows.select(
         "gateway",
@@ -44,7 +73,12 @@ def _fact(rows: pl.DataFrame, role: EvidenceRole, source: str, line: str, at: st
         pl.col(line).cast(pl.Int64).alias("line"),
         pl.col(at).alias("at"),
         text.alias("text"),
+        table.alias("table"),
     )
+
+
+def _table_of(origin: str) -> pl.Expr:
+    return pl.col(origin).replace_strict(_TABLES, default=None, return_dtype=pl.String)
 
 
 def _of_row(rows: pl.DataFrame) -> list[pl.DataFrame]:
@@ -57,8 +91,10 @@ def _of_row(rows: pl.DataFrame) -> list[pl.DataFrame]:
     )
     marked = pl.format("task row marked lost by a sweep: {}{}", error, sweep)
     return [
-        _fact(rows.filter(pl.col("start").is_not_null()), EvidenceRole.START, "source", "line", "start", started),
-        _fact(rows, EvidenceRole.LOST_MARK, "source", "line", "lost_at", marked),
+        _fact(
+            rows.filter(pl.col("start").is_not_null()), EvidenceRole.START, "source", "line", "start", started, _ROWS
+        ),
+        _fact(rows, EvidenceRole.LOST_MARK, "source", "line", "lost_at", marked, _ROWS),
     ]
 
 
@@ -82,12 +118,31 @@ def _of_records(rows: pl.DataFrame) -> list[pl.DataFrame]:
     twin = rows.filter(pl.col("twin_at").is_not_null() & (pl.col("own_tier") == 0))
     assumed = pl.lit("an interrupted record of the same start, written by the start-up code on an assumption")
     return [
-        _fact(own, EvidenceRole.FINISH, "own_source", "own_line", "own_end_at", told),
-        _fact(stand, EvidenceRole.STAND_IN, "stand_source", "stand_line", "stand_end_at", stood),
-        _fact(later, EvidenceRole.NEAR_MISS, "next_ok_source", "next_ok_line", "next_ok_at", went_on),
-        _fact(near, EvidenceRole.NEAR_MISS, "near_source", "near_line", "near_at", missed),
-        _fact(twin, EvidenceRole.NEAR_MISS, "twin_source", "twin_line", "twin_at", assumed),
+        _fact(own, EvidenceRole.FINISH, "own_source", "own_line", "own_end_at", told, _table_of("own_origin")),
+        _fact(
+            stand, EvidenceRole.STAND_IN, "stand_source", "stand_line", "stand_end_at", stood, _table_of("stand_origin")
+        ),
+        _fact(
+            later,
+            EvidenceRole.NEAR_MISS,
+            "next_ok_source",
+            "next_ok_line",
+            "next_ok_at",
+            went_on,
+            _table_of("next_ok_origin"),
+        ),
+        _fact(near, EvidenceRole.NEAR_MISS, "near_source", "near_line", "near_at", missed, _table_of("near_origin")),
+        _fact(twin, EvidenceRole.NEAR_MISS, "twin_source", "twin_line", "twin_at", assumed, _table_of("twin_origin")),
     ]
+
+
+def _of_other_places(rows: pl.DataFrame) -> pl.DataFrame:
+    """Name the other places that tell the row's own record: its copy, its import, a page of it."""
+    own = rows.filter(pl.col("own_also").list.len() > 0).select("gateway", "task_id", "own_also", "own_end_at")
+    told = own.explode("own_also").unnest("own_also", separator="_")
+    text = pl.format("the same record, told again as {}", "own_also_origin")
+    place = ("own_also_source", "own_also_line", "own_end_at")
+    return _fact(told, EvidenceRole.FINISH, *place, text, _table_of("own_also_origin"))
 
 
 def _of_lines(rows: pl.DataFrame) -> list[pl.DataFrame]:

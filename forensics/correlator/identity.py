@@ -33,6 +33,8 @@ _OWN = {
     "twin_at": "twin_at",
     "twin_source": "twin_source",
     "twin_line": "twin_line",
+    "twin_origin": "twin_origin",
+    "own_also": "also",
 }
 
 
@@ -173,7 +175,7 @@ def _near_misses(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame,
     """A record within a second of the start that belongs to no other row: probably this run's (3 ms off was seen)."""
     known = tasks.select(*_JOB, pl.col("start").alias("started_at"))
     orphans = records.filter(pl.col("started_at").is_not_null()).join(known, on=[*_JOB, "started_at"], how="anti")
-    orphans = orphans.select(*_JOB, "started_at", "status", "source", "line")
+    orphans = orphans.select(*_JOB, "started_at", "status", "source", "line", "origin")
     near = near_pairs(left, orphans, left_on="start", right_on="started_at", by=_JOB, within=policy.near_miss)
     nearest = near.with_columns((pl.col("start") - pl.col("started_at")).abs().alias("off")).sort(
         ROW, "off", "source", "line"
@@ -184,6 +186,7 @@ def _near_misses(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame,
         pl.col("status").alias("near_status"),
         pl.col("source").alias("near_source"),
         pl.col("line").alias("near_line"),
+        pl.col("origin").alias("near_origin"),
     )
 
 

@@ -93,6 +93,7 @@ def resolved(pairs: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
         pl.col("finished_at").filter(tier == 1).max().alias("twin_at"),
         pl.col("source").filter(tier == 1).first().alias("twin_source"),
         pl.col("line").filter(tier == 1).first().alias("twin_line"),
+        pl.col("origin").filter(tier == 1).first().alias("twin_origin"),
         pl.col("class").filter((tier > 1) & says_an_end).unique().alias("said_elsewhere"),
     )
     overruled = ((pl.col("tier") == 0) & (pl.col("twin_at") >= pl.col("finished_at"))).fill_null(value=False)

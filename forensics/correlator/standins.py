@@ -57,6 +57,7 @@ def with_stand_in(
         pl.col("started_at").alias("next_ok_at"),
         pl.col("source").alias("next_ok_source"),
         pl.col("line").alias("next_ok_line"),
+        pl.col("origin").alias("next_ok_origin"),
     )
     return first_after(
         joined.with_columns(pl.col("stand_in_taken").fill_null(value=False)), next_ok,

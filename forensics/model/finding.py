@@ -14,13 +14,16 @@ from forensics.model.verdicts import Cause, Confidence, Severity, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """One fact with its place: ``source`` and 1-based ``line`` (rowid for SQLite); both null for a fact of absence."""
+    """One fact with its place: ``source`` and 1-based ``line``, or the rowid in ``table`` of a database; all of them
+    are null for a fact of absence.
+    """  # noqa: D205
 
     role: str
     source: int | None
     line: int | None
     at: datetime | None
     text: str
+    table: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

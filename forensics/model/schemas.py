@@ -187,8 +187,10 @@ EVIDENCE: Schema = {
     "line": pl.Int64,
     "at": TIME,
     "text": pl.String,
+    "table": pl.String,
 }
-"""One row per fact behind a finding; facts about what was looked for and not found have no line."""
+"""One row per fact behind a finding; facts about what was looked for and not found have no line. ``table``: the line is
+a rowid of that table; null for a file of lines."""
 
 FINDINGS: Schema = {
     "gateway": pl.String,

@@ -65,7 +65,7 @@ def _nearby_restart(finding: Finding, report: Report, told: list[Citation]) -> l
         return []
     known = {(fact.source, fact.line) for fact in told}
     return [
-        Citation(EvidenceRole.RESTART, fact.source, fact.line, fact.at, f"{restart.id}: {fact.text}")
+        Citation(EvidenceRole.RESTART, fact.source, fact.line, fact.at, f"{restart.id}: {fact.text}", fact.table)
         for restart in report.restarts
         if restart.gateway == finding.gateway and finding.started_at <= restart.down_at_latest <= finding.lost_at
         for fact in restart.evidence

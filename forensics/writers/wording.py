@@ -85,13 +85,13 @@ def why(finding: Finding, paths: Mapping[int, str]) -> str:
 
 
 def place(citation: Citation, paths: Mapping[int, str]) -> str:
-    """Give where a fact stands: ``file:line``, ``file rowid n`` for a database, or nothing for a fact of absence."""
+    """Give where a fact stands: ``file:line``, ``file table rowid n``, or nothing for a fact of absence."""
     if citation.source is None:
         return ""
     path = paths[citation.source]
     if citation.line is None:
         return path
-    return f"{path} rowid {citation.line}" if citation.role in _ROW_ROLES else f"{path}:{citation.line}"
+    return f"{path} {citation.table} rowid {citation.line}" if citation.table else f"{path}:{citation.line}"
 
 
 def closing(report: Report) -> str:
@@ -122,9 +122,6 @@ def stamp(time: datetime | None) -> str:
     '2026-04-17 07:40:44.000'
     """
     return time.strftime("%Y-%m-%d %H:%M:%S.") + f"{time.microsecond // 1000:03d}" if time else "-"
-
-
-_ROW_ROLES = (EvidenceRole.START, EvidenceRole.LOST_MARK)
 
 
 def _reason(finding: Finding, reason: Reason, paths: Mapping[int, str]) -> str:
