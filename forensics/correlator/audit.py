@@ -26,6 +26,7 @@ from forensics.correlator.facts import (
 )
 from forensics.correlator.identity import with_own_record
 from forensics.correlator.joins import ROW
+from forensics.correlator.masks import with_unmasked_ids
 from forensics.correlator.records import prepared_records, resolved
 from forensics.correlator.restarts import find_restarts
 from forensics.correlator.standins import with_stand_in
@@ -101,7 +102,8 @@ def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame,
 
     Shape: one row per lost task of ``tasks`` (one row per task), numbered.
     """
-    lifecycle = evidence.lifecycle.filter(pl.col("gateway").is_not_null())
+    placed = evidence.lifecycle.filter(pl.col("gateway").is_not_null())
+    lifecycle = with_unmasked_ids(placed, evidence.tasks, evidence.runs, evidence.jobs)
     records = prepared_records(evidence.runs, lifecycle, evidence.jobs)
     tasks = executions(tasks)
     started_tasks = with_start(tasks)

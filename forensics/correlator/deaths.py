@@ -102,10 +102,27 @@ def with_marker(
     exact = alone & (lead <= policy.marker_tolerance)
     names = alone & (lead <= policy.reservation_lead_max)
     kept = ("marked_start", "marker_at", "marker_source", "marker_line", "marker_raw", "marker_window")
-    return joined.with_columns(
+    told = joined.with_columns(
         (exact & names).fill_null(value=False).alias("marker_is_exact"),
         *(pl.when(names).then(name).alias(name) for name in kept),
     ).drop("previous_start")
+    return _with_open_receipt(told, lifecycle)
+
+
+def _with_open_receipt(rows: pl.DataFrame, lifecycle: pl.DataFrame) -> pl.DataFrame:
+    """Add ``receipt_*``: the receipt that says that this very run was in flight (2026.8.1 and later)."""
+    receipts = lifecycle.filter(pl.col("kind") == LifecycleKind.RECEIPT_OPEN).unique(
+        ["gateway", "job_id", "running_at"], keep="first", maintain_order=True
+    )
+    told = receipts.select(
+        *_JOB,
+        pl.col("running_at").alias("start"),
+        pl.col("at").alias("receipt_at"),
+        pl.col("source").alias("receipt_source"),
+        pl.col("line").alias("receipt_line"),
+        pl.col("raw").alias("receipt_raw"),
+    )
+    return rows.join(told, on=[*_JOB, "start"], how="left", validate="m:1").sort(ROW)
 
 
 def with_open_batch(

@@ -69,7 +69,7 @@ def in_order_of_writing(tasks: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_start(tasks: pl.DataFrame) -> pl.DataFrame:
-    """Add ``start`` and ``is_manual`` to task rows.
+    """Add ``start``, ``start_precision_ms`` and ``is_manual`` to task rows.
 
     ``start`` is the number after ``cron:<source_id>:`` in the run id, else ``started_at``: agent events may move the
     column, never the id (formats.md §3.2).
@@ -79,8 +79,14 @@ def with_start(tasks: pl.DataFrame) -> pl.DataFrame:
     named = pl.when(pl.col("run_id").str.starts_with(prefix)).then(digits.cast(pl.Int64).cast(TIME))
     manual = pl.col("run_id").str.starts_with(MANUAL) | pl.col("run_id").str.contains(":" + MANUAL, literal=True)
     return tasks.with_columns(
-        pl.coalesce(named, "started_at").alias("start"), manual.fill_null(value=False).alias("is_manual")
+        pl.coalesce(named, "started_at").alias("start"),
+        pl.when(named.is_not_null()).then(1).otherwise(_precision_expr()).cast(pl.Int64).alias("start_precision_ms"),
+        manual.fill_null(value=False).alias("is_manual"),
     )
+
+
+def _precision_expr() -> pl.Expr:
+    return pl.col("precision_ms").fill_null(1)
 
 
 def with_reservation(

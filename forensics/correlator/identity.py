@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
 from forensics.correlator.joins import ROW, first_after, latest_before, near_pairs
@@ -35,6 +37,7 @@ _OWN = {
     "twin_line": "twin_line",
     "twin_origin": "twin_origin",
     "own_also": "also",
+    "own_precision_ms": "precision_ms",
 }
 
 
@@ -55,12 +58,14 @@ def with_own_record(
     Source: design §6, identity; cases.md T1, T10 to T13.
     """
     judged = rows.filter(pl.col("applies") & pl.col("start").is_not_null()).select(
-        ROW, *_RUN, pl.col("run_id").alias("row_run_id")
+        ROW, *_RUN, "start_precision_ms", pl.col("run_id").alias("row_run_id")
     )
     exact, ambiguous = _exact(judged, tasks, records)
     left = judged.join(exact, on=ROW, how="anti")
     derived, unclear = _derived_start(left, tasks, records, policy)
     left = left.join(derived, on=ROW, how="anti")
+    coarse, blurred = _coarse_start(left, tasks, records)
+    left = left.join(coarse, on=ROW, how="anti")
     crowded = _crowded_starts(tasks)
     reserved = _reservation(left, records, starts, policy)
     left = left.join(reserved, on=ROW, how="anti")
@@ -74,12 +79,13 @@ def with_own_record(
             for frame, identity in (
                 (exact, Confidence.EXACT),
                 (derived, Confidence.STRONG),
+                (coarse, Confidence.STRONG),
                 (reserved, Confidence.STRONG),
                 (only, Confidence.WEAK),
             )
         ]
     )
-    doubtful = pl.concat([ambiguous, unclear, shared.select(ROW)]).unique()
+    doubtful = pl.concat([ambiguous, unclear, blurred, shared.select(ROW)]).unique()
     missed = _near_misses(left.join(only, on=ROW, how="anti"), tasks, records, policy)
     return (
         rows.join(own, on=ROW, how="left", validate="1:1")
@@ -91,7 +97,9 @@ def with_own_record(
 
 def _exact(judged: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Same job and the same start, or the same run id. Two rows that claim one run are withheld, both of them."""
+    precise = (pl.col("start_precision_ms") == 1) & (pl.col("precision_ms").fill_null(1) == 1)
     by_start = judged.join(records.with_columns(pl.col("started_at").alias("start")), on=_RUN, how="inner")
+    by_start = by_start.filter(precise)
     named = records.filter(_is_telling_id_expr()).with_columns(pl.col("run_id").alias("row_run_id"))
     by_id = judged.join(named, on=[*_JOB, "row_run_id"], how="inner").select(by_start.columns)
     telling = ((pl.col("row_run_id") == pl.col("run_id")) & _is_telling_id_expr()).fill_null(value=False)
@@ -127,6 +135,27 @@ def _derived_start(
     ).join(claimed, on="rec", how="left", validate="m:1")
     unique = (pl.col("claims") == 1) & (pl.len().over(ROW) == 1)
     paired = pairs.with_columns(unique.fill_null(value=False).alias("unique"))
+    return resolved(paired.filter("unique"), [ROW]), paired.filter(~pl.col("unique")).select(ROW).unique()
+
+
+def _coarse_start(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A record that starts within the second that a printed row names, or the other way round, unique in both ways.
+
+    Stamps printed as text have a second's precision: they can be paired, never with the confidence of a millisecond.
+    """
+    known = pl.col("start_precision_ms").fill_null(1)
+    theirs = pl.col("precision_ms").fill_null(1)
+    apart = (pl.col("started_at") - pl.col("start")).dt.total_milliseconds()
+    overlap = (apart < known) & (-apart < theirs) & ((known > 1) | (theirs > 1))
+    second = timedelta(seconds=1)
+    started = records.filter(pl.col("started_at").is_not_null())
+    near = {"left_on": "start", "right_on": "started_at", "by": _JOB, "within": second}
+    claims = near_pairs(tasks.drop("precision_ms"), started, **near).filter(overlap)  # type: ignore[arg-type]
+    claimed = claims.group_by("rec").agg(pl.col("task_id").n_unique().alias("claims"))
+    pairs = near_pairs(left, started, **near).filter(overlap)  # type: ignore[arg-type]
+    pairs = pairs.join(claimed, on="rec", how="left", validate="m:1")
+    only = ((pl.col("claims") == 1).all() & (pl.col("started_at").n_unique() == 1)).over(ROW)
+    paired = pairs.with_columns(only.fill_null(value=False).alias("unique"))
     return resolved(paired.filter("unique"), [ROW]), paired.filter(~pl.col("unique")).select(ROW).unique()
 
 

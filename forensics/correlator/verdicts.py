@@ -105,7 +105,11 @@ def _verdict_expr() -> pl.Expr:
 def _confidence_expr() -> pl.Expr:
     dead = pl.col("verdict").is_in(_DEAD) & ~pl.col("is_aborted")
     marked = pl.col("marker_is_exact") & (pl.col("marker_window") == pl.col("death_id"))
-    named = marked | ((pl.col("own_class") == "interrupted") & (pl.col("identity") == Confidence.EXACT))
+    named = (
+        marked
+        | pl.col("receipt_raw").is_not_null()
+        | ((pl.col("own_class") == "interrupted") & (pl.col("identity") == Confidence.EXACT))
+    )
     doubted = pl.col("maybe_aborted") | pl.col("state_only") | pl.col("is_instant")
     return (
         pl.when(~pl.col("verdict").is_in(_PROVEN))
@@ -139,6 +143,7 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
     )
     needs_log = withheld & judged & (silent | unproven) & ~pl.col("process_ended")
     is_strong = pl.col("identity") == Confidence.STRONG
+    is_coarse = (pl.col("start_precision_ms") > 1) | (pl.col("own_precision_ms") > 1).fill_null(value=False)
     told: list[tuple[Reason, pl.Expr]] = [
         (Reason.NOT_CRON, ~pl.col("is_cron")),
         (Reason.OTHER_ERROR, pl.col("is_cron") & ~pl.col("has_lost_error")),
@@ -148,7 +153,8 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
         (Reason.NO_STATUS, withheld & (pl.col("own_class") == "unknown")),
         (Reason.OWN_RECORD, judged & has_own & (pl.col("own_tier") == 0) & ~pl.col("is_aborted")),
         (Reason.DERIVED_START, judged & is_strong & pl.col("own_started_at").is_null()),
-        (Reason.RESERVATION, judged & is_strong & pl.col("own_started_at").is_not_null()),
+        (Reason.COARSE_TIME, judged & is_strong & pl.col("own_started_at").is_not_null() & is_coarse),
+        (Reason.RESERVATION, judged & is_strong & pl.col("own_started_at").is_not_null() & ~is_coarse),
         (Reason.ONLY_RECORD, judged & (pl.col("identity") == Confidence.WEAK)),
         (Reason.TWO_RECORDS, verdict.is_in([Verdict.FALSE_LOST, Verdict.FAILED]) & pl.col("twin_at").is_not_null()),
         (Reason.JOB_STATE, judged & (pl.col("own_origin") == Origin.JOB_STATE)),
@@ -164,6 +170,7 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
             dead & has_own & ~pl.col("is_aborted") & ~pl.col("ended_by_process"),
         ),
         (Reason.MARKER, dead & (pl.col("marker_window") == pl.col("death_id"))),
+        (Reason.OPEN_RECEIPT, dead & pl.col("receipt_raw").is_not_null()),
         (Reason.STAND_IN, verdict == Verdict.REPLAYED),
         (Reason.STAND_IN_TAKEN, (verdict == Verdict.INTERRUPTED) & pl.col("stand_in_taken")),
         (Reason.NEXT_RUN_OK, (verdict == Verdict.INTERRUPTED) & pl.col("next_ok_at").is_not_null()),

@@ -67,6 +67,7 @@ class Reason(StrEnum):
 
     OWN_RECORD = "own_record"
     DERIVED_START = "derived_start"
+    COARSE_TIME = "coarse_time"
     RESERVATION = "reservation"
     ONLY_RECORD = "only_record"
     TWO_RECORDS = "two_records"
@@ -79,6 +80,7 @@ class Reason(StrEnum):
     PROCESS_REPLACED = "process_replaced"
     TIME_PASSED = "time_passed"
     MARKER = "marker"
+    OPEN_RECEIPT = "open_receipt"
     STAND_IN = "stand_in"
     STAND_IN_TAKEN = "stand_in_taken"
     NEXT_RUN_OK = "next_run_ok"

@@ -92,7 +92,8 @@ class Form:
     """One form of input.
 
     ``recognise`` says by what a file was recognised, or None; ``parse`` reads it. ``needs_zone``: its stamps may be
-    local, so that it is read after the files that state their offsets.
+    local, so that it is read after the files that state their offsets. ``variants``: names that ``parse`` gives in
+    place of ``name`` to what it finds to be told apart only by reading it.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Form:
     recognise: Callable[[Glimpse], str | None]
     parse: Callable[[Path, Given], Parsed]
     needs_zone: bool = False
+    variants: tuple[str, ...] = ()
 
 
 def json_of(text: str) -> object:

@@ -93,7 +93,11 @@ def _log_records(database: sqlite3.Connection, parsed: Parsed, imported_at: date
     wanted = [*_LOG_COLUMNS.values(), "delivered", "entry_json"]
     rejected = parsed.rejected
     for line, row in rows_of(database, RUN_TABLE, wanted, parsed):
-        record = _log_record(line, row, parsed)
+        entry = _object(row["entry_json"], "entry_json", line, parsed)
+        if entry.get("action", "finished") != "finished":
+            parsed.skipped += 1
+            continue
+        record = _log_record(line, row, entry, parsed)
         parsed.rejected += record is None
         parsed.records += record is not None
         found += [] if record is None else [record]
@@ -102,17 +106,14 @@ def _log_records(database: sqlite3.Connection, parsed: Parsed, imported_at: date
     return found
 
 
-def _log_record(line: int, row: Row, parsed: Parsed) -> dict[str, object] | None:
+def _log_record(line: int, row: Row, entry: Mapping[str, object], parsed: Parsed) -> dict[str, object] | None:
     """Turn one row into a record: the columns are what the gateway itself searches; its JSON adds the rest."""
-    entry = _object(row["entry_json"], "entry_json", line, parsed)
     told = {key: row[column] for key, column in _LOG_COLUMNS.items() if row[column] is not None}
     unlike = [key for key in _TOLD_TWICE if key in entry and key in told and entry[key] != told[key]]
     if unlike:
         parsed.notices.add(
             "entry_mismatch", f"column and entry_json differ in {', '.join(unlike)}; the record is not used", line
         )
-        return None
-    if entry.get("action", "finished") != "finished":
         return None
     delivered = {} if row["delivered"] is None else {"delivered": row["delivered"] == 1}
     return run_row(dict(entry) | told | delivered, line, Origin.RUN_TABLE, parsed)

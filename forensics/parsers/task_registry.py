@@ -24,8 +24,10 @@ from forensics.parsers.database import (
     row_number,
     tables_of,
 )
-from forensics.parsers.forms import Form, Glimpse
+from forensics.parsers.files import head_of
+from forensics.parsers.forms import Form, Given, Glimpse
 from forensics.parsers.parsed import Parsed
+from forensics.parsers.releases import RUNS_FILE, STATE_WITH_LOGS, STATE_WITHOUT_LOGS, note_release
 from forensics.parsers.run_details import TWIN
 from forensics.parsers.state_tables import add_state_tables
 
@@ -48,6 +50,8 @@ _TEXT_COLUMNS = {
     "terminal_outcome": "terminal_outcome",
 }
 _TIME_COLUMNS = ("created_at", "started_at", "ended_at", "last_event_at", "cleanup_after")
+_MIGRATED = ".migrated"
+_WAL_MODE_AT = 18
 _REQUIRED = ("task_id", "runtime", "status")
 
 
@@ -66,7 +70,19 @@ def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
         tables = tables_of(database)
         if TABLE not in tables:
             return _without_tasks(path, tables, companions)
-        return read_database(database)
+        parsed = read_database(database)
+    if not companions and _keeps_a_write_ahead_log(path):
+        parsed.notices.add(
+            "wal_not_given",
+            "its write-ahead log is not here: rows written since the last checkpoint are missing, if there were any",
+            level="info",
+        )
+    return parsed
+
+
+def _keeps_a_write_ahead_log(path: Path) -> bool:
+    """Tell from the file header whether the database is in WAL mode."""
+    return head_of(path, _WAL_MODE_AT + 1)[_WAL_MODE_AT:] == b"\x02"
 
 
 def read_database(database: sqlite3.Connection) -> Parsed:
@@ -77,6 +93,7 @@ def read_database(database: sqlite3.Connection) -> Parsed:
     parsed = _rows_of(database)
     if parsed.kind is SourceKind.TASK_REGISTRY:
         add_state_tables(database, parsed)
+        note_release(database, parsed)
     return parsed
 
 
@@ -201,11 +218,19 @@ def _recognised(glimpse: Glimpse) -> str | None:
     return "an SQLite database" if glimpse.head.startswith(SQLITE_MAGIC) else None
 
 
+def _parse(path: Path, given: Given) -> Parsed:
+    parsed = parse_task_registry(path, given.companions)
+    if given.name.endswith(_MIGRATED) and parsed.form == RUNS_FILE:
+        parsed.form += _MIGRATED
+    return parsed
+
+
 FORMS = (
     Form(
-        "SQLite database",
+        RUNS_FILE,
         SourceKind.TASK_REGISTRY,
         _recognised,
-        lambda path, given: parse_task_registry(path, given.companions),
+        _parse,
+        variants=(RUNS_FILE + _MIGRATED, STATE_WITH_LOGS, STATE_WITHOUT_LOGS),
     ),
 )

@@ -20,6 +20,8 @@ _SOURCE_FIELDS = (
     "id",
     "path",
     "kind",
+    "form",
+    "release",
     "gateway",
     "sha256",
     "bytes",
@@ -30,6 +32,7 @@ _SOURCE_FIELDS = (
     "first_at",
     "last_at",
     "timezone",
+    "zone_is_assumed",
     "detected_by",
 )
 

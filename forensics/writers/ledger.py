@@ -59,6 +59,8 @@ def _sources(sources: pl.DataFrame, notices: pl.DataFrame, missing: list[str]) -
         (
             row["path"],
             row["kind"],
+            row["form"] or "-",
+            row["release"] or "-",
             row["gateway"] or "none",
             stamp(row["first_at"]),
             stamp(row["last_at"]),
@@ -74,6 +76,8 @@ def _sources(sources: pl.DataFrame, notices: pl.DataFrame, missing: list[str]) -
     headers = (
         "file",
         "kind",
+        "read as",
+        "release",
         "gateway",
         "first (UTC)",
         "last (UTC)",

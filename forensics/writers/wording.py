@@ -30,6 +30,7 @@ CAUSES: dict[Cause, str] = {
 REASONS: dict[Reason, str] = {
     Reason.OWN_RECORD: "its own record says so",
     Reason.DERIVED_START: "the record names no start, but its end minus its duration is this row's start",
+    Reason.COARSE_TIME: "times are printed in whole seconds; the only record that starts within that second is its own",
     Reason.RESERVATION: "the record names the reservation of this run, just before its start",
     Reason.ONLY_RECORD: "the record names neither start nor duration; it is the only one before the job's next start",
     Reason.TWO_RECORDS: "a start-up line assumed it interrupted, its real end was recorded later",
@@ -42,6 +43,7 @@ REASONS: dict[Reason, str] = {
     Reason.PROCESS_REPLACED: "the process that ran it was replaced before it could end",
     Reason.TIME_PASSED: "the longest it could have run is over and no other record came",
     Reason.MARKER: "the next start-up names it as in flight",
+    Reason.OPEN_RECEIPT: "its receipt was never closed: it was in flight",
     Reason.STAND_IN: "a later run stood in for it",
     Reason.STAND_IN_TAKEN: "the run that followed stands in for a later lost row of the job",
     Reason.NEXT_RUN_OK: "a later regular run was recorded ok, which is another run",
