@@ -146,13 +146,13 @@ def _coarse_start(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame
     known = pl.col("start_precision_ms").fill_null(1)
     theirs = pl.col("precision_ms").fill_null(1)
     apart = (pl.col("started_at") - pl.col("start")).dt.total_milliseconds()
-    overlap = (apart < known) & (-apart < theirs) & ((known > 1) | (theirs > 1))
+    overlap = (apart < known) & (-apart < theirs)
     second = timedelta(seconds=1)
     started = records.filter(pl.col("started_at").is_not_null())
     near = {"left_on": "start", "right_on": "started_at", "by": _JOB, "within": second}
     claims = near_pairs(tasks.drop("precision_ms"), started, **near).filter(overlap)  # type: ignore[arg-type]
     claimed = claims.group_by("rec").agg(pl.col("task_id").n_unique().alias("claims"))
-    pairs = near_pairs(left, started, **near).filter(overlap)  # type: ignore[arg-type]
+    pairs = near_pairs(left, started, **near).filter(overlap & ((known > 1) | (theirs > 1)))  # type: ignore[arg-type]
     pairs = pairs.join(claimed, on="rec", how="left", validate="m:1")
     only = ((pl.col("claims") == 1).all() & (pl.col("started_at").n_unique() == 1)).over(ROW)
     paired = pairs.with_columns(only.fill_null(value=False).alias("unique"))
