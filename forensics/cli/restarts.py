@@ -26,7 +26,8 @@ def command(paths: tuple[str, ...], form: str) -> None:
     from forensics.writers.ledger import write_restarts
 
     evidence = load_evidence(given_or_default(paths))
-    if not (evidence.sources["kind"] == SourceKind.GATEWAY_LOG).any():
+    has_log = (evidence.sources["kind"] == SourceKind.GATEWAY_LOG).any()
+    if not has_log and evidence.lifecycle.is_empty():
         raise NothingToReadError(
             "no gateway log behind the given paths", "name the folder with openclaw-YYYY-MM-DD.log"
         )

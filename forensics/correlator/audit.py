@@ -87,7 +87,7 @@ def restart_windows(evidence: Evidence, policy: Policy) -> tuple[pl.DataFrame, p
             evidence.runs.select("gateway", pl.col("finished_at").alias("at")),
         ]
     ).drop_nulls()
-    restarts, restart_evidence = find_restarts(evidence.lifecycle, activity, policy)
+    restarts, restart_evidence = find_restarts(evidence.lifecycle, activity, policy, evidence.sources)
     assert_schema(restart_evidence, RESTART_EVIDENCE, "restart_evidence")
     return assert_schema(restarts, RESTARTS, "restarts"), restart_evidence
 
@@ -127,7 +127,7 @@ def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame,
     )
     spans = gateway_log_spans(evidence.sources, lifecycle)
     rows = with_gateway_log_coverage(rows, spans)
-    rows = with_process_end(rows, restarts, lifecycle)
+    rows = with_process_end(rows, restarts)
     rows = with_abort(rows, restarts, policy)
     rows = with_marker(rows, lifecycle, starts, restarts, policy)
     rows = with_open_batch(rows, started, records, restarts, policy)

@@ -34,33 +34,36 @@ def with_cause(
         .then(pl.lit(Cause.CATCH_UP.value))
         .when(manual)
         .then(pl.lit(Cause.MANUAL_RUN.value))
-        .when(covered.fill_null(value=False))
+        .when(covered.fill_null(value=False) & ~pl.col("mark_in_doubt"))
         .then(pl.lit(Cause.NO_RESTART.value))
         .otherwise(pl.lit(Cause.UNKNOWN.value))
     )
-    return told.with_columns(cause.alias("cause"))
+    return told.with_columns(cause.alias("cause")).drop("mark_in_doubt")
 
 
 def _with_mark_window(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """Find the first window that was ready after the start; it is the mark's if it went down before the mark, or so
-    shortly after that the mark was made by the sweep of the new process.
+    shortly after that the mark was made by the sweep of the new process. A doubtful window is neither a cause nor none.
     """  # noqa: D205
     # a window that never closed ends where the next one begins
     next_down = pl.col("down_at").shift(-1).over("gateway")
     ends = windows.select(
         "gateway",
-        pl.coalesce("ready_at", next_down, NEVER).alias("mark_ready"),
+        pl.coalesce("serving_at", next_down, NEVER).alias("mark_ready"),
         pl.col("down_at_latest").alias("mark_down"),
         pl.col("kind").alias("mark_kind"),
         pl.col("id").alias("mark_window"),
+        pl.col("doubt").is_not_null().alias("mark_in_doubt"),
     )
     told = first_after(rows, ends, left_on="start", right_on="mark_ready", by=["gateway"], strict=True)
     no_stop_seen = pl.col("mark_kind").is_in(NO_STOP_SEEN)
     slack = pl.when(no_stop_seen).then(policy.mark_before_start).otherwise(policy.mark_before_down)
-    belongs = pl.col("mark_down") <= pl.col("lost_at") + slack
-    return told.with_columns(pl.when(belongs).then("mark_window").alias("mark_window")).drop(
-        "mark_ready", "mark_down", "mark_kind"
-    )
+    belongs = (pl.col("mark_down") <= pl.col("lost_at") + slack).fill_null(value=False)
+    in_doubt = pl.col("mark_in_doubt").fill_null(value=False)
+    return told.with_columns(
+        pl.when(belongs & ~in_doubt).then("mark_window").alias("mark_window"),
+        (belongs & in_doubt).alias("mark_in_doubt"),
+    ).drop("mark_ready", "mark_down", "mark_kind")
 
 
 def _with_catch_up_line(rows: pl.DataFrame, starts: pl.DataFrame, lifecycle: pl.DataFrame) -> pl.DataFrame:

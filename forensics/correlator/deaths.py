@@ -7,36 +7,31 @@ import polars as pl
 from forensics.correlator.joins import ROW, first_after, latest_before
 from forensics.model.policy import Policy
 from forensics.model.schemas import TIME
-from forensics.model.verdicts import MARKERS, NO_STOP_SEEN, LifecycleKind, ProcessFate, TaskStatus
+from forensics.model.verdicts import MARKERS, NO_STOP_SEEN, ProcessFate, TaskStatus
 
 _JOB = ["gateway", "job_id"]
 
 
-def with_process_end(rows: pl.DataFrame, windows: pl.DataFrame, lifecycle: pl.DataFrame) -> pl.DataFrame:
+def with_process_end(rows: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     """Add the window in which the process that ran the row was replaced: ``death_*``; null where none was.
 
-    A window whose process is unknown, or that never closes, counts as kept, unless a clean shutdown line says that the
-    process is gone: then it was there until that line, not only until the first sign of going down.
+    A window whose process is unknown, or that never closes, counts as kept, unless a clean shutdown line, the service
+    manager or the boot table says that the process is gone: then it was there until that moment, not only until the
+    first sign of going down.
 
     Source: design §6, death.
     """
-    completed = lifecycle.filter(pl.col("kind") == LifecycleKind.SHUTDOWN_COMPLETED).select(
-        "gateway", pl.col("at").alias("completed_at")
-    )
-    told = first_after(
-        windows.with_row_index(ROW), completed, left_on="down_at_latest", right_on="completed_at", by=["gateway"]
-    ).drop(ROW)
-    is_replaced = (pl.col("process") == ProcessFate.REPLACED) & pl.col("ready_at").is_not_null()
-    gone_at = pl.when(pl.col("gone")).then(pl.coalesce("up_at", "completed_at"))
+    is_replaced = (pl.col("process") == ProcessFate.REPLACED) & pl.col("serving_at").is_not_null()
+    gone_at = pl.when(pl.col("gone")).then(pl.coalesce("up_at", "gone_at"))
     replaced_at = pl.when(is_replaced).then("up_at").otherwise(gone_at)
-    ends = told.with_columns(replaced_at.alias("death_at")).filter(pl.col("death_at").is_not_null())
+    ends = windows.with_columns(replaced_at.alias("death_at")).filter(pl.col("death_at").is_not_null())
     ends = ends.select(
         "gateway",
         "death_at",
         pl.col("id").alias("death_id"),
         pl.col("down_at").alias("death_down_at"),
         pl.col("down_at_latest").alias("death_down_latest"),
-        pl.col("ready_at").alias("death_ready_at"),
+        pl.col("serving_at").alias("death_ready_at"),
     )
     return first_after(rows, ends, left_on="start", right_on="death_at", by=["gateway"], strict=True)
 
@@ -45,17 +40,19 @@ def with_abort(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.
     """Add ``abort_*``: the window within which a run recorded ok without a word ended, if it began before its end.
 
     ``abort_is_sure`` where the run began before the window and the gateway was seen to go down; a run that began while
-    it went down, that ended where no stop was seen, or whose window was drained in time, may have been aborted or not.
+    it went down, that ended where no stop was seen, or whose window was drained in time or is doubtful, may have been
+    aborted or not.
 
     Source: design §6; observed.md §A (runs aborted by a drain time-out end 0.02 to 1.9 s after ready).
     """
+    unseen = pl.col("kind").is_in(NO_STOP_SEEN) | ~pl.col("stop_seen") | pl.col("doubt").is_not_null()
     drains = windows.select(
         "gateway",
         pl.coalesce("drain_at", "down_at").alias("abort_from"),
         pl.col("down_at").alias("abort_down_at"),
         pl.col("ready_at").alias("abort_ready_at"),
         pl.coalesce("up_at", "ready_at").alias("abort_up_at"),
-        (pl.col("kind").is_in(NO_STOP_SEEN) | pl.col("drain").eq_missing("drained")).alias("abort_unseen"),
+        (unseen | pl.col("drain").eq_missing("drained")).alias("abort_unseen"),
         pl.col("id").alias("abort_id"),
     )
     probed = rows.with_columns(pl.coalesce("own_end_at", "own_told_at").alias("probed_at"))
@@ -150,7 +147,7 @@ def with_open_batch(
 
 def _with_process(runs: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     """Add since when the process lived that ran each run; a window that did not surely replace it counts as kept."""
-    replaced = (pl.col("process") == ProcessFate.REPLACED) & pl.col("ready_at").is_not_null()
+    replaced = (pl.col("process") == ProcessFate.REPLACED) & pl.col("serving_at").is_not_null()
     ups = windows.filter(replaced | pl.col("gone")).select("gateway", pl.col("up_at").alias("process"))
     return latest_before(runs, ups, left_on="start", right_on="process", by=["gateway"])
 

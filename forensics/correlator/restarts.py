@@ -6,17 +6,19 @@ Lifecycle lines are few, so this is a plain state machine over them; everything 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
 
+from forensics.correlator.coverage import gateway_log_spans
+from forensics.correlator.durable import DURABLE, Surroundings, with_durable, with_unplaced_in_time
+from forensics.correlator.windows import Line, Window, in_order, lines_by_gateway
 from forensics.model.policy import Policy
-from forensics.model.schemas import RESTART_EVIDENCE, RESTARTS, frame_of
+from forensics.model.schemas import RESTART_EVIDENCE, RESTARTS, SOURCES, empty, frame_of
 from forensics.model.verdicts import LifecycleKind as K
 from forensics.model.verdicts import ProcessFate, WindowKind
 
-_GOING_DOWN = (K.SIGNAL_ACTED, K.ADMISSION_CLOSED, K.DRAIN_STARTED, K.SHUTDOWN_STARTED)
+_GOING_DOWN = (K.SIGNAL_ACTED, K.ADMISSION_CLOSED, K.DRAIN_STARTED, K.SHUTDOWN_STARTED, K.SERVICE_STOPPING)
 _MODES = {
     K.MODE_IN_PROCESS: (WindowKind.IN_PROCESS, ProcessFate.KEPT),
     K.MODE_FULL: (WindowKind.SIGNAL, ProcessFate.REPLACED),
@@ -24,95 +26,95 @@ _MODES = {
 }
 _DRAIN_OUTCOMES = {K.DRAIN_TIMEOUT: "timeout", K.DRAINED: "drained"}
 _STARTS = (K.PROCESS_START, K.STARTING)
+_EXITS = (K.SERVICE_EXITED, K.SERVICE_STOPPED)
 _AT_WORK = (K.HTTP_LISTENING, K.CRON_STARTED, K.MISSED_JOB, K.MARKER_CLEARED, K.MARKER_INTERRUPTED)
+_NOT_OF_THE_GATEWAY = (
+    K.RESTART_REASON,
+    K.RESTART_DEFERRED,
+    K.SERVICE_STOPPING,
+    K.SERVICE_STOPPED,
+    K.SERVICE_EXITED,
+    K.SERVICE_STARTED,
+    K.SERVICE_RESTART,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    at: datetime
-    kind: K
-    source: int
-    line: int
-    pid: int | None
-    signal: str | None
-    detail: str | None
-    raw: str
-
-
-@dataclass(slots=True)
-class _Window:
-    kind: WindowKind
-    down_at: datetime
-    down_at_latest: datetime
-    process: ProcessFate = ProcessFate.UNKNOWN
-    gone: bool = False
-    served: bool = False
-    drain_at: datetime | None = None
-    up_at: datetime | None = None
-    ready_at: datetime | None = None
-    cron_started_at: datetime | None = None
-    reason: str | None = None
-    drain: str | None = None
-    pid_before: int | None = None
-    pid_after: int | None = None
-    lines: list[_Line] = field(default_factory=list)
-
-
-def find_restarts(lifecycle: pl.DataFrame, activity: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.DataFrame]:
+def find_restarts(
+    lifecycle: pl.DataFrame, activity: pl.DataFrame, policy: Policy, sources: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Work out the restart windows of every gateway.
 
     ``activity`` (columns gateway, at) holds the times at which runs provably started or ended: a process that crashed
-    was alive then, whatever its log says.
+    was alive then, whatever its log says. ``sources`` (frame) says which time the logs cover, and which of them bear
+    stamps of an assumed zone: those are listed and prove nothing. Without it no log is taken to cover any time.
 
     Shape: frame ``restarts``, one row per window; frame ``restart_evidence``, one row per line a window rests on.
-    Source: design §5; formats.md §5; observed.md, lifecycle lines.
+    Source: design §5; formats.md §5; observed.md, lifecycle lines and §B2 (the boot table).
     """
+    sources = empty(SOURCES) if sources is None else sources
+    is_assumed = pl.col("zone_is_assumed").fill_null(value=False)
+    assumed = set(sources.filter(is_assumed)["id"].to_list())
+    spans = gateway_log_spans(sources.filter(~is_assumed), lifecycle)
     windows: list[dict[str, object]] = []
     evidence: list[dict[str, object]] = []
-    for gateway, lines in _lines_by_gateway(lifecycle):
-        alive = activity.filter(pl.col("gateway") == gateway)["at"].sort()
-        for number, window in enumerate(_Machine(policy, alive).run(_without_refused(lines, policy)), 1):
+    for gateway, lines in lines_by_gateway(lifecycle, policy):
+        here = pl.col("gateway") == gateway
+        covered = spans.filter(here).select("covered_from", "covered_until").rows()
+        around = Surroundings(policy, activity.filter(here)["at"].sort(), covered)
+        for number, window in enumerate(_windows_of(lines, around, assumed), 1):
             key: dict[str, object] = {"gateway": gateway, "id": f"R{number}"}
             windows.append(key | {name: getattr(window, name) for name in RESTARTS if name not in key})
             evidence.extend(_evidence_of(key, window.lines))
     return frame_of(windows, RESTARTS), frame_of(evidence, RESTART_EVIDENCE)
 
 
-def _evidence_of(key: dict[str, object], lines: Iterable[_Line]) -> Iterator[dict[str, object]]:
+def _windows_of(lines: list[Line], around: Surroundings, assumed: set[int]) -> list[Window]:
+    """Give the windows that logs show, then what durable records add, last what only logs of unknown zone tell."""
+    sure = [line for line in lines if line.source not in assumed]
+    windows = with_durable(_logged(sure, around), sure, around)
+    doubtful = [line for line in lines if line.source in assumed]
+    return in_order(with_unplaced_in_time(windows, _logged(doubtful, around)) if doubtful else windows)
+
+
+def _logged(lines: Iterable[Line], around: Surroundings) -> list[Window]:
+    logged = [line for line in lines if line.kind not in DURABLE]
+    return in_order(_Machine(around.policy, around.alive).run(_without_refused(logged, around.policy)))
+
+
+def _evidence_of(key: dict[str, object], lines: Iterable[Line]) -> Iterator[dict[str, object]]:
     for line in lines:
-        yield key | {"source": line.source, "line": line.line, "at": line.at, "text": line.raw}
+        yield key | {"source": line.source, "line": line.line, "at": line.told_at, "text": line.raw}
 
 
-def _lines_by_gateway(lifecycle: pl.DataFrame) -> Iterator[tuple[str, list[_Line]]]:
-    columns = ["at", "kind", "source", "line", "pid", "signal", "detail", "raw"]
-    told = lifecycle.filter(pl.col("gateway").is_not_null()).unique(
-        ["gateway", "source", "line", "kind"], keep="first", maintain_order=True
-    )
-    # a last line is a sign of life before later lines, never before one of the same moment
-    ordered = told.sort("gateway", "at", pl.col("kind") == K.LAST_LINE, "source", "line", "kind")
-    for (gateway,), rows in ordered.group_by("gateway", maintain_order=True):
-        yield str(gateway), [_Line(at, K(kind), *rest) for at, kind, *rest in rows.select(columns).iter_rows()]
-
-
-def _without_refused(lines: list[_Line], policy: Policy) -> list[_Line]:
+def _without_refused(lines: list[Line], policy: Policy) -> list[Line]:
     """Drop start sequences of second processes that found the gateway already running: no restart at all."""
     dropped: set[int] = set()
     for position, line in enumerate(lines):
-        if line.kind is not K.START_REFUSED:
-            continue
-        for earlier in range(position - 1, -1, -1):
-            candidate = lines[earlier]
-            if candidate.kind is K.READY or line.at - candidate.at > policy.refused_start:
-                break
-            if candidate.kind in (*_STARTS, K.HTTP_STARTING) and candidate.source == line.source:
-                dropped.add(earlier)
-                if candidate.kind is K.PROCESS_START:
-                    break
+        if line.kind is K.START_REFUSED:
+            dropped |= _refused_start(lines, position, policy)
     dropped |= _told_elsewhere(lines, dropped, policy)
     return [line for position, line in enumerate(lines) if position not in dropped]
 
 
-def _told_elsewhere(lines: list[_Line], dropped: set[int], policy: Policy) -> set[int]:
+def _refused_start(lines: list[Line], position: int, policy: Policy) -> set[int]:
+    """Find the start lines of the process that was refused, and the line of the manager that started it."""
+    refused = lines[position]
+    dropped: set[int] = set()
+    for earlier in range(position - 1, -1, -1):
+        candidate = lines[earlier]
+        if candidate.kind is K.READY or refused.at - candidate.at > policy.refused_start:
+            break
+        if candidate.kind is K.SERVICE_STARTED:
+            dropped.add(earlier)
+            break
+        if candidate.kind in (*_STARTS, K.HTTP_STARTING) and candidate.source == refused.source:
+            if any(lines[later].kind is K.PROCESS_START for later in dropped):
+                break
+            dropped.add(earlier)
+    return dropped
+
+
+def _told_elsewhere(lines: list[Line], dropped: set[int], policy: Policy) -> set[int]:
     """Find the same start lines in other sources, which may lack the refusal itself."""
     return {
         position
@@ -130,16 +132,17 @@ class _Machine:
     def __init__(self, policy: Policy, alive: pl.Series) -> None:
         self._policy = policy
         self._alive = alive
-        self._windows: list[_Window] = []
-        self._open: _Window | None = None
-        self._signal: _Line | None = None
-        self._reason: _Line | None = None
-        self._last_line: _Line | None = None
-        self._crash: _Line | None = None
+        self._windows: list[Window] = []
+        self._open: Window | None = None
+        self._signal: Line | None = None
+        self._reason: Line | None = None
+        self._last_line: Line | None = None
+        self._crash: Line | None = None
         self._seen_gateway = False
-        self._recent: dict[tuple[K, str | None, int | None, str | None], _Line] = {}
+        self._refused = False
+        self._recent: dict[tuple[K, str | None, str | None], Line] = {}
 
-    def run(self, lines: Iterable[_Line]) -> list[_Window]:
+    def run(self, lines: Iterable[Line]) -> list[Window]:
         for line in lines:
             if self._is_repeated(line):
                 continue
@@ -147,12 +150,14 @@ class _Machine:
             self._seen_gateway = self._seen_gateway or line.kind is not K.START_REFUSED
         return self._windows
 
-    def _is_repeated(self, line: _Line) -> bool:
+    def _is_repeated(self, line: Line) -> bool:
         """Tell whether another source already told this event; its line is then one more reference."""
-        key = (line.kind, line.signal, line.pid, line.detail)
+        key = (line.kind, line.signal, line.detail)
         told = self._recent.get(key)
         self._recent[key] = line
         if told is None or told.source == line.source or line.at - told.at > self._policy.same_event:
+            return False
+        if told.pid is not None and line.pid is not None and told.pid != line.pid:
             return False
         self._recent[key] = told
         for window in self._windows[-1:]:
@@ -160,7 +165,7 @@ class _Machine:
                 window.lines.append(line)
         return True
 
-    def _take(self, line: _Line) -> None:
+    def _take(self, line: Line) -> None:
         kind = line.kind
         if kind is K.SIGNAL_RECEIVED:
             self._signal = line
@@ -168,12 +173,21 @@ class _Machine:
             self._reason = line
         elif kind is K.LAST_LINE:
             self._last_line = line
-        elif kind is K.CRASH:
+        elif kind in (K.CRASH, K.FATAL):
             self._crash = line
         elif kind in _GOING_DOWN:
             self._go_down(line)
-        elif kind in _STARTS:
+        else:
+            self._take_start_or_end(line)
+
+    def _take_start_or_end(self, line: Line) -> None:
+        kind = line.kind
+        if kind in _STARTS:
             self._start(line)
+        elif kind is K.SERVICE_STARTED:
+            self._start_service(line)
+        elif kind in _EXITS:
+            self._exit(line)
         elif kind is K.HTTP_STARTING:
             self._start_serving(line)
         elif kind is K.READY:
@@ -181,25 +195,27 @@ class _Machine:
         else:
             self._note(line)
 
-    def _go_down(self, line: _Line) -> None:
+    def _go_down(self, line: Line) -> None:
         window = self._open
         if window is None or window.up_at is not None:
             since = self._latest_known()
             window = self._new_window(WindowKind.SIGNAL, self._acted_signal(line) or line)
-            window.down_at = window.down_at_latest = max(window.down_at, since or window.down_at)
+            window.down_at = max(window.down_at, since or window.down_at)
+            window.down_at_latest = max(window.down_at_latest, window.down_at)
             self._tell_reason(window)
-        self._add(window, line)
+        window.add(line)
         if line.kind is K.DRAIN_STARTED:
             window.drain_at = line.at
 
-    def _acted_signal(self, line: _Line) -> _Line | None:
+    def _acted_signal(self, line: Line) -> Line | None:
         signal = self._signal
         if signal is None or line.kind is not K.SIGNAL_ACTED or signal.signal != line.signal:
             return None
         return signal if line.at - signal.at <= self._policy.acted_after_signal else None
 
-    def _start(self, line: _Line) -> None:
+    def _start(self, line: Line) -> None:
         window = self._open
+        self._refused = False
         if window is not None and window.served and line.kind is K.PROCESS_START:
             window = None  # the process before this one was at work although its ready line is missing
         if window is None:
@@ -207,18 +223,17 @@ class _Machine:
         if window.up_at is None or line.kind is K.PROCESS_START:
             window.up_at = line.at  # of several starts in a row the last is that of the process that became ready
             window.process = ProcessFate.REPLACED
-            if window.kind is WindowKind.CRASH:
+            if window.kind is WindowKind.CRASH and not window.exited:
                 window.down_at_latest = line.at  # an earlier start may have been a second process that gave up
-            self._add(window, line)
+            window.add(line)
 
     def _latest_known(self) -> datetime | None:
         """Give the latest moment of the window before: no later window can begin before it."""
         if not self._windows:
             return None
-        latest = self._windows[-1]
-        return latest.ready_at or latest.up_at or latest.down_at_latest
+        return self._windows[-1].latest
 
-    def _crashed(self, start: _Line) -> _Window:
+    def _crashed(self, start: Line) -> Window:
         """Open the window of a process that left no stop line: it went down between its last sign of life and here."""
         last, since = self._last_line, self._latest_known()
         self._last_line = None  # it speaks of the process before this start only
@@ -228,34 +243,89 @@ class _Machine:
         window.down_at = min(max(signs), start.at)
         window.down_at_latest = start.at
         if self._crash is not None and window.down_at <= self._crash.at <= start.at:
-            window.lines.append(self._crash)
+            window.add(self._crash)
             window.reason = self._crash.detail
         return window
 
-    def _start_serving(self, line: _Line) -> None:
+    def _exit(self, line: Line) -> None:
+        """The service manager saw the process exit: it is gone, whatever the gateway said or left unsaid."""
+        window = self._open
+        if self._refused:
+            return  # a second process, which gave up because the gateway was running
+        if window is not None and window.up_at is None:
+            if window.process is ProcessFate.KEPT:
+                window.process = ProcessFate.UNKNOWN
+        elif window is not None and not self._has_served(window, line):
+            window.add(line)  # a start that failed; the next one belongs to the same window
+            return
+        else:
+            window = self._exited_unasked(line)
+        window.gone = window.exited = True
+        window.gone_at = window.gone_at or max(line.at, window.down_at_latest)
+        window.add(line)
+
+    def _exited_unasked(self, line: Line) -> Window:
+        """Open the window of a process that exited without a sign of going down before."""
+        since = self._latest_known()
+        window = self._new_window(WindowKind.CRASH if line.kind is K.SERVICE_EXITED else WindowKind.SIGNAL, line)
+        window.down_at = max(line.at, since or line.at)
+        window.down_at_latest = max(line.latest, window.down_at)
+        if self._crash is not None and (since or self._crash.at) <= self._crash.at <= line.at:
+            window.add(self._crash)
+            window.reason = self._crash.detail
+        window.reason = window.reason or line.detail
+        self._last_line = None
+        return window
+
+    def _has_served(self, window: Window, exit_line: Line) -> bool:
+        """Tell whether a process that was never seen ready has served: one that is refused gives up at once."""
+        up_at = window.up_at
+        return window.served or (up_at is not None and exit_line.at - up_at > self._policy.refused_start)
+
+    def _start_service(self, line: Line) -> None:
+        """The service manager started a process; it replaces the one before if that was seen to be gone."""
+        window = self._open
+        self._refused = False
+        if window is None:
+            if self._is_up_since(line):
+                return  # some service managers tell of a start when the gateway is ready
+            window = self._crashed(line) if self._seen_gateway else self._new_window(WindowKind.START, line)
+        if window.up_at is None or window.lines[-1].kind in _EXITS:
+            window.up_at = line.at
+            if window.gone:
+                window.process, window.boot_at = ProcessFate.REPLACED, line.at
+        window.add(line)
+
+    def _is_up_since(self, line: Line) -> bool:
+        up_at = self._windows[-1].up_at if self._windows else None
+        return up_at is not None and line.at - up_at <= self._policy.refused_start
+
+    def _start_serving(self, line: Line) -> None:
         window = self._open
         if window is None:
             window = self._new_window(WindowKind.START, line)
         if window.up_at is None:
             window.up_at = line.at
-            if window.process is ProcessFate.UNKNOWN and _is_restarting(window):
+            if window.process is ProcessFate.UNKNOWN and not window.exited and _is_restarting(window):
                 window.process, window.kind = ProcessFate.KEPT, WindowKind.IN_PROCESS
-            self._add(window, line)
+            window.add(line)
 
-    def _be_ready(self, line: _Line) -> None:
+    def _be_ready(self, line: Line) -> None:
         window = self._open
         if window is None:
             if self._windows and self._windows[-1].ready_at is not None and self._seen_gateway:
                 return
             window = self._new_window(WindowKind.START, line)
-        window.ready_at = line.at
+        window.ready_at = line.latest
         window.up_at = window.up_at or line.at
         window.pid_after = line.pid or window.pid_after
-        self._add(window, line)
+        window.sure_pid = line.pid
+        window.add(line)
         self._open = None
 
-    def _note(self, line: _Line) -> None:
+    def _note(self, line: Line) -> None:
         window = self._open
+        self._refused = self._refused or line.kind is K.START_REFUSED
         if line.kind is K.CRON_STARTED and self._windows:
             latest = self._windows[-1]
             if latest.cron_started_at is None and latest.up_at is not None:
@@ -267,19 +337,22 @@ class _Machine:
         else:
             self._note_going_down(window, line)
 
-    def _note_going_down(self, window: _Window, line: _Line) -> None:
+    def _note_going_down(self, window: Window, line: Line) -> None:
         if line.kind in _MODES:
             window.kind, window.process = _MODES[line.kind]
             window.pid_after = line.pid
         elif line.kind in _DRAIN_OUTCOMES:
             window.drain = _DRAIN_OUTCOMES[line.kind]
         elif line.kind is K.SHUTDOWN_COMPLETED:
-            window.gone = not _is_restarting(window)
+            window.gone = window.exited or not _is_restarting(window)
+            window.gone_at = window.gone_at or line.at
+        elif line.kind is K.SERVICE_RESTART:
+            window.kind = WindowKind.SUPERVISED if window.kind is WindowKind.SIGNAL else window.kind
         elif line.kind is not K.SHUTDOWN_FAILED:
             return
-        self._add(window, line)
+        window.add(line)
 
-    def _tell_reason(self, window: _Window) -> None:
+    def _tell_reason(self, window: Window) -> None:
         reason = self._reason
         if reason is not None and window.down_at - reason.at <= self._policy.reason_before_down:
             window.reason = reason.detail
@@ -288,20 +361,17 @@ class _Machine:
         window.reason = window.reason or signal
         self._reason = None
 
-    def _new_window(self, kind: WindowKind, line: _Line) -> _Window:
-        window = _Window(kind, line.at, line.at, lines=[line])
+    def _new_window(self, kind: WindowKind, line: Line) -> Window:
+        stop_seen = kind not in (WindowKind.CRASH, WindowKind.START)
+        window = Window(kind, line.at, line.latest, stop_seen=stop_seen, lines=[line])
         if self._windows:
             window.pid_before = self._windows[-1].pid_after
         self._windows.append(window)
         self._open = window
         return window
 
-    def _add(self, window: _Window, line: _Line) -> None:
-        if line not in window.lines:
-            window.lines.append(line)
 
-
-def _is_restarting(window: _Window) -> bool:
+def _is_restarting(window: Window) -> bool:
     """Tell whether the gateway said that it restarts, not that it stops; an earlier wish to restart says nothing."""
-    told = [line.raw for line in window.lines if line.kind not in (K.RESTART_REASON, K.RESTART_DEFERRED)]
+    told = [line.raw for line in window.lines if line.kind not in _NOT_OF_THE_GATEWAY]
     return any("restarting" in raw or "restart " in raw for raw in told)

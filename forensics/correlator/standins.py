@@ -97,7 +97,7 @@ def _good_runs(records: pl.DataFrame, windows: pl.DataFrame, spans: pl.DataFrame
 def _with_catch_up(rows: pl.DataFrame, lifecycle: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     """Add ``is_caught_up``: named by the start-up line, or started before that process's ``cron: started``."""
     named = lifecycle.filter(pl.col("kind").is_in(_NAMED)).select(*_JOB, pl.col("at").alias("named_at"))
-    cron = windows.group_by("gateway", pl.col("ready_at").alias("up_ready")).agg(pl.col("cron_started_at").min())
+    cron = windows.group_by("gateway", pl.col("serving_at").alias("up_ready")).agg(pl.col("cron_started_at").min())
     next_down = windows.select("gateway", pl.col("down_at").alias("next_down_at"))
     told = first_after(rows, named, left_on="ready_at", right_on="named_at", by=_JOB)
     told = told.join(

@@ -79,7 +79,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """One restart window; ``down_at`` and ``down_at_latest`` are equal where a stop was seen."""
+    """One restart window; ``down_at`` and ``down_at_latest`` are equal where a stop was seen.
+
+    ``doubt`` says how its sources disagree, if they do: it proves nothing about the process then.
+    """
 
     gateway: str
     id: str
@@ -93,6 +96,7 @@ class Restart:
     drain: str | None
     pid_before: int | None
     pid_after: int | None
+    doubt: str | None
     evidence: tuple[Citation, ...]
 
 

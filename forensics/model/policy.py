@@ -85,6 +85,21 @@ class Policy:
     reason_before_down: timedelta = timedelta(minutes=15)
     """A restart reason is told with a window when logged this long before it; deferrals of 300 s are the default."""
 
+    boot_near_log: timedelta = timedelta(seconds=10)
+    """A boot row may end this long before or after what the log tells of the same end; 1.7 s after the last line of the
+    shutdown and 2 s before the next start were captured (observed.md §B4)."""
+
+    born_before_start: timedelta = timedelta(seconds=30)
+    """A process is born this long before its first line; half a minute is what a start takes on a loaded host."""
+
+    in_process_gap: timedelta = timedelta(minutes=1)
+    """A boot that follows a planned restart of the same process within this time is that process; 0.09 and 0.6 s were
+    captured (2026.7.35/restarts, 2026.9.6/restarts). Later, the number may have been given out again."""
+
+    largest_container_pid: int = 10
+    """A process number this small is that of a container's main process, which is the same after every start
+    (cases.md T15: 1 or 7)."""
+
     run_log_keep_lines: int = 2000
     """A run log is pruned to this many lines, so one with fewer was never pruned (formats.md §3.1)."""
 

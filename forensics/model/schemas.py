@@ -163,6 +163,7 @@ RESTARTS: Schema = {
     "kind": pl.String,
     "process": pl.String,
     "gone": pl.Boolean,
+    "gone_at": TIME,
     "down_at": TIME,
     "down_at_latest": TIME,
     "drain_at": TIME,
@@ -173,8 +174,16 @@ RESTARTS: Schema = {
     "drain": pl.String,
     "pid_before": pl.Int64,
     "pid_after": pl.Int64,
+    "serving_at": TIME,
+    "stop_seen": pl.Boolean,
+    "doubt": pl.String,
 }
-"""One row per restart window in time order per gateway; key (gateway, id)."""
+"""One row per restart window in time order per gateway; key (gateway, id).
+
+``gone``: the process is known to have ended, at ``gone_at``. ``serving_at`` is the earliest moment at which the new
+process can have served: ``ready_at``, or, where no ready line covers it, its boot on record; null where neither is
+known. ``stop_seen``: a line shows when the gateway began to go down; without one an abort by the restart cannot be told
+from an ordinary end. ``doubt`` says how the sources of a window disagree; it proves nothing about the process then."""
 
 RESTART_EVIDENCE: Schema = _ORIGIN | {"id": pl.String, "at": TIME, "text": pl.String}
 """One row per line that a restart window rests on."""

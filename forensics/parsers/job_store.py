@@ -8,20 +8,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import TypeGuard
 
 from forensics.model.errors import UnreadableError
 from forensics.model.schemas import JOBS, RUNS, frame_of
 from forensics.model.verdicts import Origin, SourceKind
+from forensics.parsers.fields import Document, Fields
 from forensics.parsers.files import content_of
 from forensics.parsers.forms import Form, Glimpse, document_in
 from forensics.parsers.parsed import Parsed, brief, well_formed
-from forensics.parsers.timestamps import from_epoch_ms, from_iso
-
-Document = Mapping[str, object]
 
 _LONGEST_MS = 10 * 365 * 86_400_000
 
@@ -71,7 +67,7 @@ def job_rows(
     job_id: str, entry: Document, line: int | None, parsed: Parsed
 ) -> tuple[dict[str, object], dict[str, object] | None]:
     """Give a job's row of ``jobs``, and the row of ``runs`` for the last run that its state names, if it names one."""
-    job = _Fields(entry, line, parsed)
+    job = Fields(entry, line, parsed)
     state = job.inner("state")
     row = _job_row(well_formed(job_id), job, state)
     return row, None if row["last_run_at"] is None else _last_run_row(state, row, line)
@@ -101,68 +97,7 @@ def _entries(document: object, parsed: Parsed) -> Iterator[tuple[str, Document]]
             yield job_id, entry
 
 
-@dataclass(frozen=True, slots=True)
-class _Fields:
-    """The fields of one object of a store; whatever is of the wrong type or out of range is noted, and null."""
-
-    entry: Document
-    line: int | None
-    parsed: Parsed
-
-    def text(self, key: str) -> str | None:
-        value = self.entry.get(key)
-        if value is None or isinstance(value, str):
-            return well_formed(value) if value is not None else None
-        self._refused("wrong_type", key, value, "no text")
-        return None
-
-    def truth(self, key: str) -> bool | None:
-        value = self.entry.get(key)
-        if value is None or isinstance(value, bool):
-            return value
-        self._refused("wrong_type", key, value, "neither true nor false")
-        return None
-
-    def time(self, key: str) -> datetime | None:
-        value = self.entry.get(key)
-        stamp = from_epoch_ms(value)
-        if stamp is None and value is not None:
-            self._refused("out_of_range", key, value, "no epoch millisecond")
-        return stamp
-
-    def iso_time(self, key: str) -> datetime | None:
-        value = self.entry.get(key)
-        stamp = from_iso(value)
-        if stamp is None and value is not None:
-            self._refused("out_of_range", key, value, "no time with a zone")
-        return stamp
-
-    def number(self, key: str, most: int, least: int = 0) -> float | None:
-        value = self.entry.get(key)
-        if value is None or (_is_number(value) and least <= value <= most):
-            return value
-        self._refused("out_of_range", key, value, "out of range")
-        return None
-
-    def whole(self, key: str, most: int, least: int = 0) -> int | None:
-        value = self.number(key, most, least)
-        return None if value is None else int(value)
-
-    def inner(self, key: str) -> _Fields:
-        value = self.entry.get(key)
-        if value is not None and not isinstance(value, dict):
-            self._refused("wrong_type", key, value, "no object")
-        return _Fields(value if isinstance(value, dict) else {}, self.line, self.parsed)
-
-    def _refused(self, code: str, key: str, value: object, why: str) -> None:
-        self.parsed.notices.add(code, f"{key} {brief(value, 40)} is {why}; it is read as unknown", self.line)
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _job_row(job_id: str, job: _Fields, state: _Fields) -> dict[str, object]:
+def _job_row(job_id: str, job: Fields, state: Fields) -> dict[str, object]:
     payload, schedule = job.inner("payload"), job.inner("schedule")
     return {
         "line": job.line,
@@ -184,7 +119,7 @@ def _job_row(job_id: str, job: _Fields, state: _Fields) -> dict[str, object]:
     }
 
 
-def _last_run_row(state: _Fields, job: Mapping[str, object], line: int | None) -> dict[str, object]:
+def _last_run_row(state: Fields, job: Mapping[str, object], line: int | None) -> dict[str, object]:
     return {
         "line": line,
         "job_id": job["job_id"],
@@ -199,7 +134,7 @@ def _last_run_row(state: _Fields, job: Mapping[str, object], line: int | None) -
     }
 
 
-def _timeout_ms(payload: _Fields) -> int | None:
+def _timeout_ms(payload: Fields) -> int | None:
     """Give the time-out of a job; 0 is none."""
     seconds = payload.number("timeoutSeconds", _LONGEST_MS // 1000)
     return int(seconds * 1000) if seconds else None

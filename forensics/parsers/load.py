@@ -42,6 +42,7 @@ EVIDENCE_KINDS = (
     SourceKind.JOB_STORE,
     SourceKind.JOB_STATE,
     SourceKind.GATEWAY_LOG,
+    SourceKind.RESTART_RECORD,
 )
 _NAMED_FILES = 5
 _EVIDENCE_SUFFIXES = (".bak", ".db", ".json", ".jsonl", ".log", ".sqlite")

@@ -41,12 +41,22 @@ def _restarts(restarts: list[Restart], paths: dict[int, str]) -> Iterator[str]:
         headers.insert(0, "gateway")
         rows = [[restart.gateway, *row] for restart, row in zip(restarts, rows, strict=True)]
     yield text_table(headers, rows)
+    yield from _doubts(restarts, several=several)
     lines = [
         (restart.id, stamp(fact.at), fact.text, "" if fact.source is None else f"{paths[fact.source]}:{fact.line}")
         for restart in restarts
         for fact in restart.evidence
     ]
     yield text_table(("restart", "at (UTC)", "line", "where"), lines)
+
+
+def _doubts(restarts: list[Restart], *, several: bool) -> Iterator[str]:
+    """Name the windows whose sources disagree; they prove nothing about the process."""
+    doubtful = [restart for restart in restarts if restart.doubt is not None]
+    if doubtful:
+        names = [f"{restart.gateway} {restart.id}" if several else restart.id for restart in doubtful]
+        told = [f"  {name}: {restart.doubt}" for name, restart in zip(names, doubtful, strict=True)]
+        yield "In doubt, and no proof of anything:\n" + "\n".join(told)
 
 
 def write_sources(sources: pl.DataFrame, notices: pl.DataFrame, missing: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from forensics.correlator.restarts import find_restarts
 from forensics.model.evidence import Evidence
 from forensics.model.finding import Finding, Report
 from forensics.model.policy import Policy
-from forensics.model.schemas import LIFECYCLE, TIME, frame_of
+from forensics.model.schemas import LIFECYCLE, SOURCES, TIME, frame_of
 from forensics.model.verdicts import LifecycleKind, SourceKind
 from tests.support.scenario import DAY, Gateway, J, K, at, epoch_ms, evidence_of, seconds
 
@@ -257,32 +257,130 @@ def test_no_row_is_firmly_called_ended_without_a_record_of_exactly_its_run(gatew
 
 _LINES = st.lists(
     st.tuples(
-        st.integers(0, 400), st.sampled_from(list(LifecycleKind)), st.sampled_from([0, 1]), st.sampled_from("AB")
+        st.integers(0, 400),
+        st.sampled_from(list(LifecycleKind)),
+        st.sampled_from([0, 1, 2]),
+        st.sampled_from("AB"),
+        st.sampled_from([None, 7, 5011, 5012]),
+        st.sampled_from([1, 1, 1000]),
+        st.sampled_from([None, "clean_stop", "planned_restart", "startup_failed", "safe_mode_stable"]),
     ),
     max_size=25,
 )
 
 
-@trying(300)
-@given(_LINES, st.lists(st.integers(0, 400), max_size=5))
+def frame_of_lines(lines: list[tuple[Any, ...]]) -> pl.DataFrame:
+    return frame_of(
+        [
+            {"gateway": "g", "source": source, "line": number, "at": DAY + seconds(second), "kind": kind.value,
+             "signal": f"SIG{signal}", "raw": kind.value, "detail": kind.value, "pid": pid, "status": outcome,
+             "precision_ms": precision}
+            for number, (second, kind, source, signal, pid, precision, outcome) in enumerate(lines)
+        ],
+        LIFECYCLE,
+    )  # fmt: skip
+
+
+def log_sources(first: int, last: int) -> pl.DataFrame:
+    """Give three sources: a log of this span, durable records, and a log of an assumed zone."""
+    span = {"first_at": DAY + seconds(first), "last_at": DAY + seconds(max(first, last)), "gateway": "g"}
+    log = {"id": 0, "kind": SourceKind.GATEWAY_LOG.value} | span
+    return frame_of([log, log | {"id": 2, "zone_is_assumed": True}], SOURCES)
+
+
+@trying(400)
+@given(_LINES, st.lists(st.integers(0, 400), max_size=5), st.integers(0, 400), st.integers(0, 400))
 def test_windows_are_in_order_within_themselves_and_among_each_other(
-    lines: list[tuple[int, LifecycleKind, int, str]], activity: list[int]
+    lines: list[tuple[Any, ...]], activity: list[int], first: int, last: int
 ) -> None:
-    rows = [
-        {"gateway": "g", "source": source, "line": number, "at": DAY + seconds(second), "kind": kind.value,
-         "signal": f"SIG{signal}", "raw": kind.value, "detail": kind.value}
-        for number, (second, kind, source, signal) in enumerate(lines)
-    ]  # fmt: skip
     alive = pl.DataFrame(
         {"gateway": ["g"] * len(activity), "at": [DAY + seconds(second) for second in activity]},
         schema={"gateway": pl.String, "at": TIME},
     )
-    windows, cited = find_restarts(frame_of(rows, LIFECYCLE), alive, Policy())
+    windows, cited = find_restarts(frame_of_lines(lines), alive, Policy(), log_sources(first, last))
     moments: list[datetime] = []
     for window in windows.iter_rows(named=True):
         own = [window[name] for name in ("down_at", "down_at_latest", "up_at", "ready_at") if window[name]]
         assert own == sorted(own)
         moments += own
+        if window["doubt"] is not None:
+            assert (window["process"], window["gone"], window["serving_at"]) == ("unknown", False, window["ready_at"])
     assert moments == sorted(moments)
     assert windows["id"].to_list() == [f"R{number}" for number in range(1, windows.height + 1)]
     assert set(cited["id"]) == set(windows["id"])
+
+
+@trying(100)
+@given(_LINES, st.randoms(use_true_random=False))
+def test_windows_do_not_depend_on_the_order_of_lines(lines: list[tuple[Any, ...]], source: random.Random) -> None:
+    told = frame_of_lines(lines)
+    shuffled = told.sample(fraction=1, shuffle=True, seed=source.getrandbits(32))
+    sources = log_sources(0, 200)
+    one, other = (find_restarts(frame, NO_RUNS, Policy(), sources) for frame in (told, shuffled))
+    assert one[0].equals(other[0])
+    assert one[1].equals(other[1])
+
+
+NO_RUNS = pl.DataFrame(schema={"gateway": pl.String, "at": TIME})
+HISTORY = st.lists(
+    st.tuples(st.integers(3, 200), st.sampled_from(["crash", "stop", "reload"]), st.integers(0, 20), st.booleans()),
+    min_size=1,
+    max_size=6,
+)
+BOUNDS = ["id", "kind", "down_at", "down_at_latest", "drain_at", "up_at", "ready_at", "cron_started_at"]
+
+
+def told_twice(history: list[tuple[int, str, int, bool]], *, container: bool) -> Gateway:
+    """Tell a history of restarts by a log and by a boot table that agree."""
+    gateway = Gateway().logged(DAY, DAY + timedelta(days=2)).started(DAY + seconds(60))
+    pid, moment, boot = 7 if container else 5000, DAY + seconds(60), DAY + seconds(61)
+    for minutes, shape, late, clean in history:
+        moment += timedelta(minutes=minutes)
+        up = moment + seconds(10 + late)
+        if shape == "crash":
+            gateway.crashed(moment, up).boot(boot, pid)
+        elif shape == "stop":
+            outcome = "clean_stop" if clean else "forced_stop"
+            gateway.restarted(moment, up).boot(boot, pid, moment + seconds(2 + late / 4), outcome, "stop (SIGTERM)")
+        else:
+            gateway.reloaded(moment, up).boot(boot, pid, up - seconds(0.3), "planned_restart", "SIGUSR1")
+        boot = up - seconds(0.2) if shape == "reload" else up + seconds(1 + late / 4)
+        pid += 0 if container or shape == "reload" else 1
+    return gateway.boot(boot, pid)
+
+
+@trying(60)
+@given(HISTORY, st.booleans())
+def test_boots_that_agree_with_the_log_add_evidence_and_nothing_else(
+    history: list[tuple[int, str, int, bool]], container: bool
+) -> None:
+    evidence = evidence_of(told_twice(history, container=container))
+    of_log = evidence.sources.filter(pl.col("kind") == SourceKind.GATEWAY_LOG)
+    log = evidence.lifecycle.filter(pl.col("source").is_in(of_log["id"].implode()))
+    together, cited = find_restarts(evidence.lifecycle, NO_RUNS, Policy(), evidence.sources)
+    alone, cited_alone = find_restarts(log, NO_RUNS, Policy(), of_log)
+    assert together.select(*BOUNDS, "process", "gone").equals(alone.select(*BOUNDS, "process", "gone"))
+    assert together["doubt"].null_count() == together.height
+    assert cited.height == cited_alone.height + evidence.lifecycle.height - log.height
+
+
+@trying(60)
+@given(HISTORY, st.booleans(), st.lists(st.integers(60, 80_000), max_size=8))
+def test_boots_alone_never_tell_of_a_death_that_the_log_contradicts(
+    history: list[tuple[int, str, int, bool]], container: bool, starts: list[int]
+) -> None:
+    gateway = told_twice(history, container=container)
+    for number, start in enumerate(starts):
+        moment = DAY + seconds(start)
+        gateway.row(J, moment, moment + timedelta(minutes=7), task_id=f"task {number}", run_id=None).run_log(J)
+    evidence = evidence_of(gateway.copied(DAY + timedelta(days=2)))
+    log = evidence.sources.filter(pl.col("kind") == SourceKind.GATEWAY_LOG)["id"].implode()
+    without = replace(
+        evidence,
+        lifecycle=evidence.lifecycle.filter(~pl.col("source").is_in(log)),
+        sources=evidence.sources.filter(~pl.col("id").is_in(log)),
+    )
+    told, by_boots = judged(audit(evidence)), judged(audit(without))
+    for task_id, finding in by_boots.items():
+        if finding.verdict in ("interrupted", "replayed"):
+            assert told[task_id].verdict in ("interrupted", "replayed")

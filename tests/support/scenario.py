@@ -182,12 +182,39 @@ class Gateway:
             None, moment, moment, task_id=name, runtime="subagent", status="succeeded", error=None, copy=copy
         )
 
-    def logged(self, first: datetime, last: datetime, file: str = "gateway.log") -> Gateway:
+    def logged(
+        self, first: datetime, last: datetime, file: str = "gateway.log", *, zone_is_assumed: bool = False
+    ) -> Gateway:
         """Hand a gateway log over that reaches from ``first`` to ``last``; the lines that follow stand in it."""
         self._log = file
         source = self._source(file, SourceKind.GATEWAY_LOG, "logs")
-        source |= {"first_at": first, "last_at": last}
+        source |= {"first_at": first, "last_at": last, "zone_is_assumed": zone_is_assumed}
         return self
+
+    def boot(
+        self,
+        started: datetime,
+        pid: int | None,
+        ended: datetime | None = None,
+        outcome: str | None = None,
+        reason: str | None = None,
+        *,
+        file: str = "boots",
+    ) -> Gateway:
+        """Write a row of the boot table."""
+        self.recorded(LifecycleKind.BOOT_STARTED, started, pid, file=file, running_at=started)
+        if ended is None:
+            return self
+        words = ": ".join(part for part in (outcome, reason) if part)
+        told = {"running_at": started, "status": outcome, "detail": words}
+        return self.recorded(LifecycleKind.BOOT_ENDED, ended, pid, file=file, **told)
+
+    def recorded(
+        self, kind: LifecycleKind, moment: datetime, pid: int | None = None, *, file: str = "record", **columns: Any
+    ) -> Gateway:
+        """Write one event that stands in a durable record, not in a log."""
+        fields = {"at": moment, "kind": kind.value, "pid": pid, "raw": f"[{file}] {kind.value} {pid}"} | columns
+        return self._add("lifecycle", f"{STATE}/{file}", SourceKind.RESTART_RECORD, STATE, fields)
 
     def line(self, kind: LifecycleKind, moment: datetime, **columns: Any) -> Gateway:
         """Write one lifecycle line into the gateway log."""

@@ -1,0 +1,470 @@
+"""What durable records add to the windows of the log: boots, births of processes, locks, and what a process died of.
+
+Where a log covers the time, it alone draws the windows; records become further evidence, or the doubt that the two do
+not agree. Where no log covers it, boots draw windows of their own. No doubtful window proves anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from forensics.correlator.windows import Line, Window
+from forensics.model.policy import Policy
+from forensics.model.verdicts import NO_STOP_SEEN, ProcessFate, WindowKind
+from forensics.model.verdicts import LifecycleKind as K
+
+DURABLE = (K.BOOT_STARTED, K.BOOT_ENDED, K.PROCESS_BORN, K.LOCK_TAKEN)
+"""Kinds that the log's own state machine does not take."""
+
+NOT_IN_LOG = "a restart on record that the log, which covers this time, does not show"
+RAN_ON = "the log shows another process, a record that the one before ran on"
+OTHER_PROCESS = "the log and a record name different processes"
+OTHER_FATE = "the log and the boot table disagree on whether the process was replaced"
+OTHER_TIME = "the log and the boot table disagree on when the process ended"
+OVERLAP = "two boots overlap on record"
+UNKNOWN_ZONE = "told only by logs whose time zone is unknown"
+
+_STARTUP_FAILED = ("startup_failed", "startup_failure_repaired")
+_SAFE_MODE_STABLE = "safe_mode_stable"
+_PLANNED_RESTART = "planned_restart"
+_CLEAN_STOP = "clean_stop"
+_START_LINES = (K.PROCESS_START, K.STARTING, K.SERVICE_STARTED)
+_FAR = timedelta(days=36_500)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What else is known of a gateway: when its runs were alive, and which times its logs cover."""
+
+    policy: Policy
+    alive: pl.Series
+    covered: Sequence[tuple[datetime, datetime]]
+
+    def covers(self, moment: datetime | None) -> bool:
+        """Tell whether the log would have shown what happened then."""
+        return moment is not None and any(first <= moment <= last for first, last in self.covered)
+
+    def last_alive(self, until: datetime) -> datetime | None:
+        """Give the last moment up to this one at which a run provably started or ended."""
+        last = self.alive.filter(self.alive <= until).max()
+        return last if isinstance(last, datetime) else None
+
+
+@dataclass(slots=True)
+class _Boot:
+    """One boot on record: from its start until it ended, if that is on record."""
+
+    started_at: datetime
+    pid: int | None
+    lines: list[Line] = field(default_factory=list)
+    ended_at: datetime | None = None
+    outcome: str | None = None
+    words: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome in _STARTUP_FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """From one boot that served to the next: with the boots between that failed to start."""
+
+    before: _Boot | None
+    failed: tuple[_Boot, ...]
+    after: _Boot | None
+
+    @property
+    def down_at(self) -> datetime | None:
+        return self.before.ended_at if self.before else None
+
+    @property
+    def up_at(self) -> datetime | None:
+        starts = [boot.started_at for boot in (*self.failed, self.after) if boot]
+        return starts[-1] if starts else None
+
+    @property
+    def first_start(self) -> datetime | None:
+        starts = [boot.started_at for boot in (*self.failed, self.after) if boot]
+        return starts[0] if starts else None
+
+    @property
+    def anchor(self) -> datetime:
+        """The moment by which the window of this change is found."""
+        anchor = self.up_at or self.down_at
+        assert anchor is not None  # noqa: S101 - a change has a boot that started, or one that ended
+        return anchor
+
+    @property
+    def overlaps(self) -> bool:
+        return self.down_at is not None and self.first_start is not None and self.down_at > self.first_start
+
+    def lines(self) -> list[Line]:
+        """Give the lines of what ended and of what started."""
+        ended = [line for line in self.before.lines if line.kind is K.BOOT_ENDED] if self.before else []
+        started = [line for boot in self.failed for line in boot.lines]
+        started += [line for line in self.after.lines if line.kind is K.BOOT_STARTED] if self.after else []
+        return [*ended, *started]
+
+    def fate(self, policy: Policy) -> ProcessFate:
+        """Tell what became of the process, by the numbers of the two.
+
+        A container's process has the same small number after every start, so equal small numbers tell nothing. Two
+        different numbers are two processes; the second got the gateway's lock, so the first was gone.
+        """
+        one, other = self.before, self.after or (self.failed[-1] if self.failed else None)
+        if one is None or other is None or one.pid is None or other.pid is None or self.overlaps:
+            return ProcessFate.UNKNOWN
+        small = min(one.pid, other.pid) <= policy.largest_container_pid
+        if one.pid != other.pid:
+            return ProcessFate.UNKNOWN if small and one.ended_at is None else ProcessFate.REPLACED
+        if small or one.outcome != _PLANNED_RESTART or one.ended_at is None:
+            return ProcessFate.UNKNOWN
+        soon = other.started_at - one.ended_at <= policy.in_process_gap
+        return ProcessFate.KEPT if soon else ProcessFate.UNKNOWN
+
+
+def with_durable(windows: list[Window], lines: Iterable[Line], around: Surroundings) -> list[Window]:
+    """Give the windows of the log with all that durable records say, and the windows that only records tell of."""
+    lines = list(lines)
+    boots = _boots(lines)
+    windows = list(windows)
+    joined: dict[int, list[_Change]] = {}
+    alone = []
+    for change in _changes(boots):
+        place = _window_of(change, windows, joined, around.policy)
+        if place is None:
+            alone.append(change)
+        else:
+            joined.setdefault(place, []).append(change)
+    for place, changes in joined.items():
+        _join(windows[place], changes, around)
+    _question_spanned(windows, boots, joined, around.policy)
+    for change in alone:
+        _insert(windows, _window_from(change, around))
+    _add_starts(windows, boots, lines, around)
+    _add_fatal(windows, lines, around.policy)
+    return windows
+
+
+def with_unplaced_in_time(windows: list[Window], doubtful: Iterable[Window]) -> list[Window]:
+    """Add the windows that only logs of an assumed zone tell of; those of a known window are further lines of it."""
+    windows = list(windows)
+    for window in doubtful:
+        window.question(UNKNOWN_ZONE)
+        same = next((known for known in windows if _meet(known, window)), None)
+        if same is None:
+            _insert(windows, window)
+        else:
+            for line in window.lines:
+                same.add(line)
+    return windows
+
+
+def _meet(one: Window, other: Window) -> bool:
+    return one.down_at <= other.latest and other.down_at <= one.latest
+
+
+def _boots(lines: Iterable[Line]) -> list[_Boot]:
+    """Give the boots on record in time order; copies of one row, taken earlier or later, are one boot."""
+    boots: dict[tuple[datetime, int], _Boot] = {}
+    ends = []
+    for line in lines:
+        if line.kind is K.BOOT_STARTED:
+            boots.setdefault((line.at, line.pid or 0), _Boot(line.at, line.pid)).lines.append(line)
+        elif line.kind is K.BOOT_ENDED:
+            ends.append(line)
+    for line in sorted(ends, key=lambda end: (end.at, end.status or "", end.source, end.line or 0)):
+        _end(boots, line)
+    return list(_lives(sorted(boots.values(), key=lambda boot: (boot.started_at, boot.pid or 0))))
+
+
+def _end(boots: dict[tuple[datetime, int], _Boot], line: Line) -> None:
+    """Give a boot its end; of several the last counts, as a failed start is later marked as repaired."""
+    boot = boots.get((line.running_at, line.pid or 0)) if line.running_at else None
+    if boot is None:
+        own = [boot for boot in boots.values() if boot.pid == line.pid and boot.started_at <= line.at]
+        boot = max(own, key=lambda earlier: earlier.started_at, default=None)
+    if boot is not None:
+        outcome = line.status or (line.detail or "").partition(":")[0].strip()
+        boot.ended_at, boot.outcome, boot.words = line.at, outcome or None, line.detail
+        boot.lines.append(line)
+
+
+def _lives(boots: Iterable[_Boot]) -> Iterator[_Boot]:
+    """Put the two rows together that one process has after a crash loop: it did not restart in between.
+
+    A gateway that has been stable in safe mode closes its row and opens another one, as the same process.
+    """
+    last: _Boot | None = None
+    for boot in boots:
+        if last is not None and last.outcome == _SAFE_MODE_STABLE:
+            if last.pid == boot.pid and last.pid is not None:
+                last.lines += boot.lines
+                last.ended_at, last.outcome, last.words = boot.ended_at, boot.outcome, boot.words
+                continue
+            last.ended_at = last.outcome = None  # the row it went on with is missing
+        if last is not None:
+            yield last
+        last = boot
+    if last is not None:
+        if last.outcome == _SAFE_MODE_STABLE:
+            last.ended_at = last.outcome = None
+        yield last
+
+
+def _changes(boots: Iterable[_Boot]) -> Iterator[_Change]:
+    before: _Boot | None = None
+    failed: list[_Boot] = []
+    for boot in boots:
+        if boot.failed:
+            failed.append(boot)
+            continue
+        yield _Change(before, tuple(failed), boot)
+        before, failed = boot, []
+    if failed or (before is not None and before.ended_at is not None):
+        yield _Change(before, tuple(failed), None)
+
+
+def _window_of(
+    change: _Change, windows: Sequence[Window], joined: dict[int, list[_Change]], policy: Policy
+) -> int | None:
+    """Find the log's window that a change belongs to; one that was never seen to close takes one change only."""
+    for place, window in enumerate(windows):
+        first, last = _reach(window, windows[place + 1] if place + 1 < len(windows) else None, policy)
+        is_open = window.ready_at is None
+        if is_open and change.before is None:
+            last = min(last, window.latest + policy.refused_start)  # what lay between may have been deleted
+        if first <= change.anchor <= last and not (is_open and place in joined):
+            return place
+    return None
+
+
+def _reach(window: Window, following: Window | None, policy: Policy) -> tuple[datetime, datetime]:
+    """Give the time within which a boot of the new process lies."""
+    starts = [line.at for line in window.lines if line.kind in _START_LINES]
+    first = window.down_at
+    if window.kind.value in NO_STOP_SEEN and not window.exited:
+        first = min([*starts, window.up_at or window.down_at_latest])
+    if window.ready_at is not None:
+        return first - policy.same_event, window.ready_at + policy.same_event
+    return first - policy.same_event, following.down_at if following else window.down_at + _FAR
+
+
+def _join(window: Window, changes: Sequence[_Change], around: Surroundings) -> None:
+    """Make the changes evidence of the log's window, whose bounds stay as the log draws them."""
+    change, fate = changes[-1], _fate_of(changes, around.policy)
+    doubt = next((doubt for each in changes for doubt in _disagreements(window, each, around.policy)), None)
+    if {window.process, fate} == {ProcessFate.KEPT, ProcessFate.REPLACED}:
+        doubt = doubt or OTHER_FATE
+    window.pid_before = window.pid_before or (changes[0].before.pid if changes[0].before else None)
+    if change.after is not None:
+        window.pid_after = window.pid_after or change.after.pid
+        window.sure_pid = window.sure_pid or change.after.pid
+    if changes[0].before is not None:
+        window.reason = window.reason or changes[0].before.words
+    for line in sorted((line for each in changes for line in each.lines()), key=lambda line: (line.at, line.source)):
+        window.add(line)
+    if doubt is not None:
+        window.question(doubt)
+    else:
+        if window.process is ProcessFate.UNKNOWN:
+            window.process = fate
+        if window.ready_at is None:
+            _complete(window, change, around)
+
+
+def _fate_of(changes: Sequence[_Change], policy: Policy) -> ProcessFate:
+    """Tell what became of the process over several boots; once replaced it is replaced."""
+    fates = {change.fate(policy) for change in changes}
+    if ProcessFate.REPLACED in fates:
+        return ProcessFate.REPLACED
+    return ProcessFate.KEPT if fates == {ProcessFate.KEPT} else ProcessFate.UNKNOWN
+
+
+def _complete(window: Window, change: _Change, around: Surroundings) -> None:
+    """Take the start that the log leaves open from the boots."""
+    if change.after is None:
+        return
+    if window.up_at is None and around.covers(change.after.started_at):
+        window.question(NOT_IN_LOG)
+        return
+    window.up_at = window.up_at or change.after.started_at
+    window.boot_at = max(window.up_at, change.after.started_at)
+
+
+def _disagreements(window: Window, change: _Change, policy: Policy) -> Iterator[str]:
+    if change.overlaps:
+        yield OVERLAP
+    if window.sure_pid and change.after and change.after.pid and window.sure_pid != change.after.pid:
+        yield OTHER_PROCESS
+    ended_at = change.down_at
+    if ended_at is not None:
+        over = window.ready_at or window.up_at
+        too_late = over is not None and ended_at > over + policy.boot_near_log
+        too_early = window.kind is not WindowKind.START and ended_at < window.down_at - policy.boot_near_log
+        if too_early or too_late:
+            yield OTHER_TIME
+
+
+def _question_spanned(
+    windows: Sequence[Window], boots: Sequence[_Boot], joined: dict[int, list[_Change]], policy: Policy
+) -> None:
+    """Doubt the windows of the log across which a process ran on by the boot table: they may be another gateway's."""
+    for place, window in enumerate(windows):
+        own = [change.before for change in joined.get(place, ())]
+        over = window.ready_at or window.up_at or window.down_at_latest
+        for boot in boots:
+            lived_on = boot.ended_at is not None and boot.ended_at > over + policy.boot_near_log
+            began = boot.started_at < window.down_at - policy.boot_near_log
+            if began and lived_on and boot not in own and window.process is not ProcessFate.KEPT:
+                window.question(RAN_ON)
+
+
+def _window_from(change: _Change, around: Surroundings) -> Window:
+    """Draw the window that only the boot table tells of."""
+    window = _bounds_from(change, around)
+    window.lines = sorted(change.lines(), key=lambda line: (line.at, line.source))
+    window.up_at = change.up_at
+    window.process = change.fate(around.policy)
+    if change.before is not None:
+        window.pid_before, window.reason = change.before.pid, change.before.words
+        window.gone = change.before.outcome == _CLEAN_STOP and not change.overlaps
+        window.gone_at = change.before.ended_at if window.gone else None
+    if change.after is not None:
+        window.pid_after = window.sure_pid = change.after.pid
+        window.boot_at = change.after.started_at
+    if window.process is ProcessFate.KEPT:
+        window.kind = WindowKind.IN_PROCESS
+    if change.overlaps:
+        window.question(OVERLAP)
+    if around.covers(change.up_at) or around.covers(change.down_at):
+        window.question(NOT_IN_LOG)
+    return window
+
+
+def _bounds_from(change: _Change, around: Surroundings) -> Window:
+    """Give kind and down time: the end on record, else what lies between the last sign of life and the next start.
+
+    The end on record is when the process had shut down: the signal came some seconds, or a drain, before.
+    """
+    first_start = change.first_start
+    if change.before is None:
+        at = change.anchor
+        return Window(WindowKind.START, first_start or at, first_start or at, stop_seen=False)
+    if change.before.ended_at is not None:
+        down_at = change.before.ended_at
+        down_at = min(down_at, first_start) if first_start else down_at
+        return Window(WindowKind.SIGNAL, down_at, down_at, stop_seen=False)
+    latest = first_start or change.anchor
+    alive = around.last_alive(latest)
+    down_at = max(change.before.started_at, alive or change.before.started_at)
+    return Window(WindowKind.CRASH, min(down_at, latest), latest, stop_seen=False)
+
+
+def _insert(windows: list[Window], window: Window) -> None:
+    """Put a window where it belongs in time, within what lies between its neighbours; the log's bounds stand."""
+    place = sum(known.down_at_latest <= window.down_at_latest for known in windows)
+    before = windows[place - 1] if place else None
+    after = windows[place] if place < len(windows) else None
+    if before is not None:
+        if window.up_at is not None and window.up_at < before.latest:
+            window.question(OVERLAP)
+            window.up_at = max(window.up_at, before.latest)
+        window.down_at = max(window.down_at, before.latest)
+        window.down_at_latest = max(window.down_at_latest, window.down_at)
+    if after is not None and window.latest > after.down_at:
+        window.question(OVERLAP)
+        window.up_at = window.ready_at = None
+        window.down_at = min(window.down_at, after.down_at)
+        window.down_at_latest = min(window.down_at_latest, after.down_at)
+    windows.insert(place, window)
+
+
+def _add_starts(windows: list[Window], boots: Sequence[_Boot], lines: Sequence[Line], around: Surroundings) -> None:
+    """Add births of processes and locks: to the window they fit, else a window where another process was before."""
+    pids = sorted(
+        [(boot.started_at, boot.pid) for boot in boots if boot.pid]
+        + [(window.latest, window.pid_after) for window in windows if window.pid_after]
+    )
+    failed = {(line.source, line.line) for line in lines if _is_failed_start(line)}
+    for line in lines:
+        if line.kind not in (K.PROCESS_BORN, K.LOCK_TAKEN) or line.pid is None:
+            continue
+        fitting = next((window for window in windows if _fits(window, line, around.policy)), None)
+        if fitting is not None:
+            _add_start(fitting, line)
+        elif not around.covers(line.at) and not _is_known(line, boots, around.policy):
+            known = [(moment, pid) for moment, pid in pids if moment <= line.at]
+            if known and known[-1][1] != line.pid:
+                is_sure = line.kind is K.PROCESS_BORN and (line.source, line.line) not in failed
+                _insert(windows, _window_of_start(line, known[-1], around, is_sure=is_sure))
+        pids = sorted([*pids, (line.at, line.pid)])
+
+
+def _is_failed_start(line: Line) -> bool:
+    return line.kind is K.FATAL and "startup_failed" in (line.detail or "")
+
+
+def _fits(window: Window, line: Line, policy: Policy) -> bool:
+    last = window.ready_at or window.boot_at or window.up_at
+    if last is None:
+        return False
+    if line.kind is K.PROCESS_BORN:
+        if window.process is ProcessFate.KEPT or window.up_at is None:
+            return False
+        return window.up_at - policy.born_before_start <= line.at <= last + policy.same_event
+    first = window.down_at if window.stop_seen or window.up_at is None else window.up_at
+    return first - policy.boot_near_log <= line.at <= last + policy.boot_near_log
+
+
+def _add_start(window: Window, line: Line) -> None:
+    if window.sure_pid is not None and window.sure_pid != line.pid:
+        if line.kind is K.LOCK_TAKEN:
+            window.question(OTHER_PROCESS)
+        else:
+            return  # a second process, which died of what its bundle tells
+    window.pid_after = window.pid_after or line.pid
+    window.add(line)
+
+
+def _is_known(line: Line, boots: Sequence[_Boot], policy: Policy) -> bool:
+    """Tell whether a boot of this very process is on record at that time."""
+    return any(
+        boot.pid == line.pid
+        and boot.started_at - policy.born_before_start <= line.at
+        and (boot.ended_at is None or line.at <= boot.ended_at)
+        for boot in boots
+    )
+
+
+def _window_of_start(line: Line, known: tuple[datetime, int], around: Surroundings, *, is_sure: bool) -> Window:
+    """Draw the window of a process that is known by its birth or its lock alone; a lock proves no replacement."""
+    moment, pid = known
+    alive = around.last_alive(line.at)
+    window = Window(WindowKind.CRASH, max(moment, alive or moment), line.at, stop_seen=False, lines=[line])
+    window.down_at = min(window.down_at, line.at)
+    window.up_at, window.pid_before, window.pid_after = line.at, pid, line.pid
+    if is_sure and min(pid, line.pid or 0) > around.policy.largest_container_pid:
+        window.process, window.boot_at = ProcessFate.REPLACED, line.at
+    return window
+
+
+def _add_fatal(windows: Sequence[Window], lines: Iterable[Line], policy: Policy) -> None:
+    """Add to each window what the process before it died of."""
+    for line in lines:
+        if line.kind is not K.FATAL:
+            continue
+        for window in windows:
+            until = window.up_at or window.down_at_latest + policy.boot_near_log
+            foreign = line.pid is not None and window.pid_before not in (None, line.pid)
+            if window.down_at - policy.same_event <= line.at <= until and not foreign:
+                window.add(line)
+                window.reason = window.reason or line.detail
+                if window.kind is WindowKind.CRASH and not window.stop_seen and window.doubt is None:
+                    window.down_at = min(max(window.down_at, line.at), window.down_at_latest)
+                break
