@@ -7,7 +7,7 @@ import polars as pl
 from forensics.correlator.joins import ROW, first_after, latest_before
 from forensics.model.policy import Policy
 from forensics.model.schemas import TIME
-from forensics.model.verdicts import MARKERS, NO_STOP_SEEN, ProcessFate, TaskStatus
+from forensics.model.verdicts import MARKERS, NO_STOP_SEEN, LifecycleKind, ProcessFate, TaskStatus
 
 _JOB = ["gateway", "job_id"]
 

@@ -17,8 +17,8 @@ from forensics.model.policy import Policy
 from forensics.model.verdicts import NO_STOP_SEEN, ProcessFate, WindowKind
 from forensics.model.verdicts import LifecycleKind as K
 
-DURABLE = (K.BOOT_STARTED, K.BOOT_ENDED, K.PROCESS_BORN, K.LOCK_TAKEN)
-"""Kinds that the log's own state machine does not take."""
+DURABLE = (K.BOOT_STARTED, K.BOOT_ENDED, K.PROCESS_BORN, K.LOCK_TAKEN, K.RECEIPT_OPEN)
+"""Kinds that the log's own state machine does not take; an open receipt speaks of a run, not of a process."""
 
 NOT_IN_LOG = "a restart on record that the log, which covers this time, does not show"
 RAN_ON = "the log shows another process, a record that the one before ran on"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from forensics.model.schemas import JOBS, LIFECYCLE, RUNS, frame_of
@@ -19,8 +19,11 @@ from forensics.parsers.cron_runs import run_row
 from forensics.parsers.database import Row, columns_of, row_number, rows_of, tables_of
 from forensics.parsers.job_store import job_rows, stamps_of
 from forensics.parsers.parsed import Parsed, brief
+from forensics.parsers.restart_records import boot_rows, handoff_rows, intent_rows, sentinel_rows
 from forensics.parsers.run_details import TWIN, detail_row
 from forensics.parsers.timestamps import from_epoch_ms
+
+LifeOf = Callable[[Row, int | None, Parsed], list[dict[str, object]]]
 
 RUN_TABLE = "cron_run_logs"
 RECEIPTS = "cron_run_receipts"
@@ -39,6 +42,18 @@ _LOG_COLUMNS = {
     "runAtMs": "run_at_ms",
     "durationMs": "duration_ms",
     "nextRunAtMs": "next_run_at_ms",
+}
+_LIFE_TABLES: dict[str, tuple[tuple[str, ...], LifeOf]] = {
+    "gateway_boot_lifecycle": (
+        ("boot_id", "pid", "started_at_ms", "completed_at_ms", "outcome", "startup_reason", "reason"),
+        boot_rows,
+    ),
+    "gateway_restart_sentinel": (("kind", "status", "ts", "message"), sentinel_rows),
+    "gateway_restart_intent": (("kind", "pid", "created_at", "reason"), intent_rows),
+    "gateway_restart_handoff": (
+        ("pid", "created_at", "reason", "source", "restart_kind", "supervisor_mode"),
+        handoff_rows,
+    ),
 }
 _TOLD_TWICE = ("ts", "status", "runAtMs")
 
@@ -60,6 +75,13 @@ def add_state_tables(database: sqlite3.Connection, parsed: Parsed) -> None:
         runs += _receipts(database, parsed, lifecycle)
     if JOB_TABLE in tables:
         runs += _jobs(database, parsed)
+    for table, (columns, told_by) in _LIFE_TABLES.items():
+        if table in tables:
+            for line, row in rows_of(database, table, columns, parsed):
+                told = told_by(row, line, parsed)
+                parsed.records += bool(told)
+                parsed.rejected += not told
+                lifecycle += told
     _close(parsed, runs, lifecycle)
 
 
