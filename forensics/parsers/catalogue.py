@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from forensics.parsers import cron_runs, gateway_log, job_store, task_export, task_registry
+from forensics.parsers import cron_runs, gateway_log, job_store, task_export, task_registry, text_forms
 from forensics.parsers.forms import Form
 
 FORMS: tuple[Form, ...] = (
     *task_registry.FORMS,
     *cron_runs.FORMS,
+    *text_forms.FORMS,
     *gateway_log.FORMS,
     *job_store.FORMS,
     *task_export.FORMS,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +25,7 @@ from forensics.parsers.lifecycle_messages import (
     GATEWAY_LINE_PATTERN,
     LINE_PATTERN,
     NEEDLES,
+    events_of,
 )
 from forensics.parsers.log_record import (
     RAW_LENGTH,
@@ -36,6 +37,7 @@ from forensics.parsers.log_record import (
     last_line_row,
     offset_in,
     records_in,
+    shown,
     stamp_of,
     store_of,
 )
@@ -53,7 +55,6 @@ _QUIET_LEVEL = re.compile(rb'"logLevelName":"(?:SILLY|TRACE|DEBUG|INFO)"')
 _PADDED_RECORD_PATTERN = r"^\{.*\}\s+$"
 _NEXT_RECORD = '}{"0":"'
 _MENDED_LENGTH = 1 << 16
-_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _STAMP_PATTERN = r'"date":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"'
 
 
@@ -188,14 +189,14 @@ def _rows_of(line: int, records: Sequence[Record], parsed: Parsed) -> list[dict[
         content = content_of(record)
         parsed.stores |= store_of(record)
         at = stamp_of(record)
-        told = event_rows(line, at, content) if at is not None else event_rows(line, _NO_TIME, content)
-        if told and at is None:
-            parsed.notices.add("no_stamp", "a lifecycle line without a usable time stamp", line)
-            continue
-        if told and is_contradicted(record):
-            parsed.notices.add("contradicted_stamp", "its local stamp has a wrong offset; the other one is used", line)
-        rows.extend(told)
         note_offset(parsed.offsets, offset_in(record))
+        events = list(events_of(*content))
+        if at is not None:
+            rows.extend(event_rows(line, at, events, shown(*content)))
+        elif events:
+            parsed.notices.add("no_stamp", "a lifecycle line without a usable time stamp", line)
+        if events and is_contradicted(record):
+            parsed.notices.add("contradicted_stamp", "its local stamp has a wrong offset; the other one is used", line)
     return rows
 
 
@@ -277,8 +278,8 @@ def _note_span(log: IO[bytes], parsed: Parsed) -> None:
     parsed.spans([*at_edges, events.min(), events.max()])
     stated = [offset for record in (first, last) if record is not None and (offset := offset_in(record)) is not None]
     parsed.offsets = sorted({*parsed.offsets, *stated})
-    shown = sorted({as_offset(offset) for _, offset in parsed.offsets})
-    parsed.timezone = f"UTC from _meta.date; local stamps {', '.join(shown)}" if shown else "UTC"
+    written = sorted({as_offset(offset) for _, offset in parsed.offsets})
+    parsed.timezone = f"UTC from _meta.date; local stamps {', '.join(written)}" if written else "UTC"
 
 
 def _first_stamped(lines: Iterator[bytes] | list[bytes]) -> Mapping[str, object] | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from forensics.model.escape import for_terminal
 from forensics.model.policy import SISTER_STAMPS
 from forensics.model.verdicts import LifecycleKind
-from forensics.parsers.lifecycle_messages import NO_BINDING, events_of
+from forensics.parsers.lifecycle_messages import NO_BINDING, Event
 from forensics.parsers.parsed import well_formed
 from forensics.parsers.timestamps import from_iso, offset_between, wall_clock
 
@@ -106,15 +106,15 @@ def is_contradicted(record: Record) -> bool:
 
 
 def event_rows(
-    line: int, at: datetime, content: tuple[str, Record, str], *, pid: int | None = None, precision_ms: int = 1
+    line: int, at: datetime, events: Iterable[Event], raw: str, *, pid: int | None = None, precision_ms: int = 1
 ) -> list[dict[str, object]]:
     """Give the rows of frame ``lifecycle`` that a line makes: one per event, or per job or run it names."""
-    told: dict[str, object] = {"line": line, "at": at, "raw": shown(*content), "precision_ms": precision_ms}
+    told: dict[str, object] = {"line": line, "at": at, "raw": raw, "precision_ms": precision_ms}
     return [
         {name: getattr(event, name) for name in event.__slots__}
         | told
         | {"kind": event.kind.value, "pid": event.pid if event.pid is not None else pid}
-        for event in events_of(*content)
+        for event in events
     ]
 
 

@@ -19,6 +19,7 @@ class Mended:
     line: int
     lines: int
     readings: tuple[list[Record], ...]
+    texts: tuple[str, ...]
 
 
 def mended(pieces: Sequence[tuple[int, str]]) -> Iterator[Mended]:
@@ -45,7 +46,8 @@ def _mended_from(pieces: Sequence[tuple[int, str]], start: int) -> Mended | None
             return None
         if not together[-1][1].rstrip().endswith("}"):
             continue
-        readings = [records_in(glue.join(piece for _, piece in together)) for glue in _GLUES]
-        if readings[0]:
-            return Mended(line, count, tuple(reading for reading in readings if reading))
+        texts = tuple(glue.join(piece for _, piece in together) for glue in _GLUES)
+        readings = tuple(records_in(text) for text in texts)
+        if all(readings):
+            return Mended(line, count, readings, texts)
     return None

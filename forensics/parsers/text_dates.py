@@ -1,0 +1,297 @@
+"""When a line of text was said: its stamps, completed by what else the file and its surroundings tell."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from forensics.model.policy import OFFSET_SAMPLES, SISTER_STAMPS, START_NAMES_LOG, WRITTEN_AFTER
+from forensics.parsers.forms import Given
+from forensics.parsers.lifecycle_messages import GATEWAY
+from forensics.parsers.parsed import Notices
+from forensics.parsers.stamps import Stamp, Tells
+from forensics.parsers.text_clock import Clock
+from forensics.parsers.text_line import TextLine
+from forensics.parsers.timestamps import offset_between
+from forensics.parsers.zones import Sample, Zones
+
+_DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
+_LOG_PATH = re.compile(r"log file: .{0,500}openclaw[\w-]*-(\d{4}-\d\d-\d\d)\.log")
+_YEARS_NEAR = (-1, 0, 1)
+_DOUBTS = {
+    "ambiguous_time": "this hour came twice that night; the order of the lines says which it was",
+    "impossible_time": "local clocks never showed this time that night; it is read as the time an hour later",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """When a line was said, and how exactly that is known."""
+
+    at: datetime
+    precision_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """A line whose date is known: the day by local clocks, and the clock it showed where that is known."""
+
+    line: int
+    day: date
+    shown: datetime | None = None
+
+
+@dataclass(slots=True)
+class Dates:
+    """Says when each line of one file was said."""
+
+    clock: Clock
+    zones: Zones
+    given: Given
+    notices: Notices
+    year_anchors: list[tuple[int, int]] = field(default_factory=list)
+    day_anchors: list[_Anchor] = field(default_factory=list)
+    is_year_assumed: bool = False
+    has_local: bool = False
+    _noted: set[tuple[str, int]] = field(default_factory=set)
+
+    def of(self, line: TextLine) -> Told | None:
+        """Give when a line was said; None where that cannot be known, or where the line is quoted in another.
+
+        Notices: contradicted_stamp, quoted_line, no_date, ambiguous_time, impossible_time.
+        """
+        exact = self._exact(line)
+        if exact is not None:
+            return Told(exact.at, exact.precision_ms) if exact.at is not None else None
+        stamps = [stamp for stamp in (line.inner, line.outer) if stamp is not None]
+        stamp = min(stamps, key=lambda stamp: _LEAST_MISSING[stamp.tells], default=None)
+        if stamp is None or self._is_quoted(line):
+            return None
+        return self._of_local(line, stamp)
+
+    def _exact(self, line: TextLine) -> Stamp | None:
+        """Choose between two stamps that tell the moment. The inner is that of the event, unless it is wrong."""
+        inner, outer = (stamp if _is_exact(stamp) else None for stamp in (line.inner, line.outer))
+        if inner is None or outer is None or inner.at is None or outer.at is None:
+            return None if self._is_quoted(line) else inner or outer
+        if abs(inner.at - outer.at) <= SISTER_STAMPS:
+            return inner
+        if offset_between(inner.shown, outer.at) is None:
+            self._note("quoted_line", "its own stamp is of another time: a text that was quoted", line.number)
+            return Stamp(Tells.MOMENT, inner.shown)
+        self._note("contradicted_stamp", "its own stamp has a wrong offset; that of its wrapping is used", line.number)
+        return outer
+
+    def _is_quoted(self, line: TextLine) -> bool:
+        """Tell whether a local stamp inside a wrapping is not of the same moment, and so a quotation."""
+        inner, outer = line.inner, line.outer
+        if inner is None or outer is None or inner.tells is not Tells.DATE or outer.at is None:
+            return False
+        return offset_between(inner.shown, outer.at) is None
+
+    def _of_local(self, line: TextLine, stamp: Stamp) -> Told | None:
+        self.has_local = True
+        local = self._dated(line.number, stamp)
+        if local is None:
+            self._note("no_date", "its stamp has no date, and nothing tells on which day it was", line.number)
+            return None
+        if stamp.offset is not None:
+            return Told((local - stamp.offset).replace(tzinfo=UTC), stamp.precision_ms)
+        second = self.clock.is_second(line.number, _second_of_day(stamp.shown))
+        moment = self.zones.moment_of(local, is_second=second)
+        if moment.doubt is not None:
+            self._note(moment.doubt, _DOUBTS[moment.doubt], line.number)
+        return Told(moment.at, stamp.precision_ms)
+
+    def _dated(self, line: int, stamp: Stamp) -> datetime | None:
+        if stamp.tells is Tells.NO_YEAR:
+            year = self._year_of(line)
+            return _with_year(stamp.shown, year) if year is not None else None
+        if stamp.tells is Tells.NO_DATE:
+            day = None if self.clock.other_clock_at is not None else self._day_of(line, stamp.shown)
+            return datetime.combine(day, stamp.shown.time()) if day is not None else None
+        return stamp.shown
+
+    def _year_of(self, line: int) -> int | None:
+        if not self.year_anchors:
+            return None
+        behind = bisect_right(self.year_anchors, line, key=lambda anchor: anchor[0])
+        at, year = self.year_anchors[max(behind - 1, 0)]
+        return year + self.clock.new_years_between(at, line)
+
+    def _day_of(self, line: int, shown: datetime) -> date | None:
+        """Give the day of a line by the days that are known before and after it; None where these disagree.
+
+        Whole days without a line leave no trace in bare clock times, so a day counts on from the one known before; a
+        line before the first known day, or where the next known day refutes the count, belongs to that next day only
+        if it comes right before.
+        """
+        behind = bisect_right(self.day_anchors, line, key=lambda anchor: anchor.line)
+        before = self.day_anchors[behind - 1] if behind else None
+        after = self.day_anchors[behind] if behind < len(self.day_anchors) else None
+        counted = self._counted_from(before, line)
+        if after is None or (counted is not None and self._counted_from(before, after.line) == after.day):
+            return counted
+        is_near = after.shown is not None and timedelta(0) <= after.shown - shown <= START_NAMES_LOG
+        return after.day if is_near and not self.clock.midnights_between(line, after.line) else None
+
+    def _counted_from(self, anchor: _Anchor | None, line: int) -> date | None:
+        return anchor.day + timedelta(days=self.clock.midnights_between(anchor.line, line)) if anchor else None
+
+    def _note(self, code: str, message: str, line: int) -> None:
+        if (code, line) not in self._noted:
+            self._noted.add((code, line))
+            self.notices.add(code, message, line)
+
+
+def dates_of(lines: Iterable[TextLine], clock: Clock, given: Given, notices: Notices) -> Dates:
+    """Collect what the lines of a file, its name and its surroundings tell of zone, year and day.
+
+    Notices: year_assumed.
+    """
+    known = sorted(lines, key=lambda line: line.number)
+    dates = Dates(clock, Zones(samples_of(known), given), given, notices)
+    dates.year_anchors = sorted(_year_anchors(known, clock, given))
+    if not dates.year_anchors:
+        _assume_year(known, dates)
+    dates.day_anchors = list(_day_anchors(known, dates))
+    return dates
+
+
+def samples_of(lines: Iterable[TextLine]) -> list[Sample]:
+    """Give the offsets from UTC that the lines state, by an offset written out or by two stamps of one moment."""
+    samples: list[Sample] = []
+    for line in lines:
+        stated = _sample(line)
+        if stated is not None and len(samples) < OFFSET_SAMPLES:
+            # of equal ones in a row the first and the last are kept: an offset is proven between them
+            if len(samples) > 1 and samples[-1][1] == samples[-2][1] == stated[1]:
+                samples[-1] = stated
+            else:
+                samples.append(stated)
+    return sorted(samples)
+
+
+def _sample(line: TextLine) -> Sample | None:
+    inner, outer = line.inner, line.outer
+    if inner is not None and inner.at is not None and inner.offset is not None:
+        trusted = outer is None or outer.at is None or abs(outer.at - inner.at) <= SISTER_STAMPS
+        return (inner.at, inner.offset) if trusted else None
+    pairs = ((inner, outer), (outer, inner))
+    for local, exact in pairs:
+        if local is not None and exact is not None and exact.at is not None and local.tells is not Tells.MOMENT:
+            shown = _near(local, exact.at)
+            offset = offset_between(shown, exact.at) if shown is not None else None
+            return (exact.at, offset) if offset is not None else None
+    if outer is not None and outer.at is not None and outer.offset is not None:
+        return outer.at, outer.offset
+    return None
+
+
+def _near(local: Stamp, at: datetime) -> datetime | None:
+    """Complete a local stamp to what it must have been near a moment."""
+    shown = at.replace(tzinfo=None)
+    if local.tells is Tells.DATE:
+        return local.shown
+    if local.tells is Tells.NO_YEAR:
+        years = (_with_year(local.shown, shown.year + near) for near in _YEARS_NEAR)
+        return min((year for year in years if year is not None), key=lambda year: abs(year - shown), default=None)
+    days = (datetime.combine(shown.date() + timedelta(days=near), local.shown.time()) for near in _YEARS_NEAR)
+    return min(days, key=lambda day: abs(day - shown))
+
+
+def _year_anchors(lines: Iterable[TextLine], clock: Clock, given: Given) -> Iterator[tuple[int, int]]:
+    named = _date_in(given.name)
+    first: Stamp | None = None
+    found = False
+    for line in lines:
+        stamp = line.outer if line.outer is not None and line.outer.tells is Tells.NO_YEAR else line.inner
+        if stamp is None or stamp.tells is not Tells.NO_YEAR:
+            continue
+        first = first or stamp
+        if line.inner is not None and line.inner.at is not None:
+            shown = _near(stamp, line.inner.at)
+            if shown is not None and offset_between(shown, line.inner.at) is not None:
+                found = True
+                yield line.number, shown.year
+    if not found and named is not None and first is not None and clock.first_line is not None:
+        near = _near(first, datetime.combine(named, datetime.min.time(), UTC))
+        if near is not None:
+            yield clock.first_line, near.year
+
+
+def _assume_year(lines: list[TextLine], dates: Dates) -> None:
+    """Take the latest year in which the last line was said before the file was last written."""
+    modified = dates.given.modified_at
+    stamped = [line for line in lines if line.outer is not None and line.outer.tells is Tells.NO_YEAR]
+    if modified is None or not stamped or stamped[-1].outer is None:
+        return
+    until = modified.astimezone(UTC).replace(tzinfo=None) + WRITTEN_AFTER
+    years = (_with_year(stamped[-1].outer.shown, year) for year in range(until.year, until.year - 9, -1))
+    last = next((shown for shown in years if shown is not None and shown <= until), None)
+    if last is not None:
+        dates.year_anchors = [(stamped[-1].number, last.year)]
+        dates.is_year_assumed = True
+        told = f"its stamps have no year; {last.year} is taken, from when the file was last written"
+        dates.notices.add("year_assumed", told)
+
+
+def _day_anchors(lines: Iterable[TextLine], dates: Dates) -> Iterator[_Anchor]:
+    """Give the lines whose day is told: by a full stamp, by the path a start-up line names, by the file's name."""
+    named = _date_in(dates.given.name)
+    anchors: dict[int, _Anchor] = {}
+    if named is not None and dates.clock.first_line is not None:
+        anchors[dates.clock.first_line] = _Anchor(dates.clock.first_line, named)
+    for line in lines:
+        anchor = _day_anchor(line, dates.zones)
+        if anchor is not None:
+            anchors[line.number] = anchor
+    yield from (anchors[number] for number in sorted(anchors))
+
+
+def _day_anchor(line: TextLine, zones: Zones) -> _Anchor | None:
+    stamp = line.inner or line.outer
+    if stamp is None:
+        return None
+    if stamp.tells is Tells.DATE:
+        return _Anchor(line.number, stamp.shown.date())
+    if stamp.at is not None:
+        return _Anchor(line.number, zones.local_of(stamp.at).date())
+    named = _LOG_PATH.match(line.content[2]) if line.content is not None and line.content[0] == GATEWAY else None
+    if named is None or stamp.tells is not Tells.NO_DATE or _second_of_day(stamp.shown) < START_NAMES_LOG.seconds:
+        return None
+    try:
+        return _Anchor(line.number, date.fromisoformat(named[1]), stamp.shown)
+    except ValueError:
+        return None
+
+
+def _date_in(name: str) -> date | None:
+    match = _DATE_IN_NAME.search(name)
+    if match is None:
+        return None
+    try:
+        return date(int(match[1]), int(match[2]), int(match[3]))
+    except ValueError:
+        return None
+
+
+def _with_year(shown: datetime, year: int) -> datetime | None:
+    try:
+        return shown.replace(year=year)
+    except ValueError:
+        return None
+
+
+def _second_of_day(shown: datetime) -> int:
+    return shown.hour * 3600 + shown.minute * 60 + shown.second
+
+
+def _is_exact(stamp: Stamp | None) -> bool:
+    return stamp is not None and stamp.at is not None
+
+
+_LEAST_MISSING = {Tells.MOMENT: 0, Tells.DATE: 1, Tells.NO_YEAR: 2, Tells.NO_DATE: 3}
