@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -20,6 +21,7 @@ from forensics.parsers.zones import Sample, Zones
 
 _DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 _LOG_PATH = re.compile(r"log file: .{0,500}openclaw[\w-]*-(\d{4}-\d\d-\d\d)\.log")
+_DST = timedelta(hours=1)
 _YEARS_NEAR = (-1, 0, 1)
 _DOUBTS = {
     "ambiguous_time": "this hour came twice that night; the order of the lines says which it was",
@@ -48,7 +50,7 @@ class _Anchor:
 class Dates:
     """Says when each line of one file was said."""
 
-    clock: Clock
+    clocks: Mapping[Tells, Clock]
     zones: Zones
     given: Given
     notices: Notices
@@ -59,38 +61,21 @@ class Dates:
     _noted: set[tuple[str, int]] = field(default_factory=set)
 
     def of(self, line: TextLine) -> Told | None:
-        """Give when a line was said; None where that cannot be known, or where the line is quoted in another.
+        """Give when a line was said; None where that cannot be known.
 
-        Notices: contradicted_stamp, quoted_line, no_date, ambiguous_time, impossible_time.
+        Of two exact stamps the inner is that of the event, unless it has a wrong offset.
+        Notices: contradicted_stamp, no_date, ambiguous_time, impossible_time.
         """
-        exact = self._exact(line)
-        if exact is not None:
-            return Told(exact.at, exact.precision_ms) if exact.at is not None else None
+        exact = [stamp for stamp in (line.inner, line.outer) if stamp is not None and stamp.at is not None]
+        if len(exact) > 1 and _is_far(exact[0], exact[1]):
+            told = "its own stamp has a wrong offset; that of its wrapping is used"
+            self._note("contradicted_stamp", told, line.number)
+            exact = exact[1:]
+        if exact and exact[0].at is not None:
+            return Told(exact[0].at, exact[0].precision_ms)
         stamps = [stamp for stamp in (line.inner, line.outer) if stamp is not None]
         stamp = min(stamps, key=lambda stamp: _LEAST_MISSING[stamp.tells], default=None)
-        if stamp is None or self._is_quoted(line):
-            return None
-        return self._of_local(line, stamp)
-
-    def _exact(self, line: TextLine) -> Stamp | None:
-        """Choose between two stamps that tell the moment. The inner is that of the event, unless it is wrong."""
-        inner, outer = (stamp if _is_exact(stamp) else None for stamp in (line.inner, line.outer))
-        if inner is None or outer is None or inner.at is None or outer.at is None:
-            return None if self._is_quoted(line) else inner or outer
-        if abs(inner.at - outer.at) <= SISTER_STAMPS:
-            return inner
-        if offset_between(inner.shown, outer.at) is None:
-            self._note("quoted_line", "its own stamp is of another time: a text that was quoted", line.number)
-            return Stamp(Tells.MOMENT, inner.shown)
-        self._note("contradicted_stamp", "its own stamp has a wrong offset; that of its wrapping is used", line.number)
-        return outer
-
-    def _is_quoted(self, line: TextLine) -> bool:
-        """Tell whether a local stamp inside a wrapping is not of the same moment, and so a quotation."""
-        inner, outer = line.inner, line.outer
-        if inner is None or outer is None or inner.tells is not Tells.DATE or outer.at is None:
-            return False
-        return offset_between(inner.shown, outer.at) is None
+        return self._of_local(line, stamp) if stamp is not None else None
 
     def _of_local(self, line: TextLine, stamp: Stamp) -> Told | None:
         self.has_local = True
@@ -100,7 +85,7 @@ class Dates:
             return None
         if stamp.offset is not None:
             return Told((local - stamp.offset).replace(tzinfo=UTC), stamp.precision_ms)
-        second = self.clock.is_second(line.number, _second_of_day(stamp.shown))
+        second = self._clock(stamp).is_second(line.number, _second_of_day(stamp.shown))
         moment = self.zones.moment_of(local, is_second=second)
         if moment.doubt is not None:
             self._note(moment.doubt, _DOUBTS[moment.doubt], line.number)
@@ -108,21 +93,25 @@ class Dates:
 
     def _dated(self, line: int, stamp: Stamp) -> datetime | None:
         if stamp.tells is Tells.NO_YEAR:
-            year = self._year_of(line)
+            year = self._year_of(line, self._clock(stamp))
             return _with_year(stamp.shown, year) if year is not None else None
         if stamp.tells is Tells.NO_DATE:
-            day = None if self.clock.other_clock_at is not None else self._day_of(line, stamp.shown)
+            clock = self._clock(stamp)
+            day = None if clock.other_clock_at is not None else self._day_of(line, stamp.shown, clock)
             return datetime.combine(day, stamp.shown.time()) if day is not None else None
         return stamp.shown
 
-    def _year_of(self, line: int) -> int | None:
+    def _clock(self, stamp: Stamp) -> Clock:
+        return self.clocks.get(stamp.tells) or Clock()
+
+    def _year_of(self, line: int, clock: Clock) -> int | None:
         if not self.year_anchors:
             return None
         behind = bisect_right(self.year_anchors, line, key=lambda anchor: anchor[0])
         at, year = self.year_anchors[max(behind - 1, 0)]
-        return year + self.clock.new_years_between(at, line)
+        return year + clock.new_years_between(at, line)
 
-    def _day_of(self, line: int, shown: datetime) -> date | None:
+    def _day_of(self, line: int, shown: datetime, clock: Clock) -> date | None:
         """Give the day of a line by the days that are known before and after it; None where these disagree.
 
         Whole days without a line leave no trace in bare clock times, so a day counts on from the one known before; a
@@ -132,14 +121,11 @@ class Dates:
         behind = bisect_right(self.day_anchors, line, key=lambda anchor: anchor.line)
         before = self.day_anchors[behind - 1] if behind else None
         after = self.day_anchors[behind] if behind < len(self.day_anchors) else None
-        counted = self._counted_from(before, line)
-        if after is None or (counted is not None and self._counted_from(before, after.line) == after.day):
+        counted = _counted_from(before, line, clock)
+        if after is None or (counted is not None and _counted_from(before, after.line, clock) == after.day):
             return counted
         is_near = after.shown is not None and timedelta(0) <= after.shown - shown <= START_NAMES_LOG
-        return after.day if is_near and not self.clock.midnights_between(line, after.line) else None
-
-    def _counted_from(self, anchor: _Anchor | None, line: int) -> date | None:
-        return anchor.day + timedelta(days=self.clock.midnights_between(anchor.line, line)) if anchor else None
+        return after.day if is_near and not clock.midnights_between(line, after.line) else None
 
     def _note(self, code: str, message: str, line: int) -> None:
         if (code, line) not in self._noted:
@@ -147,14 +133,64 @@ class Dates:
             self.notices.add(code, message, line)
 
 
-def dates_of(lines: Iterable[TextLine], clock: Clock, given: Given, notices: Notices) -> Dates:
+def usual_offset(lines: Iterable[TextLine]) -> timedelta | None:
+    """Give by how much the inner stamps of a file differ from the outer ones; None where lines have one stamp only."""
+    counted = Counter(offset for line in lines if (offset := _between_its_stamps(line)) is not None)
+    return max(sorted(counted), key=lambda offset: counted[offset], default=None)
+
+
+def is_quoted(line: TextLine, usual: timedelta | None) -> bool:
+    """Tell whether the two stamps of a line are of different times, so that it is a text quoted in another.
+
+    Stamps of one moment differ by the offset between two clocks, which is that of all lines; where one clock is local
+    it may change by an hour.
+    """
+    inner, outer = line.inner, line.outer
+    if inner is None or outer is None:
+        return False
+    offset = _between_its_stamps(line)
+    if offset is None or usual is None:
+        return True
+    are_exact = inner.at is not None and outer.at is not None
+    return abs(offset - usual) > (timedelta(0) if are_exact else _DST)
+
+
+def _between_its_stamps(line: TextLine) -> timedelta | None:
+    inner, outer = line.inner, line.outer
+    if inner is None or outer is None:
+        return None
+    if inner.at is not None and outer.at is not None:
+        return offset_between(inner.at.replace(tzinfo=None), outer.at)
+    if inner.at is not None:
+        return _offset(outer, inner.at)
+    if outer.at is not None:
+        return _offset(inner, outer.at)
+    fuller, other = sorted((inner, outer), key=lambda stamp: _LEAST_MISSING[stamp.tells])
+    return _offset(other, fuller.shown.replace(tzinfo=UTC))
+
+
+def _is_far(one: Stamp, other: Stamp) -> bool:
+    return one.at is not None and other.at is not None and abs(one.at - other.at) > SISTER_STAMPS
+
+
+def _offset(local: Stamp, at: datetime) -> timedelta | None:
+    """Give the offset from UTC by which a stamp is of this moment; None where there is none."""
+    shown = local.shown if local.tells is Tells.MOMENT else _near(local, at)
+    return offset_between(shown, at) if shown is not None else None
+
+
+def _counted_from(anchor: _Anchor | None, line: int, clock: Clock) -> date | None:
+    return anchor.day + timedelta(days=clock.midnights_between(anchor.line, line)) if anchor else None
+
+
+def dates_of(lines: Iterable[TextLine], clocks: Mapping[Tells, Clock], given: Given, notices: Notices) -> Dates:
     """Collect what the lines of a file, its name and its surroundings tell of zone, year and day.
 
     Notices: year_assumed.
     """
     known = sorted(lines, key=lambda line: line.number)
-    dates = Dates(clock, Zones(samples_of(known), given), given, notices)
-    dates.year_anchors = sorted(_year_anchors(known, clock, given))
+    dates = Dates(clocks, Zones(samples_of(known), given), given, notices)
+    dates.year_anchors = sorted(_year_anchors(known, clocks.get(Tells.NO_YEAR) or Clock(), given))
     if not dates.year_anchors:
         _assume_year(known, dates)
     dates.day_anchors = list(_day_anchors(known, dates))
@@ -177,18 +213,13 @@ def samples_of(lines: Iterable[TextLine]) -> list[Sample]:
 
 def _sample(line: TextLine) -> Sample | None:
     inner, outer = line.inner, line.outer
-    if inner is not None and inner.at is not None and inner.offset is not None:
-        trusted = outer is None or outer.at is None or abs(outer.at - inner.at) <= SISTER_STAMPS
-        return (inner.at, inner.offset) if trusted else None
-    pairs = ((inner, outer), (outer, inner))
-    for local, exact in pairs:
-        if local is not None and exact is not None and exact.at is not None and local.tells is not Tells.MOMENT:
-            shown = _near(local, exact.at)
-            offset = offset_between(shown, exact.at) if shown is not None else None
-            return (exact.at, offset) if offset is not None else None
-    if outer is not None and outer.at is not None and outer.offset is not None:
-        return outer.at, outer.offset
-    return None
+    for local, exact in ((inner, outer), (outer, inner)):
+        if local is not None and exact is not None and exact.at is not None:
+            offset = _offset(local, exact.at)
+            states = local.at is None or local.offset is not None
+            return (exact.at, offset) if offset is not None and states else None
+    alone = inner or outer
+    return (alone.at, alone.offset) if alone is not None and alone.at is not None and alone.offset is not None else None
 
 
 def _near(local: Stamp, at: datetime) -> datetime | None:
@@ -212,11 +243,11 @@ def _year_anchors(lines: Iterable[TextLine], clock: Clock, given: Given) -> Iter
         if stamp is None or stamp.tells is not Tells.NO_YEAR:
             continue
         first = first or stamp
-        if line.inner is not None and line.inner.at is not None:
-            shown = _near(stamp, line.inner.at)
-            if shown is not None and offset_between(shown, line.inner.at) is not None:
-                found = True
-                yield line.number, shown.year
+        exact = line.inner.at if line.inner is not None else None
+        shown = _near(stamp, exact) if exact is not None and _offset(stamp, exact) is not None else None
+        if shown is not None:
+            found = True
+            yield line.number, shown.year
     if not found and named is not None and first is not None and clock.first_line is not None:
         near = _near(first, datetime.combine(named, datetime.min.time(), UTC))
         if near is not None:
@@ -243,8 +274,9 @@ def _day_anchors(lines: Iterable[TextLine], dates: Dates) -> Iterator[_Anchor]:
     """Give the lines whose day is told: by a full stamp, by the path a start-up line names, by the file's name."""
     named = _date_in(dates.given.name)
     anchors: dict[int, _Anchor] = {}
-    if named is not None and dates.clock.first_line is not None:
-        anchors[dates.clock.first_line] = _Anchor(dates.clock.first_line, named)
+    first = (dates.clocks.get(Tells.NO_DATE) or Clock()).first_line
+    if named is not None and first is not None:
+        anchors[first] = _Anchor(first, named)
     for line in lines:
         anchor = _day_anchor(line, dates.zones)
         if anchor is not None:
@@ -288,10 +320,6 @@ def _with_year(shown: datetime, year: int) -> datetime | None:
 
 def _second_of_day(shown: datetime) -> int:
     return shown.hour * 3600 + shown.minute * 60 + shown.second
-
-
-def _is_exact(stamp: Stamp | None) -> bool:
-    return stamp is not None and stamp.at is not None
 
 
 _LEAST_MISSING = {Tells.MOMENT: 0, Tells.DATE: 1, Tells.NO_YEAR: 2, Tells.NO_DATE: 3}

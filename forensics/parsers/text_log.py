@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
@@ -28,8 +29,8 @@ from forensics.parsers.parsed import Parsed, brief
 from forensics.parsers.service_lines import NEEDLES as SERVICE_NEEDLES
 from forensics.parsers.stamps import Tells
 from forensics.parsers.text_clock import clock_of
-from forensics.parsers.text_dates import Dates, Told, dates_of, samples_of
-from forensics.parsers.text_line import ERR_LOG, TextLine, take_apart
+from forensics.parsers.text_dates import Dates, Told, dates_of, is_quoted, samples_of, usual_offset
+from forensics.parsers.text_line import CONSOLE_JSON, ERR_LOG, JOURNAL_JSON, JSON_FILE, LOGS_JSON, TextLine, take_apart
 from forensics.parsers.timestamps import as_offset
 
 NEEDLES: tuple[str, ...] = (
@@ -53,6 +54,8 @@ _SIGN_OF_LIFE = (
     r'|(?:subsystem|module)\\*"\s*:\s*\\*"(?:[^si"]|s[^t"]|i[^n"])'
 )
 _STAMPED = r"\d\d:\d\d:\d\d|\d{10}"
+_JSON_FORMS = (CONSOLE_JSON, JOURNAL_JSON, JSON_FILE, LOGS_JSON)
+_NEVER = 1 << 62
 _HEAD_LINES = 200
 _TAIL_LINES = 2000
 _LINES_ABOVE = 10
@@ -71,11 +74,26 @@ class _Reading:
     picked: list[TextLine] = field(default_factory=list)
     edges: list[TextLine] = field(default_factory=list)
     rejected: set[int] = field(default_factory=set)
+    usual_offset: timedelta | None = None
+    first_stamped: int = _NEVER
+    origins: frozenset[str] = frozenset()
+    is_undated: bool = False
 
     @property
     def known(self) -> list[TextLine]:
         """All lines taken apart."""
         return [*self.picked, *self.edges]
+
+    def is_genuine(self, line: TextLine) -> bool:
+        """Tell whether a line is one of the gateway itself, no text that it quotes, nor that of another service.
+
+        A gateway that stamps its lines stamps all of them; one without a stamp is part of another text.
+        """
+        is_of_another = line.origin is not None and self.origins and line.origin not in self.origins
+        if is_of_another or is_quoted(line, self.usual_offset):
+            return False
+        is_bare = line.manager is None and line.outer is not None and line.inner is None
+        return not (is_bare and line.number > self.first_stamped)
 
 
 def parse_text_log(path: Path, given: Given, form: str, by: str) -> Parsed:
@@ -97,16 +115,17 @@ def parse_text_log(path: Path, given: Given, form: str, by: str) -> Parsed:
     with counted(path, parsed.notices, lambda log: _count_lines(log, parsed)) as (log, broken):
         reading = _Reading(log, parsed)
         _pick(reading)
-        if broken:
+        if broken and (form in _JSON_FORMS or parsed.lines <= PASTE_LINES):
             _mend(reading)
         _look_around(reading)
-        clock = clock_of(log, _least_told(reading.known))
-        dates = dates_of(reading.known, clock, given, parsed.notices)
+        genuine = [line for line in reading.known if reading.is_genuine(line)]
+        clocks = {tells: clock_of(log, tells) for tells in _told_alone(genuine)}
+        dates = dates_of(genuine, clocks, given, parsed.notices)
         rows = list(_rows(reading, dates))
         rows.extend(_last_lines(reading, dates, rows))
         parsed.lifecycle = frame_of(rows, LIFECYCLE).sort("line", "kind", "job_id", maintain_order=True)
-    parsed.rejected = len(reading.rejected)
-    parsed.records = len({row["line"] for row in rows if row["kind"] != K.LAST_LINE})
+    recorded = {row["line"] for row in rows if row["kind"] != K.LAST_LINE}
+    parsed.records, parsed.rejected = len(recorded), len(reading.rejected - recorded)
     parsed.skipped = parsed.lines - parsed.records - parsed.rejected
     _note_span(reading, dates)
     _note_zone(reading, dates)
@@ -177,7 +196,7 @@ def _mend(reading: _Reading) -> None:
         reading.picked.extend(line for line in best if line.form is not None)
         parsed.notices.add("mended_line", f"a record broken into {found.lines} lines is read as one", found.line)
     cut_off = not ends_with_newline(log)
-    for number in sorted(broken.keys() - whole):
+    for number in sorted(broken.keys() - whole) if parsed.form in _JSON_FORMS else ():
         reading.rejected.add(number)
         if cut_off and number == parsed.lines:
             parsed.notices.add("truncated_line", "the last line is cut off; what it said is not known", number)
@@ -208,32 +227,40 @@ def _look_around(reading: _Reading) -> None:
         for line in take_apart(place, text)
         if line.form is not None and place not in reading.rejected
     ]
+    reading.usual_offset = usual_offset(reading.known)
+    own = [line for line in reading.known if not is_quoted(line, reading.usual_offset)]
+    reading.first_stamped = _first_stamped_inside(own)
+    reading.origins = frozenset(line.origin for line in own if line.origin is not None and line.events())
 
 
-def _least_told(lines: Iterable[TextLine]) -> Tells:
-    """Tell how little the stamps tell on which the dating of the file depends."""
-    told = {stamp.tells for line in lines for stamp in (line.outer, line.inner) if stamp is not None}
-    return next((tells for tells in (Tells.NO_YEAR, Tells.NO_DATE, Tells.DATE) if tells in told), Tells.MOMENT)
+def _told_alone(lines: Iterable[TextLine]) -> set[Tells]:
+    """Tell how much the stamps tell of lines on which none tells the moment."""
+    return {
+        stamp.tells
+        for line in lines
+        if not any(stamp is not None and stamp.at is not None for stamp in (line.inner, line.outer))
+        for stamp in (line.inner, line.outer)
+        if stamp is not None
+    }
 
 
 def _rows(reading: _Reading, dates: Dates) -> Iterator[dict[str, object]]:
-    first_stamped = _first_stamped_inside(reading.known)
+    notices = reading.parsed.notices
     for line in reading.picked:
         events = line.events()
         if not events or line.number in reading.rejected:
             continue
-        if line.manager is None and line.outer is not None and line.inner is None and line.number > first_stamped:
-            told = "this gateway stamps its lines itself; one without a stamp is part of another text"
-            reading.parsed.notices.add("quoted_line", told, line.number)
+        if not reading.is_genuine(line):
+            notices.add("quoted_line", "it stands in another text, or is of another service: no event", line.number)
             continue
         when = dates.of(line)
         if when is not None:
             yield from _rows_of(line, when)
-        elif not line.is_stamped:
-            reading.rejected.add(line.number)
-            reading.parsed.notices.add("no_stamp", "a lifecycle line without a usable time stamp", line.number)
-        elif line.inner is None or line.inner.tells is not Tells.MOMENT:
-            reading.rejected.add(line.number)
+            continue
+        reading.rejected.add(line.number)
+        reading.is_undated = reading.is_undated or line.is_stamped
+        if not line.is_stamped:
+            notices.add("no_stamp", "a lifecycle line without a usable time stamp", line.number)
 
 
 def _rows_of(line: TextLine, when: Told) -> list[dict[str, object]]:
@@ -247,25 +274,23 @@ def _shown(line: TextLine) -> str:
 
 
 def _first_stamped_inside(lines: Iterable[TextLine]) -> int:
-    """Give the first wrapped line that a gateway stamped itself: from there on it stamps all of them."""
-    return min(
-        (line.number for line in lines if line.outer is not None and line.inner is not None and line.is_shown),
-        default=1 << 62,
-    )
+    """Give the first wrapped line that a gateway stamped itself."""
+    stamped = (line for line in lines if line.outer is not None and line.inner is not None and line.is_shown)
+    return min((line.number for line in stamped), default=_NEVER)
 
 
 def _last_lines(reading: _Reading, dates: Dates, rows: Sequence[dict[str, object]]) -> Iterator[dict[str, object]]:
     """Find the last line of a gateway process before each process start, and in the whole file."""
     starts = sorted({int(str(row["line"])) for row in rows if row["kind"] == K.PROCESS_START})
     limits = [*(start for start in starts if start > 1), reading.parsed.lines + 1]
-    alive = {line.number: line for line in reading.known if line.is_sign_of_life and line.is_stamped}
+    alive = {line.number: line for line in reading.known if _is_alive(reading, line)}
     last = {limit: max((number for number in alive if number < limit), default=0) for limit in limits}
     reach = {limit: _LINES_ABOVE if limit in starts else _TAIL_LINES for limit in limits}
     far = [limit for limit in limits if last[limit] < limit - reach[limit] and limit > reach[limit]]
     if far:
         wanted = LINE.str.contains(_SIGN_OF_LIFE) & LINE.str.contains(_STAMPED)
         for number, text in last_before(reading.log, wanted, far).iter_rows():
-            alive |= {line.number: line for line in take_apart(number, text) if line.is_sign_of_life}
+            alive |= {line.number: line for line in take_apart(number, text) if _is_alive(reading, line)}
         last = {limit: max((number for number in alive if number < limit), default=0) for limit in limits}
     for number in sorted({number for number in last.values() if number}):
         line, when = alive[number], dates.of(alive[number])
@@ -273,10 +298,14 @@ def _last_lines(reading: _Reading, dates: Dates, rows: Sequence[dict[str, object
             yield last_line_row(number, when.at, line.content, when.precision_ms)
 
 
+def _is_alive(reading: _Reading, line: TextLine) -> bool:
+    return line.is_sign_of_life and line.is_stamped and reading.is_genuine(line)
+
+
 def _note_span(reading: _Reading, dates: Dates) -> None:
     """Note the first and the last moment at which the gateway, or systemd for it, said something."""
     said = sorted(
-        (line for line in reading.known if line.is_stamped and (line.is_sign_of_life or line.manager is not None)),
+        (line for line in reading.known if _is_alive(reading, line) or (line.is_stamped and line.manager is not None)),
         key=lambda line: line.number,
     )
     told = [when.at for line in (*said[:1], *said[-1:]) if (when := dates.of(line)) is not None]
@@ -311,15 +340,16 @@ def _judge(reading: _Reading, dates: Dates, given: Given) -> None:
     named = parsed.form == ERR_LOG or _WARNINGS_BY_NAME.search(given.name) is not None
     parsed.only_warnings = streams == {"stderr"} or (named and not kinds & _NEVER_WARNINGS)
     _note_hidden(reading)
-    if dates.clock.other_clock_at is not None:
-        told = "stamps of two clocks are mixed, as by local and by UTC time"
-        parsed.notices.add("mixed_stamps", told, dates.clock.other_clock_at)
-        parsed.unusable = parsed.unusable or "its stamps are of two clocks, so that its lines cannot be put in order"
-    origins = {line.origin for line in lines if line.origin is not None and (line.events() or line.is_sign_of_life)}
-    if len(origins) > 1:
-        parsed.unusable = parsed.unusable or "it holds lines of several gateways, told by their units or services"
-    if parsed.first_at is None:
-        parsed.unusable = parsed.unusable or "nothing tells on which day its lines were written"
+    mixed_at = next((clock.other_clock_at for clock in dates.clocks.values() if clock.other_clock_at), None)
+    if mixed_at is not None:
+        parsed.notices.add("mixed_stamps", "stamps of two clocks are mixed, as by local and by UTC time", mixed_at)
+    reasons = {
+        "its stamps are of two clocks, so that its lines cannot be put in order": mixed_at is not None,
+        "it holds lines of several gateways, told by their units or services": len(reading.origins) > 1,
+        "nothing tells on which day its lines were written": parsed.first_at is None,
+        "nothing tells on which day some of its starts and stops were": reading.is_undated,
+    }
+    parsed.unusable = next((reason for reason, holds in reasons.items() if holds), parsed.unusable)
 
 
 def _note_hidden(reading: _Reading) -> None:
