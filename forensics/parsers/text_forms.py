@@ -62,7 +62,7 @@ def form_of(head: bytes, name: str) -> str | None:
         return None
     texts = [line.decode("utf-8", "replace") for line in head.split(b"\n")[:_LINES_TRIED] if line.strip()]
     lines = [line for number, text in enumerate(texts, 1) for line in take_apart(number, text)]
-    shaped = [line for line in lines if line.is_stamped or line.is_shown or line.manager is not None]
+    shaped = [line for line in lines if line.form is not None]
     said = [line for line in shaped if line.is_shown or line.manager is not None or line.is_blob]
     if 2 * len(shaped) < len(lines) or not _is_heard(said):
         return None

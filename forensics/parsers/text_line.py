@@ -256,7 +256,8 @@ def _of_logs(peeling: _Peeling, match: re.Match[str]) -> TextLine:
     line = replace(peeling.line, inner=stamp, form=peeling.wrapper or (LOGS_CLOCK if match["clock"] else LOGS))
     binding, fields, text = _bound(match["text"])
     if binding is None:
-        return replace(line, content=(NO_BINDING, {}, well_formed(text)))
+        unbound = f"{match['name']} {text}" if match["name"] else text
+        return replace(line, content=(NO_BINDING, {}, well_formed(unbound)))
     return replace(line, content=(binding, fields, well_formed(text)), is_shown=True)
 
 
