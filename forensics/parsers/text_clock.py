@@ -7,19 +7,28 @@ nothing but the places where the clock goes back.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import IO
 
 import polars as pl
 
-from forensics.model.policy import CLOCK_STEP, MIDNIGHT_BACK, NEW_YEAR_BACK, OTHER_CLOCK_LINES, SISTER_STAMPS
+from forensics.model.policy import (
+    CLOCK_STEP,
+    MIDNIGHT_BACK,
+    NEW_YEAR_BACK,
+    OFFSET_STEP,
+    OTHER_CLOCK_LINES,
+    SISTER_STAMPS,
+)
 from forensics.parsers.log_scan import LINE, scan
 from forensics.parsers.stamps import Tells
 
 _DAY = 86_400
 _BATCH_LINES = 1 << 18
-_JUMPS_KEPT = 10_000
+_MOST_BACK = 100_000
+_FORWARD = 900
 _ANSI = r"(?:\x1b\[[0-9;]*m)*"
 _BEFORE = rf"^{_ANSI}(?:[\w.-]+ +\| )?{_ANSI}"
 _PATTERNS = {
@@ -61,7 +70,11 @@ class Clock:
     set_back: list[Jump] = field(default_factory=list)
     other_clock_at: int | None = None
     first_line: int | None = None
-    last_line: int | None = None
+
+    @property
+    def jumps_back(self) -> int:
+        """How often the clock goes back."""
+        return len(self.midnights) + len(self.new_years) + len(self.set_back)
 
     def midnights_between(self, earlier: int, later: int) -> int:
         """Count the midnights from one line to a later one."""
@@ -73,25 +86,30 @@ class Clock:
 
     def is_second(self, line: int, second_of_day: int) -> bool:
         """Tell whether the clock was put back by about an hour shortly before this line."""
-        behind = [jump for jump in self.set_back if jump.line <= line]
+        behind = bisect_right(self.set_back, line, key=lambda jump: jump.line)
         if not behind:
             return False
-        since = (second_of_day - behind[-1].after) % _DAY
+        since = (second_of_day - self.set_back[behind - 1].after) % _DAY
         return since <= 2 * MIDNIGHT_BACK.total_seconds()
 
 
 def clock_of(log: IO[bytes], tells: Tells) -> Clock:
     """Look at the clock of every line whose stamps tell this much."""
     clock = Clock()
-    if tells not in _PATTERNS:
-        return clock
-    jumps = _jumps(log, tells, clock)
-    _sort_out(jumps, tells, clock)
+    last: Jump | None = None
+    for jump in _jumps(log, tells, clock):
+        if clock.jumps_back > _MOST_BACK:
+            clock.other_clock_at = clock.other_clock_at or jump.line
+            break
+        if last is not None and _is_undone(last, jump):
+            clock.other_clock_at = clock.other_clock_at or last.line
+        _take_back(jump, tells, clock)
+        last = jump
     return clock
 
 
-def _jumps(log: IO[bytes], tells: Tells, clock: Clock) -> list[Jump]:
-    """Find the places where the clock goes back by more than a second, or forward by more than an hour."""
+def _jumps(log: IO[bytes], tells: Tells, clock: Clock) -> Iterator[Jump]:
+    """Find the places where the clock goes back by more than a second, or forward by a quarter of an hour or more."""
     stamped = (
         scan(log)
         .select("number", LINE.str.extract_groups(_PATTERNS[tells]).alias("parts"))
@@ -99,20 +117,18 @@ def _jumps(log: IO[bytes], tells: Tells, clock: Clock) -> list[Jump]:
         .select("number", _seconds_expr(tells).alias("shown"))
         .drop_nulls()
     )
-    jumps: list[Jump] = []
+    change = pl.col("shown") - pl.col("before")
     before: int | None = None
     for batch in stamped.collect_batches(chunk_size=_BATCH_LINES, engine="streaming"):
-        if not batch.height or len(jumps) > _JUMPS_KEPT:
+        if not batch.height:
             continue
-        change = pl.col("shown") - pl.col("before")
-        moved = batch.with_columns(pl.col("shown").shift(1, fill_value=before).alias("before")).filter(
-            (change < -1) | (change >= 3600)
-        )
-        jumps += [Jump(*row) for row in moved.select("number", "before", "shown").iter_rows()]
-        before = batch["shown"][-1]
         clock.first_line = clock.first_line or batch["number"][0]
-        clock.last_line = batch["number"][-1]
-    return jumps
+        moved = batch.with_columns(pl.col("shown").shift(1, fill_value=before).alias("before")).filter(
+            (change < -1) | (change >= _FORWARD)
+        )
+        before = batch["shown"][-1]
+        for row in moved.select("number", "before", "shown").iter_rows():
+            yield Jump(*row)
 
 
 def _seconds_expr(tells: Tells) -> pl.Expr:
@@ -129,26 +145,25 @@ def _seconds_expr(tells: Tells) -> pl.Expr:
     return (month + parts.field("day").cast(pl.Int64) - 1) * _DAY + in_day
 
 
-def _sort_out(jumps: list[Jump], tells: Tells, clock: Clock) -> None:
-    for position, jump in enumerate(jumps):
-        if _is_undone(jump, jumps, position):
-            clock.other_clock_at = clock.other_clock_at or jump.line
-        back = timedelta(seconds=-jump.seconds)
-        if tells is Tells.NO_DATE and back > MIDNIGHT_BACK:
-            clock.midnights.append(jump.line)
-        elif tells is Tells.NO_YEAR and back > NEW_YEAR_BACK:
-            clock.new_years.append(jump.line)
-        elif CLOCK_STEP < back <= MIDNIGHT_BACK:
-            clock.set_back.append(Jump(jump.line, jump.before % _DAY, jump.after % _DAY))
+def _take_back(jump: Jump, tells: Tells, clock: Clock) -> None:
+    """Tell what it means that the clock goes back here."""
+    back = timedelta(seconds=-jump.seconds)
+    if tells is Tells.NO_DATE and back > MIDNIGHT_BACK:
+        clock.midnights.append(jump.line)
+    elif tells is Tells.NO_YEAR and back > NEW_YEAR_BACK:
+        clock.new_years.append(jump.line)
+    elif CLOCK_STEP < back <= MIDNIGHT_BACK:
+        clock.set_back.append(Jump(jump.line, jump.before % _DAY, jump.after % _DAY))
 
 
-def _is_undone(jump: Jump, jumps: list[Jump], position: int) -> bool:
-    """Tell whether the clock soon jumps back by as much: the lines between have a clock of their own (#31427)."""
-    following = jumps[position + 1 : position + 2]
-    return any(
-        other.line - jump.line <= OTHER_CLOCK_LINES
-        and (jump.seconds < 0) != (other.seconds < 0)
-        and abs(jump.seconds + other.seconds) <= SISTER_STAMPS.total_seconds()
-        and abs(jump.seconds) >= 3600 - SISTER_STAMPS.total_seconds()
-        for other in following
-    )
+def _is_undone(jump: Jump, following: Jump) -> bool:
+    """Tell whether the clock jumps by an offset from UTC and soon back: the lines between have a clock of their own.
+
+    A silence may look like that too, but hardly to the second.
+    """
+    if following.line - jump.line > OTHER_CLOCK_LINES:
+        return False
+    ahead = timedelta(seconds=abs(jump.seconds))
+    is_offset = ahead >= OFFSET_STEP and abs(ahead - round(ahead / OFFSET_STEP) * OFFSET_STEP) <= CLOCK_STEP
+    is_undone = abs(jump.seconds + following.seconds) <= SISTER_STAMPS.total_seconds()
+    return is_offset and is_undone

@@ -115,8 +115,8 @@ class Dates:
         """Give the day of a line by the days that are known before and after it; None where these disagree.
 
         Whole days without a line leave no trace in bare clock times, so a day counts on from the one known before; a
-        line before the first known day, or where the next known day refutes the count, belongs to that next day only
-        if it comes right before.
+        line before the first known day, or where the next known day refutes the count, is placed only if it comes
+        right before or after a line whose day is known.
         """
         behind = bisect_right(self.day_anchors, line, key=lambda anchor: anchor.line)
         before = self.day_anchors[behind - 1] if behind else None
@@ -124,8 +124,11 @@ class Dates:
         counted = _counted_from(before, line, clock)
         if after is None or (counted is not None and _counted_from(before, after.line, clock) == after.day):
             return counted
-        is_near = after.shown is not None and timedelta(0) <= after.shown - shown <= START_NAMES_LOG
-        return after.day if is_near and not clock.midnights_between(line, after.line) else None
+        for known in (before, after):
+            if known is not None and known.shown is not None and abs(known.shown - shown) <= START_NAMES_LOG:
+                first, last = sorted((line, known.line))
+                return known.day if not clock.midnights_between(first, last) else None
+        return None
 
     def _note(self, code: str, message: str, line: int) -> None:
         if (code, line) not in self._noted:

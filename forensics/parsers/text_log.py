@@ -221,11 +221,12 @@ def _look_around(reading: _Reading) -> None:
     above = sorted({start - step for start in starts for step in range(1, _LINES_ABOVE + 1)})
     number = pl.col("number")
     near = number.is_in(above) | (number <= _HEAD_LINES) | ((number > end - _TAIL_LINES) & (number <= end))
+    taken = {line.number for line in reading.picked} | reading.rejected
     reading.edges = [
         line
         for place, text in collected(scan(reading.log).filter(near)).sort("number").iter_rows()
         for line in take_apart(place, text)
-        if line.form is not None and place not in reading.rejected
+        if line.form is not None and place not in taken
     ]
     reading.usual_offset = usual_offset(reading.known)
     own = [line for line in reading.known if not is_quoted(line, reading.usual_offset)]
