@@ -36,6 +36,9 @@ MIDNIGHT_BACK = timedelta(hours=2)
 """A clock without a date that goes back by more than this has passed midnight; by less, it was set back or put back
 to winter time (one hour)."""
 
+CLOCK_JUMPS_BACK = 100_000
+"""A log in which the clock goes back more often than this is no log in order of time; it would hold three centuries."""
+
 NEW_YEAR_BACK = timedelta(days=180)
 """A date without a year that goes back by more than this has passed New Year."""
 

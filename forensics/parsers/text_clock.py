@@ -15,6 +15,7 @@ from typing import IO
 import polars as pl
 
 from forensics.model.policy import (
+    CLOCK_JUMPS_BACK,
     CLOCK_STEP,
     MIDNIGHT_BACK,
     NEW_YEAR_BACK,
@@ -27,8 +28,6 @@ from forensics.parsers.stamps import Tells
 
 _DAY = 86_400
 _BATCH_LINES = 1 << 18
-_MOST_BACK = 100_000
-_FORWARD = 900
 _ANSI = r"(?:\x1b\[[0-9;]*m)*"
 _BEFORE = rf"^{_ANSI}(?:[\w.-]+ +\| )?{_ANSI}"
 _PATTERNS = {
@@ -98,7 +97,7 @@ def clock_of(log: IO[bytes], tells: Tells) -> Clock:
     clock = Clock()
     last: Jump | None = None
     for jump in _jumps(log, tells, clock):
-        if clock.jumps_back > _MOST_BACK:
+        if clock.jumps_back > CLOCK_JUMPS_BACK:
             clock.other_clock_at = clock.other_clock_at or jump.line
             break
         if last is not None and _is_undone(last, jump):
@@ -124,7 +123,7 @@ def _jumps(log: IO[bytes], tells: Tells, clock: Clock) -> Iterator[Jump]:
             continue
         clock.first_line = clock.first_line or batch["number"][0]
         moved = batch.with_columns(pl.col("shown").shift(1, fill_value=before).alias("before")).filter(
-            (change < -1) | (change >= _FORWARD)
+            (change < -1) | (change >= OFFSET_STEP.total_seconds())
         )
         before = batch["shown"][-1]
         for row in moved.select("number", "before", "shown").iter_rows():
