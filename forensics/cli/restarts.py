@@ -26,10 +26,11 @@ def command(paths: tuple[str, ...], form: str) -> None:
     from forensics.writers.ledger import write_restarts
 
     evidence = load_evidence(given_or_default(paths))
-    has_log = (evidence.sources["kind"] == SourceKind.GATEWAY_LOG).any()
+    has_log = evidence.sources["kind"].is_in([SourceKind.GATEWAY_LOG, SourceKind.GATEWAY_CONSOLE]).any()
     if not has_log and evidence.lifecycle.is_empty():
         raise NothingToReadError(
-            "no gateway log behind the given paths", "name the folder with openclaw-YYYY-MM-DD.log"
+            "no gateway log behind the given paths",
+            "name the folder with openclaw-YYYY-MM-DD.log, or a console or journal",
         )
     restarts = restart_ledger(evidence, Policy())
     if form == "json":

@@ -19,6 +19,43 @@ CLOCK_STEP = timedelta(seconds=5)
 """A log whose stamps go back by more than this cannot be put in order with other evidence; lines are written up to
 26 ms out of order, and 26 s late only in other files (observed.md §B8)."""
 
+SISTER_STAMPS = timedelta(minutes=2)
+"""Two stamps of one line are of one moment and this far apart at most: 0 to 20 ms in the file log (formats.md §4.2),
+seconds where a service manager took the line late. Farther apart, one of them has the wrong zone (#74991)."""
+
+OFFSET_STEP = timedelta(minutes=15)
+"""Every offset from UTC in use is a whole number of these."""
+
+OFFSET_REACH = timedelta(days=7)
+"""A stated offset from UTC holds this long before and after; farther off the clocks may have been changed (DST)."""
+
+OFFSET_SAMPLES = 64
+"""So many offsets a file states at most: two a year are real, more is damage."""
+
+MIDNIGHT_BACK = timedelta(hours=2)
+"""A clock without a date that goes back by more than this has passed midnight; by less, it was set back or put back
+to winter time (one hour)."""
+
+CLOCK_JUMPS_BACK = 100_000
+"""A log in which the clock goes back more often than this is no log in order of time; it would hold three centuries."""
+
+NEW_YEAR_BACK = timedelta(days=180)
+"""A date without a year that goes back by more than this has passed New Year."""
+
+OTHER_CLOCK_LINES = 200
+"""A jump that is undone within this many lines is no silence: the lines between are stamped by another clock
+(#31427)."""
+
+WRITTEN_AFTER = timedelta(days=1)
+"""A file is last written after its last line; by this much less, as zones differ."""
+
+START_NAMES_LOG = timedelta(minutes=5)
+"""The date in the path that a start-up line names was taken up to this long before the line: start-ups of half a
+minute were captured."""
+
+PASTE_LINES = 20_000
+"""A log of up to so many lines may be a paste, in which broken lines are put together again; gateways break none."""
+
 TIMEOUT_ERROR = "cron: job execution timed out"
 """A run with this error, alone or followed by ``(last phase: …)``, is recorded as ``timed_out`` (formats.md §1.4)."""
 

@@ -7,43 +7,54 @@ start (the earliest a crash can have happened), and a count of lines that are no
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
 import polars as pl
 
-from forensics.model.escape import for_terminal
-from forensics.model.policy import CLOCK_STEP
+from forensics.model.policy import CLOCK_STEP, OFFSET_SAMPLES, PASTE_LINES
 from forensics.model.schemas import LIFECYCLE, frame_of
 from forensics.model.verdicts import LifecycleKind, SourceKind
-from forensics.parsers.files import open_evidence
 from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.lifecycle_messages import (
     CANONICAL_LINE_PATTERN,
     GATEWAY_LINE_PATTERN,
     LINE_PATTERN,
     NEEDLES,
-    NO_BINDING,
     events_of,
 )
-from forensics.parsers.parsed import Parsed, brief, well_formed
-from forensics.parsers.timestamps import from_iso, offset_of
+from forensics.parsers.log_record import (
+    RAW_LENGTH,
+    Record,
+    content_of,
+    decoded,
+    event_rows,
+    is_contradicted,
+    last_line_row,
+    offset_in,
+    records_in,
+    shown,
+    stamp_of,
+    store_of,
+)
+from forensics.parsers.log_scan import LINE, collected, counted, ends_with_newline, last_before, lines_at, scan
+from forensics.parsers.mending import mended
+from forensics.parsers.parsed import Parsed, brief
+from forensics.parsers.timestamps import as_offset
 
 _BY = "JSON lines with _meta and time"
-_RAW_LENGTH = 200
+_BY_FLAT = "JSON lines with date, time and logLevelName"
 _EDGE_BYTES = 4 << 20
 _TAIL_LINES = 2000
 _LOUD_LEVEL = re.compile(rb'"logLevelName":"(?:WARN|ERROR|FATAL)"')
 _QUIET_LEVEL = re.compile(rb'"logLevelName":"(?:SILLY|TRACE|DEBUG|INFO)"')
 _PADDED_RECORD_PATTERN = r"^\{.*\}\s+$"
-_POSITIONS = 10
-_LINE = pl.col("line")
+_NEXT_RECORD = '}{"0":"'
+_MENDED_LENGTH = 1 << 16
 _STAMP_PATTERN = r'"date":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"'
 
 
@@ -54,84 +65,86 @@ def is_log_record(value: object) -> bool:
     return isinstance(value.get("_meta"), dict) or (isinstance(value.get("level"), str) and "message" in value)
 
 
-def parse_gateway_log(path: Path) -> Parsed:
+def is_flat_record(value: object) -> bool:
+    """Tell whether a JSON value is a line of a file log whose ``_meta`` was flattened into it (#46748)."""
+    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("date", "time", "logLevelName"))
+
+
+def parse_gateway_log(path: Path, by: str = _BY) -> Parsed:
     """Read the lifecycle lines of one file log.
 
     Shape: frame ``lifecycle``; one row per lifecycle line, or per job or run it names, plus one ``last_line`` row for
     the last gateway line before each process start. ``skipped`` counts all other records.
-    Notices: not_json, truncated_line, invalid_utf8, no_stamp, clock_stepped_back.
+    Notices: not_json, truncated_line, mended_line, joined_records, invalid_utf8, no_stamp, contradicted_stamp,
+    clock_stepped_back.
     Source: formats.md §4.1, §4.2, §5; design §5.
 
     Raises:
         UnreadableError: the file cannot be read.
     """
-    parsed = Parsed(SourceKind.GATEWAY_LOG, _BY)
-    with _counted(path, parsed) as (log, odd_lines):
-        picked = _picked_lines(log, parsed.lines, odd_lines)
-        rows = _lifecycle_rows(picked, parsed)
+    parsed = Parsed(SourceKind.GATEWAY_LOG, by)
+    with counted(path, parsed.notices, lambda log: _count_lines(log, parsed)) as (log, unusual):
+        picked = _picked_lines(log, parsed.lines, unusual)
+        rows = [*unusual.mended, *_lifecycle_rows(picked, parsed)]
         rows.extend(_last_lines(log, rows, parsed))
         parsed.lifecycle = frame_of(rows, LIFECYCLE).sort("line", "kind", "job_id", maintain_order=True)
         _note_span(log, parsed)
     parsed.skipped = parsed.lines - parsed.records - parsed.rejected
-    _note_backward_clock(parsed)
+    note_backward_clock(parsed)
     if len(parsed.stores) > 1:
         parsed.unusable = "it holds lines of several gateways, told by their cron stores"
     return parsed
 
 
-@contextmanager
-def _counted(path: Path, parsed: Parsed) -> Iterator[tuple[IO[bytes], int]]:
-    """Give a file that Polars can scan, its lines counted, and how many of them have an unusual order of keys.
+@dataclass(slots=True)
+class _Unusual:
+    """Lines that the picking pass would miss: in another order of keys, several records on one, one on several."""
 
-    It is the log itself or, where that is no UTF-8, a private copy with the unreadable bytes replaced.
-    """
-    with open_evidence(path) as log, tempfile.TemporaryFile(prefix="forensics-") as copied:
-        try:
-            counted: tuple[IO[bytes], int] = log, _count_lines(log, parsed)
-        except pl.exceptions.ComputeError:
-            _copy_readable(log, copied, parsed)
-            counted = copied, _count_lines(copied, parsed)
-        yield counted
-
-
-def _copy_readable(log: IO[bytes], copied: IO[bytes], parsed: Parsed) -> None:
-    log.seek(0)
-    for number, line in enumerate(log, 1):
-        text = line.decode("utf-8", "replace").encode()
-        copied.write(text)
-        if text != line:
-            parsed.notices.add("invalid_utf8", "bytes that are no UTF-8 are read as U+FFFD", number)
-    copied.flush()
-
-
-def _scan(log: IO[bytes]) -> pl.LazyFrame:
-    log.seek(0)
-    return pl.scan_lines(log, glob=False, row_index_name="number", row_index_offset=1).select(
-        pl.col("number").cast(pl.Int64), _LINE
-    )
+    odd: int = 0
+    joined: int = 0
+    mended: list[dict[str, object]] = field(default_factory=list)
 
 
 def _is_no_record_expr() -> pl.Expr:
-    return ~(_LINE.str.starts_with("{") & _LINE.str.ends_with("}")) & ~_LINE.str.contains(_PADDED_RECORD_PATTERN)
+    return ~(LINE.str.starts_with("{") & LINE.str.ends_with("}")) & ~LINE.str.contains(_PADDED_RECORD_PATTERN)
 
 
-def _count_lines(log: IO[bytes], parsed: Parsed) -> int:
-    """Count all lines and those that are no records; give the number of records in an unusual order of keys."""
-    looks_whole = _LINE.str.starts_with("{") & _LINE.str.ends_with("}")
-    odd = ~_LINE.str.contains(CANONICAL_LINE_PATTERN)
-    counted = _scan(log).select(pl.len(), (~looks_whole).sum().alias("doubtful"), odd.sum().alias("odd"))
-    parsed.lines, doubtful, odd_lines = counted.collect(engine="streaming").row(0)
+def _count_lines(log: IO[bytes], parsed: Parsed) -> _Unusual:
+    """Count all lines, those that are no records, and those that need a pass of their own."""
+    looks_whole = LINE.str.starts_with("{") & LINE.str.ends_with("}")
+    odd = ~LINE.str.contains(CANONICAL_LINE_PATTERN)
+    joined = LINE.str.contains(_NEXT_RECORD, literal=True)
+    found = scan(log).select(
+        pl.len(), (~looks_whole).sum().alias("doubtful"), odd.sum().alias("odd"), joined.sum().alias("joined")
+    )
+    parsed.lines, doubtful, odd_lines, joined_lines = found.collect(engine="streaming").row(0)
+    unusual = _Unusual(odd_lines, joined_lines)
     if doubtful:
-        _note_broken_lines(log, parsed)
-    return int(odd_lines)
+        unusual.mended = _rows_of_broken_lines(log, parsed)
+    return unusual
 
 
-def _note_broken_lines(log: IO[bytes], parsed: Parsed) -> None:
-    broken = _is_no_record_expr() & (_LINE.str.len_bytes() > 0) & (pl.col("number") <= parsed.lines)
-    cut_off = not _ends_with_newline(log)
-    shown = _scan(log).filter(broken).select("number", _LINE.str.head(_RAW_LENGTH)).collect(engine="streaming")
-    parsed.rejected = shown.height
-    for number, text in shown.iter_rows():
+def _rows_of_broken_lines(log: IO[bytes], parsed: Parsed) -> list[dict[str, object]]:
+    """Read what a terminal broke into several lines; reject and note the other lines that are no records."""
+    broken = _is_no_record_expr() & (LINE.str.len_bytes() > 0) & (pl.col("number") <= parsed.lines)
+    is_paste = parsed.lines <= PASTE_LINES
+    width = _MENDED_LENGTH if is_paste else RAW_LENGTH
+    torn = scan(log).filter(broken).select("number", LINE.str.head(width)).collect(engine="streaming")
+    whole: set[int] = set()
+    rows: list[dict[str, object]] = []
+    for found in mended(torn.rows()) if is_paste else ():
+        whole.update(range(found.line, found.line + found.lines))
+        parsed.notices.add("mended_line", f"a record broken into {found.lines} lines is read as one", found.line)
+        told = next(filter(None, (_rows_of(found.line, reading, parsed) for reading in found.readings)), [])
+        parsed.records += bool(told)
+        rows.extend(told)
+    _reject(torn.filter(~pl.col("number").is_in(sorted(whole))), parsed, cut_off=not ends_with_newline(log))
+    return rows
+
+
+def _reject(torn: pl.DataFrame, parsed: Parsed, *, cut_off: bool) -> None:
+    parsed.rejected = torn.height
+    for number, text in torn.iter_rows():
         if cut_off and number == parsed.lines:
             parsed.notices.add("truncated_line", "the last line is cut off; what it said is not known", number)
         else:
@@ -141,112 +154,56 @@ def _note_broken_lines(log: IO[bytes], parsed: Parsed) -> None:
 def _lifecycle_rows(picked: pl.DataFrame, parsed: Parsed) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for line, text in picked.iter_rows():
-        found = _rows_of(line, text, parsed)
+        records = records_in(text)
+        if not records:
+            parsed.rejected += 1
+            parsed.notices.add("not_json", f"not JSON: {brief(text)}", line)
+        elif len(records) > 1:
+            parsed.notices.add("joined_records", f"{len(records)} records stand on one line; each is read", line)
+        found = _rows_of(line, records, parsed)
         parsed.records += bool(found)
         rows.extend(found)
     return rows
 
 
-def _picked_lines(log: IO[bytes], until: int, odd_lines: int) -> pl.DataFrame:
+def _picked_lines(log: IO[bytes], until: int, unusual: _Unusual) -> pl.DataFrame:
     """Pick the lifecycle lines, up to the line that was the last when they were counted: a live log grows.
 
-    Records in an unusual order of keys are searched word by word, in a pass of their own where there are any.
+    Records in an unusual order of keys, or behind another on its line, are searched word by word, in a pass of their
+    own where there are any.
 
     Shape: number, line; sorted by number.
     """
-    usual = _LINE.str.contains(LINE_PATTERN)
-    picked = _collected(_scan(log).filter(usual))
-    if odd_lines:
-        odd = ~_LINE.str.contains(CANONICAL_LINE_PATTERN) & _LINE.str.contains_any(list(NEEDLES)) & ~usual
-        picked = pl.concat([picked, _collected(_scan(log).filter(odd))])
+    usual = LINE.str.contains(LINE_PATTERN)
+    picked = collected(scan(log).filter(usual))
+    if unusual.odd or unusual.joined:
+        odd = ~LINE.str.contains(CANONICAL_LINE_PATTERN) | LINE.str.contains(_NEXT_RECORD, literal=True)
+        worded = odd & LINE.str.contains_any(list(NEEDLES)) & ~usual
+        picked = pl.concat([picked, collected(scan(log).filter(worded))])
     return picked.filter((pl.col("number") <= until) & ~_is_no_record_expr()).sort("number")
 
 
-def _rows_of(line: int, text: str, parsed: Parsed) -> list[dict[str, object]]:
-    record = _decoded(text)
-    if record is None:
-        parsed.rejected += 1
-        parsed.notices.add("not_json", f"not JSON: {brief(text)}", line)
-        return []
-    binding, fields, message = _content_of(record)
-    parsed.stores |= _store_of(record)
-    at = _stamp_of(record)
+def _rows_of(line: int, records: Sequence[Record], parsed: Parsed) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for event in events_of(binding, fields, message):
-        if at is None:
+    for record in records:
+        content = content_of(record)
+        parsed.stores |= store_of(record)
+        at = stamp_of(record)
+        note_offset(parsed.offsets, offset_in(record))
+        events = list(events_of(*content))
+        if at is not None:
+            rows.extend(event_rows(line, at, events, shown(*content)))
+        elif events:
             parsed.notices.add("no_stamp", "a lifecycle line without a usable time stamp", line)
-            return []
-        row: dict[str, object] = {name: getattr(event, name) for name in event.__slots__}
-        rows.append(
-            row
-            | {
-                "line": line,
-                "at": at,
-                "kind": event.kind.value,
-                "raw": _shown(binding, fields, message),
-                "precision_ms": 1,
-            }
-        )
+        if events and is_contradicted(record):
+            parsed.notices.add("contradicted_stamp", "its local stamp has a wrong offset; the other one is used", line)
     return rows
 
 
-def _decoded(text: str) -> Mapping[str, object] | None:
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def _content_of(record: Mapping[str, object]) -> tuple[str, Mapping[str, object], str]:
-    """Take a record apart: its binding, its fields, its message.
-
-    Positional keys hold the binding (a JSON string), then fields, then the message; a console capture has no binding
-    and its message first (formats.md §4.2). The size-cap line has none of these.
-    """
-    if "0" not in record:
-        return _text_of(record.get("subsystem", NO_BINDING)), {}, _text_of(record.get("message", ""))
-    values = [record[str(position)] for position in range(_POSITIONS) if str(position) in record]
-    binding = _binding_of(values[0])
-    if binding is None:
-        return NO_BINDING, {}, _text_of(values[0])
-    texts = [value for value in values[1:] if isinstance(value, str)]
-    fields: dict[str, object] = {}
-    for value in values[1:]:
-        fields |= value if isinstance(value, dict) else {}
-    return binding, fields, well_formed(texts[-1]) if texts else ""
-
-
-def _text_of(value: object) -> str:
-    return well_formed(value) if isinstance(value, str) else ""
-
-
-def _binding_of(value: object) -> str | None:
-    if not isinstance(value, str) or not value.startswith('{"'):
-        return None
-    bound = _decoded(value)
-    if bound is None:
-        return None
-    name = bound.get("subsystem", bound.get("module"))
-    return name if isinstance(name, str) else None
-
-
-def _store_of(record: Mapping[str, object]) -> set[str]:
-    """Give the cron store that a scheduler's line names: it tells which gateway wrote it (formats.md §4.2)."""
-    bound = _decoded(str(record.get("0"))) if isinstance(record.get("0"), str) else None
-    store = bound.get("storePath", bound.get("storeKey")) if bound else None
-    return {store} if isinstance(store, str) else set()
-
-
-def _stamp_of(record: Mapping[str, object]) -> datetime | None:
-    meta = record.get("_meta")
-    event_at = from_iso(meta.get("date")) if isinstance(meta, dict) else None
-    return event_at or from_iso(record.get("time"))
-
-
-def _shown(binding: str, fields: Mapping[str, object], message: str) -> str:
-    told = f" {_as_json(fields)}" if fields else ""
-    return for_terminal(well_formed(f"[{binding or 'console'}] {message}{told}"))[:_RAW_LENGTH]
+def note_offset(offsets: list[tuple[datetime, timedelta]], stated: tuple[datetime, timedelta] | None) -> None:
+    """Add a stated offset from UTC where it differs from the one before, so that a few samples tell all."""
+    if stated is not None and len(offsets) < OFFSET_SAMPLES and (not offsets or offsets[-1][1] != stated[1]):
+        offsets.append(stated)
 
 
 def last_gateway_lines_before(path: Path, moments: Sequence[datetime]) -> pl.DataFrame:
@@ -260,21 +217,14 @@ def last_gateway_lines_before(path: Path, moments: Sequence[datetime]) -> pl.Dat
         UnreadableError: the file cannot be read.
     """
     parsed = Parsed(SourceKind.GATEWAY_LOG, "")
-    stamp = _LINE.str.extract(_STAMP_PATTERN).str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_zone="UTC", strict=False)
-    with _counted(path, parsed) as (log, _):
-        stamped = _scan(log).filter(_LINE.str.contains(GATEWAY_LINE_PATTERN)).select("number", stamp.alias("at"))
+    stamp = LINE.str.extract(_STAMP_PATTERN).str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_zone="UTC", strict=False)
+    with counted(path, parsed.notices, lambda log: _count_lines(log, parsed)) as (log, _):
+        stamped = scan(log).filter(LINE.str.contains(GATEWAY_LINE_PATTERN)).select("number", stamp.alias("at"))
         ordered = stamped.drop_nulls().collect(engine="streaming").sort("at", "number").set_sorted("at")
         wanted = pl.DataFrame({"before": moments}, schema={"before": ordered.schema["at"]}).sort("before")
         found = wanted.join_asof(ordered, left_on="before", right_on="at", allow_exact_matches=False)
-        rows = list(_told_lines(_lines_at(log, found["number"].drop_nulls().unique().to_list()), parsed))
+        rows = list(_told_lines(lines_at(log, found["number"].drop_nulls().unique().to_list()), parsed))
     return frame_of(rows, LIFECYCLE)
-
-
-def _as_json(fields: Mapping[str, object]) -> str:
-    try:
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-    except RecursionError:
-        return "{deeply nested}"
 
 
 def _last_lines(log: IO[bytes], rows: list[dict[str, object]], parsed: Parsed) -> Iterator[dict[str, object]]:
@@ -287,54 +237,31 @@ def _last_lines(log: IO[bytes], rows: list[dict[str, object]], parsed: Parsed) -
     above = [start - 1 for start in starts if start > 1]
     end = parsed.lines
     near = pl.col("number").is_in(above) | ((pl.col("number") > end - _TAIL_LINES) & (pl.col("number") <= end))
-    bound = _collected(_scan(log).filter(near)).filter(_is_bound_expr()).sort("number")
+    bound = collected(scan(log).filter(near)).filter(_is_bound_expr()).sort("number")
     tail = bound.filter(pl.col("number") > end - _TAIL_LINES)["number"].max()
     found = set(bound["number"].to_list())
     unresolved = [number + 1 for number in above if number not in found] + ([end + 1] if tail is None else [])
     wanted = bound.filter(pl.col("number").is_in([*above, tail or 0]))
     if unresolved:
-        wanted = pl.concat([wanted, _searched_lines(log, sorted(unresolved))]).unique("number").sort("number")
+        wanted = (
+            pl.concat([wanted, last_before(log, _is_bound_expr(), sorted(unresolved))]).unique("number").sort("number")
+        )
     yield from _told_lines(wanted, parsed)
 
 
 def _is_bound_expr() -> pl.Expr:
     """A whole record that only a gateway process writes."""
-    return _LINE.str.contains(GATEWAY_LINE_PATTERN) & ~_is_no_record_expr()
-
-
-def _searched_lines(log: IO[bytes], before: list[int]) -> pl.DataFrame:
-    """Give the last bound line before each of these lines, wherever it stands."""
-    limits = pl.Series("limit", before, dtype=pl.Int64)
-    last = (
-        _scan(log)
-        .filter(_is_bound_expr() & (pl.col("number") < before[-1]))
-        .select("number", pl.lit(limits).search_sorted(pl.col("number"), side="right").alias("limit"))
-        .group_by("limit")
-        .agg(pl.col("number").max())
-        .collect(engine="streaming")
-    )
-    return _lines_at(log, last["number"].to_list())
-
-
-def _lines_at(log: IO[bytes], numbers: list[int]) -> pl.DataFrame:
-    return _collected(_scan(log).filter(pl.col("number").is_in(numbers))).sort("number")
-
-
-def _collected(lines: pl.LazyFrame) -> pl.DataFrame:
-    """Collect a few lines of many. Formatting copies them: a filtered column would keep the whole log in memory."""
-    return lines.with_columns(pl.format("{}", "line").alias("line")).collect(engine="streaming")
+    return LINE.str.contains(GATEWAY_LINE_PATTERN) & ~_is_no_record_expr()
 
 
 def _told_lines(lines: pl.DataFrame, parsed: Parsed) -> Iterator[dict[str, object]]:
     for line, text in lines.iter_rows():
-        record = _decoded(text)
-        at = _stamp_of(record) if record else None
-        if record is None or at is None:
+        records = records_in(text)
+        at = stamp_of(records[-1]) if records else None
+        if at is None:
             parsed.notices.add("no_stamp", "the last gateway line before a start has no usable time stamp", line)
-            continue
-        binding, fields, message = _content_of(record)
-        shown = _shown(binding, fields, message)
-        yield {"line": line, "at": at, "kind": LifecycleKind.LAST_LINE.value, "raw": shown, "precision_ms": 1}
+        else:
+            yield last_line_row(line, at, content_of(records[-1]))
 
 
 def _note_span(log: IO[bytes], parsed: Parsed) -> None:
@@ -346,22 +273,25 @@ def _note_span(log: IO[bytes], parsed: Parsed) -> None:
     first, last = _first_stamped(head.splitlines()), _first_stamped(reversed(tail.splitlines()))
     quiet = _QUIET_LEVEL.search(head) or _QUIET_LEVEL.search(tail)
     parsed.only_warnings = _LOUD_LEVEL.search(head) is not None and not quiet
-    at_edges = [_stamp_of(record) for record in (first, last) if record]
+    at_edges = [stamp_of(record) for record in (first, last) if record]
     events = parsed.lifecycle["at"] if parsed.lifecycle is not None else pl.Series([], dtype=pl.Datetime)
     parsed.spans([*at_edges, events.min(), events.max()])
-    offsets = sorted({offset for record in (first, last) if record and (offset := offset_of(record.get("time")))})
-    parsed.timezone = f"UTC from _meta.date; local stamps {', '.join(offsets)}" if offsets else "UTC"
+    stated = [offset for record in (first, last) if record is not None and (offset := offset_in(record)) is not None]
+    parsed.offsets = sorted({*parsed.offsets, *stated})
+    written = sorted({as_offset(offset) for _, offset in parsed.offsets})
+    parsed.timezone = f"UTC from _meta.date; local stamps {', '.join(written)}" if written else "UTC"
 
 
 def _first_stamped(lines: Iterator[bytes] | list[bytes]) -> Mapping[str, object] | None:
     for line in lines:
-        record = _decoded(line.decode("utf-8", "replace")) if line.startswith(b"{") else None
-        if record is not None and _stamp_of(record) is not None:
+        record = decoded(line.decode("utf-8", "replace")) if line.startswith(b"{") else None
+        if record is not None and stamp_of(record) is not None:
             return record
     return None
 
 
-def _note_backward_clock(parsed: Parsed) -> None:
+def note_backward_clock(parsed: Parsed) -> None:
+    """Note lifecycle lines that are stamped before the one above; a log whose clock was set back proves nothing."""
     if parsed.lifecycle is None or parsed.lifecycle.height < 2:
         return
     step = pl.col("at").diff()
@@ -376,13 +306,20 @@ def _note_backward_clock(parsed: Parsed) -> None:
         )
 
 
-def _ends_with_newline(log: IO[bytes]) -> bool:
-    log.seek(max(0, log.seek(0, 2) - 1))
-    return log.read(1) == b"\n"
-
-
 def _recognised(glimpse: Glimpse) -> str | None:
     return _BY if any(is_log_record(record) for record in glimpse.records) else None
 
 
-FORMS = (Form("gateway file log", SourceKind.GATEWAY_LOG, _recognised, lambda path, _: parse_gateway_log(path)),)
+def _flat_recognised(glimpse: Glimpse) -> str | None:
+    return _BY_FLAT if any(is_flat_record(record) for record in glimpse.records) else None
+
+
+FORMS = (
+    Form("gateway file log", SourceKind.GATEWAY_LOG, _recognised, lambda path, _: parse_gateway_log(path)),
+    Form(
+        "gateway file log, flattened",
+        SourceKind.GATEWAY_LOG,
+        _flat_recognised,
+        lambda path, _: parse_gateway_log(path, _BY_FLAT),
+    ),
+)

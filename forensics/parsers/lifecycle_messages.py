@@ -18,6 +18,7 @@ GATEWAY = "gateway"
 SHUTDOWN = "gateway/shutdown"
 RELOAD = "gateway/reload"
 ADMISSION = "gateway/admission"
+RESTART = "restart"
 CRON = "cron"
 NO_BINDING = ""
 
@@ -49,13 +50,17 @@ MESSAGES: tuple[Message, ...] = (
     _message(K.SIGNAL_RECEIVED, GATEWAY, rf"signal {_SIGNAL} received"),
     _message(K.SIGNAL_IGNORED, GATEWAY, rf"received {_SIGNAL} during shutdown; ignoring"),
     _message(K.SIGNAL_IGNORED, GATEWAY, rf"{_SIGNAL} restart ignored"),
-    _message(K.SIGNAL_ACTED, GATEWAY, rf"received {_SIGNAL}; (?:shutting down|restarting)"),
+    _message(
+        K.SIGNAL_ACTED,
+        GATEWAY,
+        rf"received {_SIGNAL}; (?:shutting down|restarting|overriding pending startup restart with shutdown)",
+    ),
     _message(K.ADMISSION_CLOSED, ADMISSION, rf"admission closed: (?:stop|restart) \({_SIGNAL}\)"),
     _message(K.DRAIN_STARTED, GATEWAY, r"draining \d+ active task\(s\)"),
     _message(K.DRAIN_STARTED, GATEWAY, r"draining active work before "),
     _message(K.DRAIN_BLOCKED, GATEWAY, r"restart blocked by active background task run\(s\): "),
     _message(K.DRAIN_TIMEOUT, GATEWAY, r"drain timeout reached; proceeding with "),
-    _message(K.DRAIN_TIMEOUT, GATEWAY, r"gateway active-work drain timeout reached; "),
+    _message(K.DRAIN_TIMEOUT, GATEWAY, r"(?:gateway )?active-work drain timeout reached; "),
     _message(K.DRAIN_TIMEOUT, GATEWAY, r"restart drain budget \S+ exhausted; "),
     _message(K.DRAIN_TIMEOUT, GATEWAY, r"forced restart requested; skipping active work drain"),
     _message(K.DRAINED, GATEWAY, r"all active work drained"),
@@ -77,12 +82,14 @@ MESSAGES: tuple[Message, ...] = (
         K.START_REFUSED, NO_BINDING, r"Gateway failed to start: .*(?:already running|already listening|lock timeout)"
     ),
     _message(K.START_FAILED, GATEWAY, r"gateway startup failed: "),
+    _message(K.START_FAILED, GATEWAY, r"failed to reacquire gateway lock for in-process restart: "),
     _message(
         K.CRASH,
         NO_BINDING,
-        r"\[openclaw\] (?:Uncaught exception|Unhandled promise rejection|FATAL unhandled rejection): ",
+        r"\[openclaw\] (?:Uncaught exception|Unhandled promise rejection|FATAL unhandled rejection"
+        r"|CONFIGURATION ERROR - requires fix): ",
     ),
-    _message(K.RESTART_REASON, RELOAD, r"config change requires gateway restart \((?P<detail>[^)]*)\)"),
+    _message(K.RESTART_REASON, RELOAD, r"config change requires gateway restart(?:$| \((?P<detail>[^)]*)\))"),
     _message(
         K.RESTART_REASON,
         RELOAD,
@@ -90,6 +97,13 @@ MESSAGES: tuple[Message, ...] = (
     ),
     _message(K.RESTART_REASON, ("gateway-tool",), r"gateway tool: restart requested "),
     _message(K.RESTART_REASON, GATEWAY, r"(?:config\.(?:patch|apply) write |update\.run completed ).*restartReason="),
+    _message(K.RESTART_REASON, GATEWAY, r"(?:config\.(?:patch|apply)|update\.run) restart coalesced "),
+    _message(K.RESTART_REASON, RESTART, r"restart request (?:coalesced|rescheduled earlier)"),
+    _message(
+        K.RESTART_REASON,
+        CRON,
+        r"cron: isolated agent setup timed out before runner start; requested safe gateway restart",
+    ),
     _message(K.RESTART_DEFERRED, RELOAD, r"restart still deferred after "),
     _message(K.CRON_STARTED, CRON, r"cron: started$"),
     _message(K.CRON_DISABLED, CRON, r"cron: (?:disabled$|scheduler disabled; )"),
@@ -144,21 +158,25 @@ _OPENINGS = "|".join(
         "gateway tool: restart",
         r"config\.patch write",
         r"config\.apply write",
+        r"(?:config\.(?:patch|apply)|update\.run) restart coalesced",
         r"update\.run completed",
+        "restart request ",
+        "active-work drain timeout",
+        "failed to reacquire gateway lock",
         "restart still)",
     )
 )
 
 _CRON_OPENINGS = (
     r'(?:started"|disabled"|scheduler disabled|clearing stale|marking interrupted|running missed|deferring missed'
-    r"|failed to update task|run log append)"
+    r"|failed to update task|run log append|isolated agent setup timed out)"
 )
 
 LINE_PATTERN = "|".join(
     (
         # text first, then fields before the text, for the gateway's own subsystems
-        r'^\{"0":"\{\\"subsystem\\":\\"gateway[a-z/-]*\\"[^{}]*\}","1":"' + _OPENINGS,
-        r'^\{"0":"\{\\"subsystem\\":\\"gateway[a-z/-]*\\"[^{}]*\}","1":\{.*\},"2":"' + _OPENINGS,
+        r'^\{"0":"\{\\"subsystem\\":\\"(?:gateway[a-z/-]*|restart)\\"[^{}]*\}","1":"' + _OPENINGS,
+        r'^\{"0":"\{\\"subsystem\\":\\"(?:gateway[a-z/-]*|restart)\\"[^{}]*\}","1":\{.*\},"2":"' + _OPENINGS,
         r'^\{"0":"\{\\"module\\":\\"cron\\".*"[12]":"cron: ' + _CRON_OPENINGS,
         r'^\{"0":"(?:\[openclaw\] |gateway already|another gateway|Gateway failed to start)',
         r'^\{"time":.*"subsystem":"logging"',
@@ -176,7 +194,8 @@ NEEDLES: tuple[str, ...] = (
     "draining ", "restart blocked", "drain", "forced restart", "shutdown ", "restart mode", "restart failed",
     "already running", "already listening", "gateway startup", "Uncaught exception", "nhandled", "requires gateway",
     "restart timeout", "restarting gateway now", "restart requested", "restartReason", "restart still", "cron: ",
-    "size cap reached", "failed to start",
+    "size cap reached", "failed to start", "requires fix", "restart coalesced", "restart request",
+    "failed to reacquire",
 )  # fmt: skip
 
 _BOUND_TO_GATEWAY = r'(?:subsystem\\":\\"(?:[^si\\]|s[^tq\\]|i[^n\\])|module\\":\\")'

@@ -35,13 +35,14 @@ from forensics.parsers.gateway_log import last_gateway_lines_before
 from forensics.parsers.parsed import Parsed, well_formed
 from forensics.parsers.placing import Placed, place
 
+_LOG_KINDS = (SourceKind.GATEWAY_LOG, SourceKind.GATEWAY_CONSOLE)
 EVIDENCE_KINDS = (
     SourceKind.TASK_REGISTRY,
     SourceKind.TASK_EXPORT,
     SourceKind.CRON_RUN_LOG,
     SourceKind.JOB_STORE,
     SourceKind.JOB_STATE,
-    SourceKind.GATEWAY_LOG,
+    *_LOG_KINDS,
     SourceKind.RESTART_RECORD,
 )
 _NAMED_FILES = 5
@@ -94,7 +95,7 @@ def _set_unusable_aside(readings: list[_Reading]) -> None:
     """Take the logs that prove nothing away from their gateways: they are named, and support no verdict."""
     logs: dict[str, list[tuple[_Reading, Parsed]]] = {}
     for reading in readings:
-        if reading.parsed is not None and reading.parsed.kind is SourceKind.GATEWAY_LOG and reading.gateway is not None:
+        if reading.parsed is not None and reading.parsed.kind in _LOG_KINDS and reading.gateway is not None:
             logs.setdefault(reading.gateway, []).append((reading, reading.parsed))
     for together in logs.values():
         several = len({store for _, parsed in together for store in parsed.stores}) > 1

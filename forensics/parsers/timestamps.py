@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from dateutil import parser as dateutil_parser
+
+from forensics.model.policy import OFFSET_STEP, SISTER_STAMPS
 
 EARLIEST_MS = 1_262_304_000_000
 """2010-01-01: no gateway existed before; a smaller number is seconds, a duration or damage."""
@@ -13,7 +16,11 @@ EARLIEST_MS = 1_262_304_000_000
 LATEST_MS = 4_102_444_800_000
 """2100-01-01: a larger number is microseconds or damage."""
 
-_HOUR_24 = re.compile(r"T24:")
+_HOUR_24 = re.compile(r"[T ]24:")
+_LARGEST_OFFSET = timedelta(hours=14)
+_LONGEST_STAMP = 40
+_ISO_WITHOUT_OFFSET = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?", re.ASCII)
+_NUMERIC_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)$", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -42,7 +49,7 @@ def from_iso(text: object) -> datetime | None:
     >>> from_iso("2026-04-17T07:40:44") is None
     True
     """
-    if not isinstance(text, str) or len(text) > 40:
+    if not isinstance(text, str) or len(text) > _LONGEST_STAMP:
         return None
     try:
         parsed = dateutil_parser.isoparse(_HOUR_24.sub("T00:", text))
@@ -52,6 +59,95 @@ def from_iso(text: object) -> datetime | None:
     if stamp is None or not EARLIEST_MS <= _epoch_ms(stamp) < LATEST_MS:
         return None
     return stamp.replace(microsecond=stamp.microsecond // 1000 * 1000)
+
+
+class EpochUnit(StrEnum):
+    """In what a number of the epoch counts."""
+
+    SECONDS = "seconds"
+    MILLISECONDS = "milliseconds"
+    MICROSECONDS = "microseconds"
+    NANOSECONDS = "nanoseconds"
+
+
+_PER_SECOND = {
+    EpochUnit.SECONDS: 1,
+    EpochUnit.MILLISECONDS: 1_000,
+    EpochUnit.MICROSECONDS: 1_000_000,
+    EpochUnit.NANOSECONDS: 1_000_000_000,
+}
+_EPOCH_NUMBER = re.compile(r"\d{10,19}(?:\.\d{1,9})?", re.ASCII)
+
+
+def from_epoch(text: object) -> tuple[datetime, EpochUnit] | None:
+    """Give the time of an epoch number of any unit, told by its size, and that unit; None for any other text.
+
+    >>> [from_epoch(text)[0].isoformat() for text in ("1776411644.25", "1776411644250", "1776411644250000")]
+    ['2026-04-17T07:40:44.250000+00:00', '2026-04-17T07:40:44.250000+00:00', '2026-04-17T07:40:44.250000+00:00']
+    >>> from_epoch("17764116442") is None
+    True
+    """
+    if not isinstance(text, str) or not _EPOCH_NUMBER.fullmatch(text):
+        return None
+    whole, _, fraction = text.partition(".")
+    for unit, per_second in _PER_SECOND.items():
+        ms = int(whole) * 1000 // per_second
+        if EARLIEST_MS <= ms < LATEST_MS:
+            ms += int(fraction.ljust(3, "0")[:3]) if unit is EpochUnit.SECONDS and fraction else 0
+            return _EPOCH + timedelta(milliseconds=ms), unit
+    return None
+
+
+def wall_clock(text: object) -> datetime | None:
+    """Give what the clock showed by an ISO stamp, whatever offset is written behind it; None for anything else.
+
+    >>> wall_clock("2026-04-17T24:05:00.250+02:00"), wall_clock("2026-04-17 07:40:44,5")
+    (datetime.datetime(2026, 4, 17, 0, 5, 0, 250000), datetime.datetime(2026, 4, 17, 7, 40, 44, 500000))
+    """
+    match = _ISO_WITHOUT_OFFSET.match(text) if isinstance(text, str) and len(text) <= _LONGEST_STAMP else None
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(match[number]) for number in range(1, 7))
+    try:
+        return datetime(year, month, day, hour % 24, minute, second, int((match[7] or "").ljust(3, "0")[:3]) * 1000)  # noqa: DTZ001
+    except ValueError:
+        return None
+
+
+def offset_between(shown: datetime, at: datetime) -> timedelta | None:
+    """Give the offset from UTC of a clock that showed this at that moment; None where no offset explains it.
+
+    >>> offset_between(datetime(2026, 4, 17, 9, 40, 44), datetime(2026, 4, 17, 7, 40, 43, tzinfo=UTC))
+    datetime.timedelta(seconds=7200)
+    """
+    ahead = shown - at.astimezone(UTC).replace(tzinfo=None)
+    steps = round(ahead / OFFSET_STEP)
+    offset = steps * OFFSET_STEP
+    is_offset = abs(offset) <= _LARGEST_OFFSET and abs(ahead - offset) <= SISTER_STAMPS
+    return offset if is_offset else None
+
+
+def written_offset(text: object) -> timedelta | None:
+    """Give the offset from UTC that a stamp was written with; ``Z`` tells of no clock but UTC's own, and gives none.
+
+    >>> written_offset("2026-04-17T07:40:44.000-07:00"), written_offset("2026-04-17T07:40:44Z")
+    (datetime.timedelta(days=-1, seconds=61200), None)
+    """
+    match = _NUMERIC_OFFSET.search(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
+    return None if offset > _LARGEST_OFFSET else (-offset if match[1] == "-" else offset)
+
+
+def as_offset(offset: timedelta) -> str:
+    """Give an offset from UTC as it is written.
+
+    >>> as_offset(timedelta(hours=-3, minutes=-30)), as_offset(timedelta(0))
+    ('-03:30', '+00:00')
+    """
+    minutes = abs(offset) // timedelta(minutes=1)
+    return f"{'-' if offset < timedelta(0) else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def offset_of(text: object) -> str | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ CAPTURES = (
     "2026.9.6/upgrade-start",
 )
 KEPT_PARTS = ("tasks", "cron", "logs", "exports", "cli")
+OWN_LINE = re.compile(rb'\{"0":"\{\\"subsystem\\":\\"gateway(?:/shutdown|/reload|/admission)?\\"')
 LATER_FORMS = (".sqlite", "gateway.log")
 
 
@@ -68,6 +70,21 @@ def write_archive(capture: Path, target: Path) -> None:
             _add(archive, file.relative_to(capture).as_posix(), file.read_bytes())
 
 
+def write_consoles(captures: Path, target: Path) -> None:
+    """Write every console that was captured, and beside it what the file log says of the gateway's own subsystems."""
+    with (
+        target.open("wb") as raw,
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        for console in sorted(captures.glob("*/*/**/*console*.log")):
+            _add(archive, console.relative_to(captures).as_posix(), console.read_bytes())
+        for log in sorted(captures.glob("*/*/**/*.log")):
+            lines = [line for line in log.read_bytes().splitlines(keepends=True) if OWN_LINE.match(line)]
+            if lines:
+                _add(archive, f"{log.relative_to(captures).as_posix()}.cut", b"".join(lines))
+
+
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
@@ -79,6 +96,7 @@ def main() -> None:
     captures = Path(sys.argv[1])
     for name in CAPTURES:
         write_archive(captures / name, HERE / f"{name.replace('/', '-')}.tar.gz")
+    write_consoles(captures, HERE / "consoles.tgz")
 
 
 if __name__ == "__main__":

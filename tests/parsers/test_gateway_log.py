@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +13,8 @@ from forensics.model.schemas import LIFECYCLE, assert_schema
 from forensics.model.verdicts import LifecycleKind as K
 from forensics.model.verdicts import SourceKind
 from forensics.parsers import gateway_log
+from forensics.parsers.detect import detect
+from forensics.parsers.forms import Given
 from forensics.parsers.gateway_log import is_log_record, parse_gateway_log
 from forensics.parsers.parsed import Parsed
 from tests.parsers.shapes import (
@@ -25,6 +28,7 @@ from tests.parsers.shapes import (
     log_line,
     noted_lines,
     record,
+    utc,
     write_log,
 )
 
@@ -330,15 +334,70 @@ def test_a_log_that_grows_while_it_is_read_still_balances(tmp_path: Path, monkey
     path = write_log(tmp_path / "gateway.log", ready)
     picked = gateway_log._picked_lines
 
-    def grow(log: BinaryIO, until: int, odd_lines: int) -> pl.DataFrame:
+    def grow(log: BinaryIO, until: int, unusual: gateway_log._Unusual) -> pl.DataFrame:
         with path.open("a", encoding="utf-8") as live:
             live.write(ready * 3)
-        return picked(log, until, odd_lines)
+        return picked(log, until, unusual)
 
     monkeypatch.setattr(gateway_log, "_picked_lines", grow)
     parsed = parse_gateway_log(path)
     assert kinds(parsed) == [(1, "ready")]
     assert_balance(parsed, records=1)
+
+
+def test_two_records_on_one_line_are_both_read(tmp_path: Path) -> None:
+    pasted = log_line("plugins", "x").rstrip() + log_line("gateway", "received SIGTERM; shutting down").rstrip()
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", pasted + log_line("gateway", "gateway ready")))
+    assert kinds(parsed) == [(1, "ready"), (1, "signal_acted")]
+    assert noted_lines(parsed, "joined_records") == [1]
+    assert_balance(parsed, records=1)
+
+
+@pytest.mark.parametrize("glue", ["\n", " \n"], ids=["in a word", "at a space"])
+def test_a_record_broken_by_a_terminal_is_put_together(tmp_path: Path, glue: str) -> None:
+    ready = log_line("gateway", "gateway ready")
+    broken = ready.replace("gateway ready", f"gate{glue}way ready") if glue == "\n" else ready.replace("y r", "y\nr")
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", ready, broken, ready))
+    assert kinds(parsed) == [(1, "ready"), (2, "ready"), (4, "ready")]
+    assert noted_lines(parsed, "mended_line") == [2]
+    assert_balance(parsed, records=3, skipped=1)
+
+
+def test_a_torn_record_is_not_mended_with_the_next_whole_one(tmp_path: Path) -> None:
+    ready = log_line("gateway", "gateway ready")
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", ready[:70] + "\n", ready))
+    assert kinds(parsed) == [(2, "ready")]
+    assert_balance(parsed, records=1, rejected=1)
+
+
+def test_a_flattened_record_is_read(tmp_path: Path) -> None:
+    told = record("gateway", "received SIGTERM; shutting down")
+    flat = {"date": utc(START_MS), "time": local(START_MS + 3, 8), "logLevelName": "INFO"}
+    line = as_line(flat | {key: value for key, value in told.items() if key not in ("_meta", "time")})
+    path = write_log(tmp_path / "gateway.log", line)
+    detected = detect(path)
+    assert detected.form is not None
+    assert detected.form.name == "gateway file log, flattened"
+    parsed = detected.form.parse(path, Given())
+    assert kinds(parsed) == [(1, "signal_acted")]
+    assert events_of(parsed)["at"].to_list() == [at(START_MS)]
+    assert parsed.offsets == [(at(START_MS), timedelta(hours=8))]
+
+
+def test_offsets_are_stated_where_they_change(tmp_path: Path) -> None:
+    told = [record("gateway", "gateway ready", ms=START_MS + n * 1000, hours=2 if n < 2 else 1) for n in range(4)]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *map(as_line, told)))
+    one, two = timedelta(hours=1), timedelta(hours=2)
+    assert parsed.offsets == [(at(START_MS), two), (at(START_MS + 2000), one), (at(START_MS + 3000), one)]
+
+
+def test_a_z_behind_a_local_time_is_noted_and_not_believed(tmp_path: Path) -> None:
+    told = record("gateway", "gateway ready")
+    told["time"] = utc(START_MS + 3 + 7_200_000)
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", as_line(told)))
+    assert events_of(parsed)["at"].to_list() == [at(START_MS)]
+    assert noted_lines(parsed, "contradicted_stamp") == [1]
+    assert parsed.offsets == [(at(START_MS), timedelta(hours=2))]
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_an_empty_folder_is_nothing_to_read(tmp_path: Path) -> None:
 
 def test_a_text_that_was_named_but_is_of_no_known_kind_is_told(tmp_path: Path) -> None:
     state = state_directory(tmp_path / "state")
-    notes = write_log(tmp_path / "console.txt", "23:41:21 [gateway] received SIGUSR1; restarting\n")
+    notes = write_log(tmp_path / "notes.txt", "23:41:21 restarted the gateway by hand\n")
     evidence = load_evidence([str(state), str(notes)])
     (message,) = noted(evidence, "unknown_kind")
     assert message.startswith(str(notes))

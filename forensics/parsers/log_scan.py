@@ -1,0 +1,87 @@
+"""One pass after another over the raw lines of a log that may be larger than memory."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TypeVar
+
+import polars as pl
+
+from forensics.parsers.files import open_evidence
+from forensics.parsers.parsed import Notices
+
+LINE = pl.col("line")
+Counts = TypeVar("Counts")
+
+
+@contextmanager
+def counted(path: Path, notices: Notices, count: Callable[[IO[bytes]], Counts]) -> Iterator[tuple[IO[bytes], Counts]]:
+    """Give a file that Polars can scan, and what was counted in it.
+
+    It is the log itself or, where that is no UTF-8, a private copy with the unreadable bytes replaced.
+    Notices: invalid_utf8.
+
+    Raises:
+        UnreadableError: the file cannot be read.
+    """
+    with open_evidence(path) as log, tempfile.TemporaryFile(prefix="forensics-") as copied:
+        try:
+            found: tuple[IO[bytes], Counts] = log, count(log)
+        except pl.exceptions.ComputeError:
+            _copy_readable(log, copied, notices)
+            found = copied, count(copied)
+        yield found
+
+
+def _copy_readable(log: IO[bytes], copied: IO[bytes], notices: Notices) -> None:
+    log.seek(0)
+    for number, line in enumerate(log, 1):
+        text = line.decode("utf-8", "replace").encode()
+        copied.write(text)
+        if text != line:
+            notices.add("invalid_utf8", "bytes that are no UTF-8 are read as U+FFFD", number)
+    copied.flush()
+
+
+def scan(log: IO[bytes]) -> pl.LazyFrame:
+    """Give all lines of a log.
+
+    Shape: number (1-based), line.
+    """
+    log.seek(0)
+    return pl.scan_lines(log, glob=False, row_index_name="number", row_index_offset=1).select(
+        pl.col("number").cast(pl.Int64), LINE
+    )
+
+
+def collected(lines: pl.LazyFrame) -> pl.DataFrame:
+    """Collect a few lines of many. Formatting copies them: a filtered column would keep the whole log in memory."""
+    return lines.with_columns(pl.format("{}", "line").alias("line")).collect(engine="streaming")
+
+
+def lines_at(log: IO[bytes], numbers: Sequence[int]) -> pl.DataFrame:
+    """Give the lines with these numbers, in order."""
+    return collected(scan(log).filter(pl.col("number").is_in(numbers))).sort("number")
+
+
+def last_before(log: IO[bytes], wanted: pl.Expr, limits: Sequence[int]) -> pl.DataFrame:
+    """Give the last wanted line before each of these lines (in rising order), wherever it stands."""
+    starts = pl.Series("limit", limits, dtype=pl.Int64)
+    last = (
+        scan(log)
+        .filter(wanted & (pl.col("number") < limits[-1]))
+        .select("number", pl.lit(starts).search_sorted(pl.col("number"), side="right").alias("limit"))
+        .group_by("limit")
+        .agg(pl.col("number").max())
+        .collect(engine="streaming")
+    )
+    return lines_at(log, last["number"].to_list())
+
+
+def ends_with_newline(log: IO[bytes]) -> bool:
+    """Tell whether the last line of a log is whole, as far as its end tells."""
+    log.seek(max(0, log.seek(0, 2) - 1))
+    return log.read(1) == b"\n"

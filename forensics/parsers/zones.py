@@ -1,0 +1,119 @@
+"""In which zone a local stamp was written: told by the evidence, by the user or, at last, assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from dateutil import tz
+
+from forensics.model.policy import OFFSET_REACH, SISTER_STAMPS
+from forensics.parsers.forms import Given
+from forensics.parsers.timestamps import as_offset
+
+Sample = tuple[datetime, timedelta]
+
+_IN_FILE = "as other stamps of this file say"
+_ELSEWHERE = "as other files of this evidence say"
+_GIVEN = "as given"
+_CONFIRMED = "as given, and as stamps with an offset confirm"
+_FAR = "as stamps of another time say: assumed"
+_HOST = "the zone of this machine: assumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A local stamp as a moment, and what is doubtful about it (``ambiguous_time``, ``impossible_time``)."""
+
+    at: datetime
+    doubt: str | None = None
+
+
+@dataclass(slots=True)
+class Zones:
+    """Turns local stamps of one file into moments, and keeps how.
+
+    ``own`` are the offsets that the file states itself. They come first, then those of other files, then the user's
+    zone, then that of this machine; a zone of the user that agrees with what is stated knows of DST as well, so that it
+    goes before.
+    """
+
+    own: Sequence[Sample]
+    given: Given
+    is_assumed: bool = False
+    told: dict[str, None] = field(default_factory=dict)
+
+    def moment_of(self, local: datetime, *, is_second: bool) -> Moment:
+        """Give the moment at which local clocks showed this; ``is_second``: for the second time that night."""
+        for samples, source in ((self.own, _IN_FILE), (self.given.offsets, _ELSEWHERE)):
+            if samples and self.given.zone is not None and _agrees(self.given.zone, samples):
+                return self._in_zone(local, self.given.zone, _CONFIRMED, is_second=is_second)
+            offset = offset_at(samples, local)
+            if offset is not None:
+                return self._with_offset(local, offset, source)
+        if self.given.zone is not None:
+            return self._in_zone(local, self.given.zone, _GIVEN, is_second=is_second)
+        self.is_assumed = True
+        known = {offset for _, offset in (*self.own, *self.given.offsets)}
+        if len(known) == 1:
+            return self._with_offset(local, known.pop(), _FAR)
+        return self._in_zone(local, self.given.host_zone, _HOST, is_second=is_second)
+
+    def local_of(self, at: datetime) -> datetime:
+        """Give what local clocks showed at a moment."""
+        shown = at.astimezone(UTC).replace(tzinfo=None)
+        for samples in (self.own, self.given.offsets):
+            offset = offset_at(samples, shown)
+            if offset is not None:
+                return shown + offset
+        return at.astimezone(self.given.zone or self.given.host_zone).replace(tzinfo=None)
+
+    def words(self) -> str | None:
+        """Say which zones local stamps were read in, and who said so; None where there were none."""
+        return f"local stamps {'; '.join(self.told)}" if self.told else None
+
+    def _with_offset(self, local: datetime, offset: timedelta, source: str) -> Moment:
+        self.told[f"{as_offset(offset)}, {source}"] = None
+        return Moment((local - offset).replace(tzinfo=UTC))
+
+    def _in_zone(self, local: datetime, zone: tzinfo, source: str, *, is_second: bool) -> Moment:
+        self.told[f"in {_name_of(zone, local)}, {source}"] = None
+        if not tz.datetime_exists(local, zone):
+            real = tz.resolve_imaginary(local.replace(tzinfo=zone))
+            return Moment(real.astimezone(UTC), "impossible_time")
+        doubt = "ambiguous_time" if tz.datetime_ambiguous(local, zone) else None
+        aware = local.replace(tzinfo=zone, fold=int(doubt is not None and is_second))
+        return Moment(aware.astimezone(UTC), doubt)
+
+
+def offset_at(samples: Sequence[Sample], local: datetime) -> timedelta | None:
+    """Give the offset that stated samples prove for a local time; None where they are too far off or disagree.
+
+    Between two samples that agree it is theirs; elsewhere the nearest counts if it is near enough.
+    """
+    if not samples:
+        return None
+    offset = min(samples, key=lambda sample: abs(_utc(local, sample[1]) - sample[0]))[1]
+    at = _utc(local, offset)
+    earlier = max((sample for sample in samples if sample[0] <= at), default=None)
+    later = min((sample for sample in samples if sample[0] >= at), default=None)
+    if earlier is not None and later is not None:
+        if earlier[1] == later[1]:
+            return offset
+        return offset if min(at - earlier[0], later[0] - at) <= SISTER_STAMPS else None
+    nearest = earlier or later
+    return offset if nearest is not None and abs(nearest[0] - at) <= OFFSET_REACH else None
+
+
+def _agrees(zone: tzinfo, samples: Sequence[Sample]) -> bool:
+    return all(at.astimezone(zone).utcoffset() == offset for at, offset in samples)
+
+
+def _utc(local: datetime, offset: timedelta) -> datetime:
+    return (local - offset).replace(tzinfo=UTC)
+
+
+def _name_of(zone: tzinfo, local: datetime) -> str:
+    key = getattr(zone, "key", None)
+    return str(key) if key else str(zone.tzname(local) or as_offset(zone.utcoffset(local) or timedelta(0)))
