@@ -119,6 +119,7 @@ class Origin(StrEnum):
 
     RUN_LOG = "run_log"
     RUN_TABLE = "run_table"
+    RUN_PAGE = "run_page"
     TASK_DETAIL = "task_detail"
     RECEIPT = "receipt"
     JOB_STATE = "job_state"
@@ -134,6 +135,7 @@ class SourceKind(StrEnum):
     CRON_RUN_LOG = "cron_run_log"
     JOB_STORE = "job_store"
     JOB_STATE = "job_state"
+    JOB_LIST = "job_list"
     CRON_RUN_PAGE = "cron_run_page"
     GATEWAY_LOG = "gateway_log"
     GATEWAY_CONSOLE = "gateway_console"

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from forensics.parsers import cron_runs, gateway_log, job_store, task_export, task_registry
+from forensics.parsers import (
+    cron_pages,
+    cron_runs,
+    dump,
+    gateway_log,
+    job_store,
+    table_dump,
+    task_export,
+    task_registry,
+    task_texts,
+)
 from forensics.parsers.forms import Form
 
 FORMS: tuple[Form, ...] = (
@@ -10,7 +20,11 @@ FORMS: tuple[Form, ...] = (
     *cron_runs.FORMS,
     *gateway_log.FORMS,
     *job_store.FORMS,
+    *cron_pages.FORMS,
     *task_export.FORMS,
+    *task_texts.FORMS,
+    *dump.FORMS,
+    *table_dump.FORMS,
 )
 
 FORM_OF: dict[str, Form] = {form.name: form for form in FORMS}

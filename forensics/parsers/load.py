@@ -41,6 +41,8 @@ EVIDENCE_KINDS = (
     SourceKind.CRON_RUN_LOG,
     SourceKind.JOB_STORE,
     SourceKind.JOB_STATE,
+    SourceKind.JOB_LIST,
+    SourceKind.CRON_RUN_PAGE,
     SourceKind.GATEWAY_LOG,
 )
 _NAMED_FILES = 5

@@ -70,10 +70,19 @@ def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
     """
     companions = list(companions)
     with _opened_copy(path, companions) as database:
-        tables = _tables(database)
-        if TABLE not in tables:
-            return _without_tasks(path, tables, companions)
-        return _rows_of(database)
+        if not _tables(database) and not any(_is_filled_wal(companion) for companion in companions):
+            return _without_tables(path)
+        return read_database(database)
+
+
+def read_database(database: sqlite3.Connection) -> Parsed:
+    """Read all task rows of an open database, a private copy or one restored from a dump.
+
+    Shape: frame ``tasks``, one row per row of ``task_runs``; ``line`` is the rowid.
+    Notices: no_task_table, no_task_id, out_of_range, damaged, unknown_column_set.
+    """
+    tables = _tables(database)
+    return _rows_of(database) if TABLE in tables else _without_tasks(tables)
 
 
 def raw_values(
@@ -118,20 +127,22 @@ def _columns(database: sqlite3.Connection) -> set[str]:
     return {str(row[1]) for row in database.execute(f"PRAGMA table_info({TABLE})")}
 
 
-def _without_tasks(path: Path, tables: set[str], companions: list[Path]) -> Parsed:
+def _without_tables(path: Path) -> Parsed:
+    parsed = Parsed(SourceKind.TASK_REGISTRY, "an SQLite database without tables", timezone=None)
+    parsed.notices.add(
+        "wal_missing",
+        f"the database is empty: its rows are probably still in {path.name}-wal, which is not here or empty; "
+        "hand over both files",
+        level="error",
+    )
+    return parsed
+
+
+def _without_tasks(tables: set[str]) -> Parsed:
     known = next((text for table, text in SQLITE_KINDS.items() if table in tables), None)
-    parsed = Parsed(SourceKind.OTHER if known else SourceKind.UNKNOWN, known or "a database without task_runs")
-    parsed.timezone = None
-    if not tables and not any(_is_filled_wal(companion) for companion in companions):
-        parsed.kind = SourceKind.TASK_REGISTRY
-        parsed.detected_by = "an SQLite database without tables"
-        parsed.notices.add(
-            "wal_missing",
-            f"the database is empty: its rows are probably still in {path.name}-wal, which is not here or empty; "
-            "hand over both files",
-            level="error",
-        )
-    elif not known:
+    kind = SourceKind.OTHER if known else SourceKind.UNKNOWN
+    parsed = Parsed(kind, known or "a database without task_runs", timezone=None)
+    if not known:
         parsed.notices.add("no_task_table", "a database of no known kind: it has no table task_runs")
     return parsed
 
