@@ -17,12 +17,16 @@ MANUAL = "manual:"
 def newest_state(tasks: pl.DataFrame) -> pl.DataFrame:
     """Keep one row per task: a registry's before an export's, a later state before an earlier, a projected row last.
 
+    Exports inside a gateway log count only where nothing else was handed over: the log goes on past every copy, and
+    would judge rows of a later time against the records of an earlier one.
+
     Shape: as ``tasks``; key (gateway, task_id). Rows that belong to no gateway are left out.
     Source: design §6, gateways. "Later" is judged by the stamps inside a registry, not by file times.
     """
     written = pl.max_horizontal("created_at", "started_at", "ended_at", "last_event_at")
+    is_logged = pl.col("registry") == "log"
     return (
-        tasks.filter(pl.col("gateway").is_not_null())
+        tasks.filter(pl.col("gateway").is_not_null() & (~is_logged | is_logged.all().over("gateway")))
         .with_columns(
             written.max().over("source").alias("written_at"), (pl.col("registry") == "store").alias("is_store")
         )

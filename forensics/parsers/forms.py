@@ -23,6 +23,8 @@ from forensics.parsers.parsed import Parsed
 HEAD_BYTES = 1 << 18
 _LARGEST_DOCUMENT_BYTES = 256 << 20
 _LINES_TRIED = 50
+_FEW_LINES = 5
+_LONG_HEAD_BYTES = 1 << 23
 _DOCUMENTS_LOOKED_AT = 50
 _OPENING = re.compile(r"^(?P<document>\{|\[(?=[{\s\]]))", re.MULTILINE)
 _ADJOINING = re.compile(r"[ \t\r\n]*(?P<document>\{|\[(?=[{\s\]]))")
@@ -75,8 +77,14 @@ class Glimpse:
 
     @cached_property
     def text_lines(self) -> tuple[str, ...]:
-        """The first lines of that text, without their ends; a last line that the head cuts is among them."""
-        return tuple(line.rstrip("\r") for line in self.text.split("\n")[:_LINES_TRIED])
+        """The first lines of that text, without their ends; a last line that the head cuts is among them.
+
+        Where the head holds a few lines only, more of the file is looked at: a table may be as wide as its longest text.
+        """
+        text = self.text
+        if not self.is_whole and text.count("\n") < _FEW_LINES and b"\x00\x00" not in self.head:
+            text = text_of(head_of(self.path, _LONG_HEAD_BYTES))
+        return tuple(line.rstrip("\r") for line in text.split("\n", _LINES_TRIED)[:_LINES_TRIED])
 
     @property
     def document(self) -> object:

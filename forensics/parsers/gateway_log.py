@@ -12,6 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -20,10 +21,10 @@ import polars as pl
 
 from forensics.model.escape import for_terminal
 from forensics.model.policy import CLOCK_STEP
-from forensics.model.schemas import LIFECYCLE, frame_of
+from forensics.model.schemas import LIFECYCLE, TASKS, frame_of
 from forensics.model.verdicts import LifecycleKind, SourceKind
 from forensics.parsers.files import open_evidence
-from forensics.parsers.forms import Form, Glimpse
+from forensics.parsers.forms import Form, Glimpse, json_of
 from forensics.parsers.lifecycle_messages import (
     CANONICAL_LINE_PATTERN,
     GATEWAY_LINE_PATTERN,
@@ -33,6 +34,7 @@ from forensics.parsers.lifecycle_messages import (
     events_of,
 )
 from forensics.parsers.parsed import Parsed, brief, well_formed
+from forensics.parsers.task_export import note_projected, tasks_in_document
 from forensics.parsers.timestamps import from_iso, offset_of
 
 _BY = "JSON lines with _meta and time"
@@ -44,6 +46,9 @@ _QUIET_LEVEL = re.compile(rb'"logLevelName":"(?:SILLY|TRACE|DEBUG|INFO)"')
 _PADDED_RECORD_PATTERN = r"^\{.*\}\s+$"
 _POSITIONS = 10
 _LINE = pl.col("line")
+_IS_EXPORT = _LINE.str.starts_with('{"0":"{\\n')
+"""A record without a binding whose text is an indented JSON object: the answer of a command line (observed.md §A)."""
+_EXPORTS_AT_A_TIME = 64
 _STAMP_PATTERN = r'"date":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"'
 
 
@@ -58,19 +63,22 @@ def parse_gateway_log(path: Path) -> Parsed:
     """Read the lifecycle lines of one file log.
 
     Shape: frame ``lifecycle``; one row per lifecycle line, or per job or run it names, plus one ``last_line`` row for
-    the last gateway line before each process start. ``skipped`` counts all other records.
-    Notices: not_json, truncated_line, invalid_utf8, no_stamp, clock_stepped_back.
-    Source: formats.md §4.1, §4.2, §5; design §5.
+    the last gateway line before each process start. ``skipped`` counts all other records. Frame ``tasks``, where
+    command lines of old releases left their answers in the log: see ``_exported_tasks``.
+    Notices: not_json, truncated_line, invalid_utf8, no_stamp, clock_stepped_back, and those of exports.
+    Source: formats.md §4.1, §4.2, §5; design §5; observed.md §A (exports).
 
     Raises:
         UnreadableError: the file cannot be read.
     """
     parsed = Parsed(SourceKind.GATEWAY_LOG, _BY)
-    with _counted(path, parsed) as (log, odd_lines):
-        picked = _picked_lines(log, parsed.lines, odd_lines)
+    with _counted(path, parsed) as (log, counted):
+        picked = _picked_lines(log, parsed.lines, counted.odd)
         rows = _lifecycle_rows(picked, parsed)
         rows.extend(_last_lines(log, rows, parsed))
         parsed.lifecycle = frame_of(rows, LIFECYCLE).sort("line", "kind", "job_id", maintain_order=True)
+        if counted.exports:
+            parsed.tasks = _exported_tasks(log, parsed)
         _note_span(log, parsed)
     parsed.skipped = parsed.lines - parsed.records - parsed.rejected
     _note_backward_clock(parsed)
@@ -79,15 +87,23 @@ def parse_gateway_log(path: Path) -> Parsed:
     return parsed
 
 
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """How many records have an unusual order of keys, and how many look like the answer of a command line."""
+
+    odd: int
+    exports: int
+
+
 @contextmanager
-def _counted(path: Path, parsed: Parsed) -> Iterator[tuple[IO[bytes], int]]:
-    """Give a file that Polars can scan, its lines counted, and how many of them have an unusual order of keys.
+def _counted(path: Path, parsed: Parsed) -> Iterator[tuple[IO[bytes], _Counts]]:
+    """Give a file that Polars can scan, its lines counted, and how many of them are unusual.
 
     It is the log itself or, where that is no UTF-8, a private copy with the unreadable bytes replaced.
     """
     with open_evidence(path) as log, tempfile.TemporaryFile(prefix="forensics-") as copied:
         try:
-            counted: tuple[IO[bytes], int] = log, _count_lines(log, parsed)
+            counted: tuple[IO[bytes], _Counts] = log, _count_lines(log, parsed)
         except pl.exceptions.ComputeError:
             _copy_readable(log, copied, parsed)
             counted = copied, _count_lines(copied, parsed)
@@ -115,15 +131,20 @@ def _is_no_record_expr() -> pl.Expr:
     return ~(_LINE.str.starts_with("{") & _LINE.str.ends_with("}")) & ~_LINE.str.contains(_PADDED_RECORD_PATTERN)
 
 
-def _count_lines(log: IO[bytes], parsed: Parsed) -> int:
-    """Count all lines and those that are no records; give the number of records in an unusual order of keys."""
+def _count_lines(log: IO[bytes], parsed: Parsed) -> _Counts:
+    """Count all lines and those that are no records; give the numbers of unusual ones."""
     looks_whole = _LINE.str.starts_with("{") & _LINE.str.ends_with("}")
     odd = ~_LINE.str.contains(CANONICAL_LINE_PATTERN)
-    counted = _scan(log).select(pl.len(), (~looks_whole).sum().alias("doubtful"), odd.sum().alias("odd"))
-    parsed.lines, doubtful, odd_lines = counted.collect(engine="streaming").row(0)
+    counted = _scan(log).select(
+        pl.len(),
+        (~looks_whole).sum().alias("doubtful"),
+        odd.sum().alias("odd"),
+        _IS_EXPORT.sum().alias("exports"),
+    )
+    parsed.lines, doubtful, odd_lines, exports = counted.collect(engine="streaming").row(0)
     if doubtful:
         _note_broken_lines(log, parsed)
-    return int(odd_lines)
+    return _Counts(int(odd_lines), int(exports))
 
 
 def _note_broken_lines(log: IO[bytes], parsed: Parsed) -> None:
@@ -160,6 +181,31 @@ def _picked_lines(log: IO[bytes], until: int, odd_lines: int) -> pl.DataFrame:
         odd = ~_LINE.str.contains(CANONICAL_LINE_PATTERN) & _LINE.str.contains_any(list(NEEDLES)) & ~usual
         picked = pl.concat([picked, _collected(_scan(log).filter(odd))])
     return picked.filter((pl.col("number") <= until) & ~_is_no_record_expr()).sort("number")
+
+
+def _exported_tasks(log: IO[bytes], parsed: Parsed) -> pl.DataFrame:
+    """Read the task rows that command lines wrote into the log: their whole answer, as one record without a binding.
+
+    Only the last state of each row is kept, beside the last one in which it was projected. Such records are never
+    lifecycle lines, whatever words are in them.
+
+    Shape: frame ``tasks``, ``registry`` log; ``line`` is the line of the log.
+    """
+    rows: dict[tuple[object, object], dict[str, object]] = {}
+    for lines in _batches(_scan(log).filter(_IS_EXPORT & (pl.col("number") <= parsed.lines) & ~_is_no_record_expr())):
+        for line, text in lines.iter_rows():
+            record = _decoded(text)
+            told = list(tasks_in_document(json_of(_text_of(record.get("0"))), line, parsed)) if record else []
+            parsed.records += bool(told)
+            rows |= {(row["task_id"], row["projected"]): row for row in told}
+    note_projected(sum(bool(row["projected"]) for row in rows.values()), parsed)
+    return frame_of(sorted(rows.values(), key=lambda row: (str(row["line"]).zfill(20), str(row["task_id"]))), TASKS)
+
+
+def _batches(lines: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Give a few lines of many, some at a time; formatted, as in ``_collected``."""
+    told = lines.with_columns(pl.format("{}", "line").alias("line"))
+    yield from told.collect_batches(chunk_size=_EXPORTS_AT_A_TIME, maintain_order=True, engine="streaming")
 
 
 def _rows_of(line: int, text: str, parsed: Parsed) -> list[dict[str, object]]:

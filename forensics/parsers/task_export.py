@@ -200,12 +200,13 @@ def parse_record_lines(path: Path) -> Parsed:
 def tasks_in_document(document: object, line: int, parsed: Parsed) -> Iterator[Row]:
     """Give the task rows of an export that a gateway log holds as one record (observed.md §A, exports).
 
-    Shape: rows of ``tasks`` with ``registry`` log; nothing for a document of another kind.
-    Notices: no_task_id, wrong_type, out_of_range.
+    Shape: rows of ``tasks`` with ``registry`` log; nothing for a document of another kind, nor for what is no row in
+    it: the log is full of other answers.
+    Notices: wrong_type, out_of_range.
     """
     if _is_any_export(document):
         records = TaskRecords(parsed, registry="log")
-        for record in _unique(_records_of(document)):
+        for record in _unique(filter(is_task_record, _records_of(document))):
             records.add(record, line)
         yield from records.rows
 
