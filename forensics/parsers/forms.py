@@ -79,7 +79,7 @@ class Glimpse:
     def text_lines(self) -> tuple[str, ...]:
         """The first lines of that text, without their ends; a last line that the head cuts is among them.
 
-        Where the head holds a few lines only, more of the file is looked at: a table may be as wide as its longest text.
+        Where the head holds a few lines only, more of the file is looked at: a table is as wide as its longest text.
         """
         text = self.text
         if not self.is_whole and text.count("\n") < _FEW_LINES and b"\x00\x00" not in self.head:

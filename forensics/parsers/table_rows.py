@@ -193,10 +193,12 @@ def read_rows(rows: Iterable[tuple[int | None, Sequence[Value]]], taken: TableRo
         columns = ", ".join(f'"{name}"' for name in taken.names)
         marks = ", ".join("?" * len(taken.names))
         database.execute(f'CREATE TABLE "{taken.table.name}" ({columns})')
+        database.execute("BEGIN")
         database.executemany(
             f'INSERT INTO "{taken.table.name}" ({columns}) VALUES ({marks})',  # noqa: S608 - names of our own
             (row for row, _ in stored),
         )
+        database.execute("COMMIT")
         found = task_registry.read_database(database)
     found.histories = []
     return as_export(found, parsed, lambda number: taken.lines[number - 1] or None, taken.coarse)
@@ -230,7 +232,7 @@ def as_export(found: Parsed, parsed: Parsed, line_of: Callable[[int], int | None
 def private_database() -> Iterator[sqlite3.Connection]:
     """Open an empty database of our own, kept in memory and, where that runs out, in a file that nobody else sees."""
     with closing(sqlite3.connect("", isolation_level=None)) as database:
-        database.execute("PRAGMA journal_mode = OFF")
+        database.execute("PRAGMA journal_mode = MEMORY")
         database.execute("PRAGMA synchronous = OFF")
         database.execute("PRAGMA trusted_schema = OFF")
         database.text_factory = lambda stored: stored.decode("utf-8", "replace")

@@ -417,7 +417,7 @@ def printed_text(value: object, mode: str) -> str | None:
 
 def dumped(rows: list[dict[str, object]], mode: str) -> Parsed:
     with TemporaryDirectory() as folder:
-        made = [task_row(**row | {"error": str(row["error"]).replace(LONG, "x" * 70_000)}) for row in rows]  # type: ignore[arg-type]
+        made = [task_row(**row | {"error": str(row["error"]).replace(LONG, "x" * 70_000)}) for row in rows]
         database = stored(Path(folder) / "runs.sqlite", *made)
         path = Path(folder) / "dump"
         path.write_bytes(shell(database, f"-{mode}", "-header") if mode != "dump" else shell(database, query=".dump"))
