@@ -32,6 +32,8 @@ def newest_state(tasks: pl.DataFrame) -> pl.DataFrame:
     log says where a registry or an export itself was handed over. A registry's row comes before an export's, unless
     that was written later and shows the row further on: a lost row that was healed since, a running one marked since.
 
+    The log goes on past every copy: what it prints would judge rows of a later time against records of an earlier one.
+
     Shape: as ``tasks``; key (gateway, task_id). Rows that belong to no gateway are left out.
     Source: design §6, gateways. "Newest" is judged by the stamps inside a registry or export, not by file times.
     """

@@ -59,6 +59,21 @@ PASTE_LINES = 20_000
 TIMEOUT_ERROR = "cron: job execution timed out"
 """A run with this error, alone or followed by ``(last phase: …)``, is recorded as ``timed_out`` (formats.md §1.4)."""
 
+LONGEST_VALUE_BYTES = 64 << 20
+"""One value, row or statement of a dump that is longer than this is damage or a trap, and is not read; the longest
+summaries captured have a few hundred kilobytes."""
+
+RESTORE_STEPS = 20_000_000
+"""Steps of SQLite's machine that one statement of a dump may take; an INSERT of one row takes a few dozen."""
+
+RESTORE_GROWTH = 8
+"""A restored dump may become this many times as large as its text: numbers are stored shorter than they are printed,
+pages are half full at worst. What grows more is a trap."""
+
+DOCUMENTS_TRIED = 20
+"""So many lines that open like JSON may turn out to be none before a file is given up: command lines print a few
+warnings before their answer (formats.md §2.2), and each trial may read to the end of the file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

@@ -137,6 +137,7 @@ class SourceKind(StrEnum):
     CRON_RUN_LOG = "cron_run_log"
     JOB_STORE = "job_store"
     JOB_STATE = "job_state"
+    JOB_LIST = "job_list"
     CRON_RUN_PAGE = "cron_run_page"
     GATEWAY_LOG = "gateway_log"
     GATEWAY_CONSOLE = "gateway_console"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from forensics.parsers.parsed import Parsed, brief, well_formed
 from forensics.parsers.timestamps import from_epoch_ms
 
 _BY = "its lines have jobId and action"
+_MIGRATED = re.compile(r"\.jsonl\.migrated(?:\.\d+)?$")
+_LEFTOVER = re.compile(r"\.jsonl\.\d+\.[0-9a-f]+\.tmp$")
 _LONGEST_RUN_MS = 10 * 365 * 86_400_000
 
 
@@ -23,10 +27,11 @@ def is_run_record(value: object) -> bool:
     return isinstance(value, dict) and isinstance(value.get("jobId"), str) and "action" in value
 
 
-def parse_run_log(path: Path) -> Parsed:
-    """Read the finished runs of one run log.
+def parse_run_log(path: Path, name: str | None = None, *, is_partial: bool = False) -> Parsed:
+    """Read the finished runs of one run log; ``name`` is what it was called where it came from.
 
-    Shape: frame ``runs``, one row per finished run; other actions are skipped, broken lines rejected.
+    Shape: frame ``runs``, one row per finished run; other actions are skipped, broken lines rejected. ``is_partial``:
+    the file is a pruned copy in the making, so older records are missing from it.
     Notices: not_json, no_run_record, out_of_range, wrong_type, truncated_line, other_job, empty_file.
     Source: formats.md §3.1 (readers of the gateway skip lines that are not JSON, not finished, or lack jobId or ts).
 
@@ -47,7 +52,7 @@ def parse_run_log(path: Path) -> Parsed:
     parsed.records = len(rows)
     parsed.runs = frame_of(rows, RUNS)
     parsed.spans(stamp for row in rows for stamp in (row["finished_at"], row["started_at"]))
-    parsed.job_id = _only_job(rows, path, parsed)
+    parsed.job_id = _only_job(rows, path.name if name is None else name, parsed)
     parsed.histories = (
         [
             {
@@ -55,7 +60,7 @@ def parse_run_log(path: Path) -> Parsed:
                 "origin": Origin.RUN_LOG.value,
                 "records": parsed.lines,
                 "oldest_at": min((row["finished_at"] for row in rows), default=None),  # type: ignore[type-var]
-                "is_partial": False,
+                "is_partial": is_partial,
                 "is_damaged": parsed.rejected > 0,
             }
         ]
@@ -65,7 +70,7 @@ def parse_run_log(path: Path) -> Parsed:
     return parsed
 
 
-def run_row(entry: dict[str, object], line: int, origin: Origin, parsed: Parsed) -> dict[str, object] | None:
+def run_row(entry: dict[str, object], line: int | None, origin: Origin, parsed: Parsed) -> dict[str, object] | None:
     """Turn one run log entry into a row of ``runs``; None, with a notice, where it lacks a job or a usable stamp."""
     finished_at = from_epoch_ms(entry.get("ts"))
     job_id = entry.get("jobId")
@@ -131,16 +136,16 @@ def _note_broken(raw: bytes, line: int, parsed: Parsed) -> None:
     parsed.notices.add("not_json", f"not JSON: {brief(raw.decode('utf-8', 'replace').strip())}", line)
 
 
-def _only_job(rows: list[dict[str, object]], path: Path, parsed: Parsed) -> str | None:
+def _only_job(rows: list[dict[str, object]], name: str, parsed: Parsed) -> str | None:
     jobs = {str(row["job_id"]) for row in rows}
     if len(jobs) > 1:
         parsed.notices.add("other_job", f"records of {len(jobs)} jobs in one run log", level="info")
     if len(jobs) == 1:
         return jobs.pop()
-    return well_formed(path.name.split(".jsonl")[0]) if not jobs else None
+    return well_formed(name.split(".jsonl")[0]) if not jobs else None
 
 
-def _text(entry: dict[str, object], key: str, line: int, parsed: Parsed) -> str | None:
+def _text(entry: dict[str, object], key: str, line: int | None, parsed: Parsed) -> str | None:
     value = entry.get(key)
     if value is None:
         return None
@@ -150,7 +155,7 @@ def _text(entry: dict[str, object], key: str, line: int, parsed: Parsed) -> str 
     return None
 
 
-def _truth(entry: dict[str, object], key: str, line: int, parsed: Parsed) -> bool | None:
+def _truth(entry: dict[str, object], key: str, line: int | None, parsed: Parsed) -> bool | None:
     value = entry.get(key)
     if value is None or isinstance(value, bool):
         return value
@@ -158,7 +163,7 @@ def _truth(entry: dict[str, object], key: str, line: int, parsed: Parsed) -> boo
     return None
 
 
-def _time(entry: dict[str, object], key: str, line: int, parsed: Parsed) -> datetime | None:
+def _time(entry: dict[str, object], key: str, line: int | None, parsed: Parsed) -> datetime | None:
     value = entry.get(key)
     stamp = from_epoch_ms(value)
     if value is not None and stamp is None:
@@ -166,7 +171,7 @@ def _time(entry: dict[str, object], key: str, line: int, parsed: Parsed) -> date
     return stamp
 
 
-def _duration(entry: dict[str, object], line: int, parsed: Parsed) -> int | None:
+def _duration(entry: dict[str, object], line: int | None, parsed: Parsed) -> int | None:
     value = entry.get("durationMs")
     if value is None:
         return None
@@ -180,4 +185,22 @@ def _recognised(glimpse: Glimpse) -> str | None:
     return _BY if any(is_run_record(record) for record in glimpse.records) else None
 
 
-FORMS = (Form("cron/runs/<job>.jsonl", SourceKind.CRON_RUN_LOG, _recognised, lambda path, _: parse_run_log(path)),)
+def _recognised_as(name: re.Pattern[str]) -> Callable[[Glimpse], str | None]:
+    return lambda glimpse: _recognised(glimpse) if name.search(glimpse.name) else None
+
+
+FORMS = (
+    Form(
+        "cron/runs/<job>.jsonl.migrated",
+        SourceKind.CRON_RUN_LOG,
+        _recognised_as(_MIGRATED),
+        lambda path, given: parse_run_log(path, given.name or None),
+    ),
+    Form(
+        "cron/runs/<job>.jsonl.….tmp leftover",
+        SourceKind.CRON_RUN_LOG,
+        _recognised_as(_LEFTOVER),
+        lambda path, given: parse_run_log(path, given.name or None, is_partial=True),
+    ),
+    Form("cron/runs/<job>.jsonl", SourceKind.CRON_RUN_LOG, _recognised, lambda path, _: parse_run_log(path)),
+)

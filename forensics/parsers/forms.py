@@ -7,12 +7,15 @@ README call it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
+from forensics.model.policy import DOCUMENTS_TRIED
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.files import content_of, head_of
 from forensics.parsers.parsed import Parsed
@@ -20,6 +23,13 @@ from forensics.parsers.parsed import Parsed
 HEAD_BYTES = 1 << 18
 _LARGEST_DOCUMENT_BYTES = 256 << 20
 _LINES_TRIED = 50
+_FEW_LINES = 5
+_LONG_HEAD_BYTES = 1 << 23
+_DOCUMENTS_LOOKED_AT = 50
+_OPENING = re.compile(r"^(?P<document>\{|\[(?=[{\s\]]))", re.MULTILINE)
+_ADJOINING = re.compile(r"[ \t\r\n]*(?P<document>\{|\[(?=[{\s\]]))")
+
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Glimpse:
@@ -61,12 +71,37 @@ class Glimpse:
         return tuple(value for value in found if value is not None)
 
     @cached_property
+    def text(self) -> str:
+        """The head as text: UTF-8, or UTF-16 where the file says so."""
+        return text_of(self.head)
+
+    @cached_property
+    def text_lines(self) -> tuple[str, ...]:
+        """The first lines of that text, without their ends; a last line that the head cuts is among them.
+
+        Where the head holds a few lines only, more of the file is looked at: a table is as wide as its longest text.
+        """
+        text = self.text
+        if not self.is_whole and text.count("\n") < _FEW_LINES and b"\x00\x00" not in self.head:
+            text = text_of(head_of(self.path, _LONG_HEAD_BYTES))
+        return tuple(line.rstrip("\r") for line in text.split("\n", _LINES_TRIED)[:_LINES_TRIED])
+
+    @property
     def document(self) -> object:
         """The first JSON object or array in the file, whatever text stands before it; None where there is none."""
-        document = document_in(self.head)
-        if document is None and not self.is_whole and self.path.stat().st_size <= _LARGEST_DOCUMENT_BYTES:
-            document = document_in(content_of(self.path))
-        return document
+        return self.documents[0] if self.documents else None
+
+    @cached_property
+    def documents(self) -> tuple[object, ...]:
+        """The first JSON objects and arrays in the file, whatever text stands before or between them.
+
+        Where the first one is cut by the head, the whole file is read, unless that is too large.
+        """
+        documents = documents_in(self.text) if self.is_whole else documents_in(self.text, tries=1)
+        found = tuple(islice(documents, _DOCUMENTS_LOOKED_AT))
+        if not found and not self.is_whole and self.path.stat().st_size <= _LARGEST_DOCUMENT_BYTES:
+            found = tuple(islice(documents_in(text_of(content_of(self.path))), _DOCUMENTS_LOOKED_AT))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +147,48 @@ def json_of(text: str) -> object:
         return None
 
 
+def text_of(data: bytes) -> str:
+    r"""Give the text of a file: UTF-8, or UTF-16 where it says so, as PowerShell redirects; no mark at its start.
+
+    >>> text_of("\ufeffgrün".encode("utf-16-le")), text_of(b"\xef\xbb\xbfx"), text_of(b"\xff")
+    ('grün', 'x', '\ufffd')
+    """
+    encoding = "utf-16" if data.startswith(UTF_16_MARKS) else "utf-8"
+    return data.decode(encoding, "replace").removeprefix("\ufeff")
+
+
 def document_in(data: bytes) -> object:
     r"""Give the first JSON object or array that opens a line, whatever stands before it; None where there is none.
 
     >>> document_in(b'[warn] gateway not reachable\n{"count": 0, "tasks": []}')
     {'count': 0, 'tasks': []}
     """
-    text = data.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
-    start = 0 if text.startswith(("{", "[{", "[\n", "[ ", "[]")) else _opening(text)
-    if start is None:
-        return None
-    try:
-        return json.JSONDecoder().raw_decode(text[start:])[0]
-    except (ValueError, RecursionError):
-        return None
+    return next(documents_in(text_of(data)), None)
 
 
-def _opening(text: str) -> int | None:
-    found = text.find("\n{")
-    return found + 1 if found >= 0 else None
+def documents_in(text: str, tries: int = DOCUMENTS_TRIED) -> Iterator[object]:
+    r"""Give all JSON objects and arrays that open a line or follow each other, whatever stands between them.
+
+    ``tries`` is how many openings may turn out to be no JSON before the rest is given up.
+
+    >>> list(documents_in('warning\n{"ok": true}\n{"count": 0}[]\n{torn'))
+    [{'ok': True}, {'count': 0}, []]
+    """
+    return (document for _, document in placed_documents_in(text, tries))
+
+
+def placed_documents_in(text: str, tries: int = DOCUMENTS_TRIED) -> Iterator[tuple[int, object]]:
+    """Give the same with the place in the text at which each begins."""
+    decoder = json.JSONDecoder()
+    opening = _ADJOINING.match(text) or _OPENING.search(text)
+    while opening is not None and tries:
+        start = opening.start("document")
+        try:
+            document, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            tries -= 1
+            end = text.find("\n", start)
+            opening = _OPENING.search(text, end) if end >= 0 else None
+        else:
+            yield start, document
+            opening = _ADJOINING.match(text, end) or _OPENING.search(text, end)

@@ -17,9 +17,9 @@ from typing import IO
 import polars as pl
 
 from forensics.model.policy import CLOCK_STEP, OFFSET_SAMPLES, PASTE_LINES
-from forensics.model.schemas import LIFECYCLE, frame_of
+from forensics.model.schemas import LIFECYCLE, TASKS, frame_of
 from forensics.model.verdicts import LifecycleKind, SourceKind
-from forensics.parsers.forms import Form, Glimpse
+from forensics.parsers.forms import Form, Glimpse, json_of
 from forensics.parsers.lifecycle_messages import (
     CANONICAL_LINE_PATTERN,
     GATEWAY_LINE_PATTERN,
@@ -44,6 +44,7 @@ from forensics.parsers.log_record import (
 from forensics.parsers.log_scan import LINE, collected, counted, ends_with_newline, last_before, lines_at, scan
 from forensics.parsers.mending import mended
 from forensics.parsers.parsed import Parsed, brief
+from forensics.parsers.task_export import note_projected, tasks_in_document
 from forensics.parsers.timestamps import as_offset
 
 _BY = "JSON lines with _meta and time"
@@ -55,6 +56,9 @@ _QUIET_LEVEL = re.compile(rb'"logLevelName":"(?:SILLY|TRACE|DEBUG|INFO)"')
 _PADDED_RECORD_PATTERN = r"^\{.*\}\s+$"
 _NEXT_RECORD = '}{"0":"'
 _MENDED_LENGTH = 1 << 16
+_IS_EXPORT = LINE.str.starts_with('{"0":"{\\n')
+"""A record without a binding whose text is an indented JSON object: the answer of a command line (observed.md §A)."""
+_EXPORTS_AT_A_TIME = 64
 _STAMP_PATTERN = r'"date":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"'
 
 
@@ -74,10 +78,11 @@ def parse_gateway_log(path: Path, by: str = _BY) -> Parsed:
     """Read the lifecycle lines of one file log.
 
     Shape: frame ``lifecycle``; one row per lifecycle line, or per job or run it names, plus one ``last_line`` row for
-    the last gateway line before each process start. ``skipped`` counts all other records.
+    the last gateway line before each process start. ``skipped`` counts all other records. Frame ``tasks``, where
+    command lines of old releases left their answers in the log: see ``_exported_tasks``.
     Notices: not_json, truncated_line, mended_line, joined_records, invalid_utf8, no_stamp, contradicted_stamp,
-    clock_stepped_back.
-    Source: formats.md §4.1, §4.2, §5; design §5.
+    clock_stepped_back, and those of exports.
+    Source: formats.md §4.1, §4.2, §5; design §5; observed.md §A (exports).
 
     Raises:
         UnreadableError: the file cannot be read.
@@ -88,6 +93,8 @@ def parse_gateway_log(path: Path, by: str = _BY) -> Parsed:
         rows = [*unusual.mended, *_lifecycle_rows(picked, parsed)]
         rows.extend(_last_lines(log, rows, parsed))
         parsed.lifecycle = frame_of(rows, LIFECYCLE).sort("line", "kind", "job_id", maintain_order=True)
+        if unusual.exports:
+            parsed.tasks = _exported_tasks(log, parsed)
         _note_span(log, parsed)
     parsed.skipped = parsed.lines - parsed.records - parsed.rejected
     note_backward_clock(parsed)
@@ -98,10 +105,13 @@ def parse_gateway_log(path: Path, by: str = _BY) -> Parsed:
 
 @dataclass(slots=True)
 class _Unusual:
-    """Lines that the picking pass would miss: in another order of keys, several records on one, one on several."""
+    """Lines that the picking pass would miss: in another order of keys, several records on one, one on several; and how
+    many hold the answer of a command line.
+    """  # noqa: D205
 
     odd: int = 0
     joined: int = 0
+    exports: int = 0
     mended: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -115,10 +125,14 @@ def _count_lines(log: IO[bytes], parsed: Parsed) -> _Unusual:
     odd = ~LINE.str.contains(CANONICAL_LINE_PATTERN)
     joined = LINE.str.contains(_NEXT_RECORD, literal=True)
     found = scan(log).select(
-        pl.len(), (~looks_whole).sum().alias("doubtful"), odd.sum().alias("odd"), joined.sum().alias("joined")
+        pl.len(),
+        (~looks_whole).sum().alias("doubtful"),
+        odd.sum().alias("odd"),
+        joined.sum().alias("joined"),
+        _IS_EXPORT.sum().alias("exports"),
     )
-    parsed.lines, doubtful, odd_lines, joined_lines = found.collect(engine="streaming").row(0)
-    unusual = _Unusual(odd_lines, joined_lines)
+    parsed.lines, doubtful, odd_lines, joined_lines, exports = found.collect(engine="streaming").row(0)
+    unusual = _Unusual(odd_lines, joined_lines, exports)
     if doubtful:
         unusual.mended = _rows_of_broken_lines(log, parsed)
     return unusual
@@ -181,6 +195,31 @@ def _picked_lines(log: IO[bytes], until: int, unusual: _Unusual) -> pl.DataFrame
         worded = odd & LINE.str.contains_any(list(NEEDLES)) & ~usual
         picked = pl.concat([picked, collected(scan(log).filter(worded))])
     return picked.filter((pl.col("number") <= until) & ~_is_no_record_expr()).sort("number")
+
+
+def _exported_tasks(log: IO[bytes], parsed: Parsed) -> pl.DataFrame:
+    """Read the task rows that command lines wrote into the log: their whole answer, as one record without a binding.
+
+    Only the last state of each row is kept, beside the last one in which it was projected. Such records are never
+    lifecycle lines, whatever words are in them.
+
+    Shape: frame ``tasks``, ``registry`` log; ``line`` is the line of the log.
+    """
+    rows: dict[tuple[object, object], dict[str, object]] = {}
+    for lines in _batches(scan(log).filter(_IS_EXPORT & (pl.col("number") <= parsed.lines) & ~_is_no_record_expr())):
+        for line, text in lines.iter_rows():
+            record = decoded(text)
+            told = list(tasks_in_document(json_of(str(record.get("0"))), line, parsed)) if record else []
+            parsed.records += bool(told)
+            rows |= {(row["task_id"], row["projected"]): row for row in told}
+    note_projected(sum(bool(row["projected"]) for row in rows.values()), parsed)
+    return frame_of(sorted(rows.values(), key=lambda row: (str(row["line"]).zfill(20), str(row["task_id"]))), TASKS)
+
+
+def _batches(lines: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Give a few lines of many, some at a time; formatted, as in ``collected``."""
+    told = lines.with_columns(pl.format("{}", "line").alias("line"))
+    yield from told.collect_batches(chunk_size=_EXPORTS_AT_A_TIME, maintain_order=True, engine="streaming")
 
 
 def _rows_of(line: int, records: Sequence[Record], parsed: Parsed) -> list[dict[str, object]]:

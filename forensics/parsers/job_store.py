@@ -1,4 +1,4 @@
-"""The job store: ``cron/jobs.json`` and, from 2026.4.20, ``cron/jobs-state.json`` (formats.md §3.3).
+"""The job store: ``cron/jobs.json`` and, from 2026.4.20, ``cron/jobs-state.json`` (formats.md §3.3); ``cron list``.
 
 The state of a job names its last run only; that makes it a second witness of one run (origin ``job_state``).
 """
@@ -16,9 +16,11 @@ from forensics.model.schemas import JOBS, RUNS, frame_of
 from forensics.model.verdicts import Origin, SourceKind
 from forensics.parsers.fields import Document, Fields
 from forensics.parsers.files import content_of
-from forensics.parsers.forms import Form, Glimpse, document_in
+from forensics.parsers.forms import Form, Glimpse, documents_in, text_of
 from forensics.parsers.parsed import Parsed, brief, well_formed
 
+_BY = "a JSON document with version and jobs"
+_BY_KIND = {SourceKind.JOB_STORE: _BY, SourceKind.JOB_STATE: _BY, SourceKind.JOB_LIST: "JSON of cron list"}
 _LONGEST_MS = 10 * 365 * 86_400_000
 
 
@@ -32,23 +34,32 @@ def store_kind(document: object) -> SourceKind | None:
     return SourceKind.JOB_STATE if isinstance(jobs, dict) else None
 
 
+def is_job_list(document: object) -> bool:
+    """Tell the answer of ``cron list --json`` from other documents with jobs: it is a page (formats.md §2.2)."""
+    if not isinstance(document, dict) or "version" in document or not isinstance(document.get("jobs"), list):
+        return False
+    return any(key in document for key in ("total", "hasMore", "deliveryPreviews"))
+
+
 def parse_job_store(path: Path, kind: SourceKind) -> Parsed:
     """Read the jobs of one store document, and the last run each of them names.
 
     Shape: frames ``jobs`` (one row per job) and ``runs`` (one row per job with a last run). ``line`` is the line on
     which the job's entry, or its last run, stands.
+    A list of jobs (kind ``JOB_LIST``) is no store: it may leave out jobs that are switched off, or further pages, so
+    that a job which is not in it may have run all the same.
     Notices: no_job_id, duplicate_job, wrong_type, out_of_range.
-    Source: formats.md §3.3.
+    Source: formats.md §3.3, §2.2.
 
     Raises:
         UnreadableError: the file cannot be read, or is no such document.
     """
-    content = content_of(path)
-    document = document_in(content)
-    if store_kind(document) is not kind:
+    text = text_of(content_of(path))
+    document = next((found for found in documents_in(text) if _is_of_kind(found, kind)), None)
+    if document is None:
         raise UnreadableError("it holds no such document any more")
-    parsed = Parsed(kind, "a JSON document with version and jobs")
-    lines = _LineFinder(content.decode("utf-8", "replace"))
+    parsed = Parsed(kind, _BY_KIND[kind])
+    lines = _LineFinder(text)
     jobs, runs = [], []
     for job_id, entry in _entries(document, parsed):
         line = lines.of_job(job_id)
@@ -78,6 +89,10 @@ def stamps_of(job: Mapping[str, object]) -> Iterator[object]:
     yield from (job["running_at"], job["last_run_at"], job["updated_at"])
     if job["last_run_at"] is not None and job["last_duration_ms"] is not None:
         yield job["last_run_at"] + timedelta(milliseconds=job["last_duration_ms"])  # type: ignore[operator, arg-type]
+
+
+def _is_of_kind(document: object, kind: SourceKind) -> bool:
+    return is_job_list(document) if kind is SourceKind.JOB_LIST else store_kind(document) is kind
 
 
 def _entries(document: object, parsed: Parsed) -> Iterator[tuple[str, Document]]:
@@ -171,11 +186,10 @@ def _loaded(quoted: str) -> str:
         return quoted
 
 
-_BY = "a JSON document with version and jobs"
-
-
 def _recognised(kind: SourceKind) -> Callable[[Glimpse], str | None]:
-    return lambda glimpse: _BY if store_kind(glimpse.document) is kind else None
+    return lambda glimpse: (
+        _BY_KIND[kind] if any(_is_of_kind(document, kind) for document in glimpse.documents) else None
+    )
 
 
 FORMS = (
@@ -190,5 +204,11 @@ FORMS = (
         SourceKind.JOB_STATE,
         _recognised(SourceKind.JOB_STATE),
         lambda path, _: parse_job_store(path, SourceKind.JOB_STATE),
+    ),
+    Form(
+        "cron list --json",
+        SourceKind.JOB_LIST,
+        _recognised(SourceKind.JOB_LIST),
+        lambda path, _: parse_job_store(path, SourceKind.JOB_LIST),
     ),
 )

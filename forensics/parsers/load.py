@@ -42,6 +42,8 @@ EVIDENCE_KINDS = (
     SourceKind.CRON_RUN_LOG,
     SourceKind.JOB_STORE,
     SourceKind.JOB_STATE,
+    SourceKind.JOB_LIST,
+    SourceKind.CRON_RUN_PAGE,
     *_LOG_KINDS,
     SourceKind.RESTART_RECORD,
 )

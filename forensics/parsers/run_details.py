@@ -1,7 +1,8 @@
-"""The run record inside a task row: ``detail`` of kind ``cron-run``, from 2026.7.35 (formats.md §3.4, observed.md §B6).
+"""The record of a finished cron run inside a task row: ``detail_json``, in exports ``detail`` (formats.md §3.4).
 
-From 2026.8.1 it is the only history. Older histories were imported into it as rows of their own, named
-``cron-runlog-import:<jobId>:<ts>:<ordinal>``: they are the run records of the old rows, never second executions.
+From 2026.8.1 there is no other run history: finished runs lie in the details of their own rows, and run logs of older
+releases were imported as *twins*, task rows of another id for executions that may have a row of their own as well
+(observed.md §B6).
 """
 
 from __future__ import annotations
@@ -12,38 +13,45 @@ from forensics.model.verdicts import Origin
 from forensics.parsers.cron_runs import run_row
 from forensics.parsers.parsed import Parsed
 
-TWIN = "cron-runlog-import:"
-"""How the ids of imported history begin."""
-
-_KIND = "cron-run"
+IMPORTED = "cron-runlog-import:"
+_ENDINGS = ("ok", "error", "skipped")
 
 
-def is_imported_twin(task_id: object, run_id: object) -> bool:
-    """Tell whether a task row is an imported run record.
+def is_imported_twin(task_id: str, run_id: str | None) -> bool:
+    """Tell whether a task row is an imported run record: both its ids are then the same, made of job, time and number.
 
-    >>> is_imported_twin("cron-runlog-import:j:1:1", "cron-runlog-import:j:1:1")
+    >>> is_imported_twin("cron-runlog-import:digest:1776411706005:1", "cron-runlog-import:digest:1776411706005:1")
     True
     """
-    return isinstance(task_id, str) and task_id.startswith(TWIN) and run_id in (None, task_id)
+    return task_id.startswith(IMPORTED) and run_id in (None, task_id)
+
+
+def is_finished_run(detail: object) -> bool:
+    """Tell whether a row's detail is the record of a finished cron run; while it runs it names its store only."""
+    return isinstance(detail, dict) and detail.get("kind") == "cron-run" and detail.get("status") in _ENDINGS
 
 
 def detail_row(
     detail: Mapping[str, object],
     *,
     line: int | None,
-    job_id: object,
+    job_id: str | None,
     written_at_ms: object,
-    run_id: object,
+    run_id: str | None,
     parsed: Parsed,
 ) -> dict[str, object] | None:
-    """Turn the detail of a finished cron run into a row of ``runs``; None for any other detail.
+    """Turn the detail of a task row into a row of ``runs``; None where it is no finished cron run.
 
-    The row's own status and end are not used: an ``ok`` that was not delivered is imported as ``failed``, and its end
-    is when the record was written, up to minutes late. ``run_id`` stands in where the detail names none.
+    ``written_at_ms`` is the row's ``ended_at``, ``run_id`` the row's own: the run goes by it unless the detail names
+    the request that started it. The status is the detail's; the row's own says ``failed`` for a run that ended well
+    and could not be delivered.
+
+    Notices: as ``run_row``; no_run_record where job or ``ended_at`` is missing.
+    Source: formats.md §3.4; observed.md §B6 (the imported rows), §B3 (the map of statuses in 2026.9.6).
     """
-    if detail.get("kind") != _KIND or "status" not in detail:
+    if not is_finished_run(detail):
         return None
-    entry: dict[str, object] = dict(detail) | {"ts": written_at_ms, "jobId": job_id}
-    entry.setdefault("runId", run_id)
-    row = run_row(entry, line or 0, Origin.TASK_DETAIL, parsed)
-    return None if row is None else row | {"line": line}
+    named = run_id if run_id is not None and not run_id.startswith(IMPORTED) else None
+    requested = detail.get("runId")
+    entry = {**detail, "ts": written_at_ms, "jobId": job_id, "runId": named if requested is None else requested}
+    return run_row(entry, line, Origin.TASK_DETAIL, parsed)

@@ -20,7 +20,7 @@ from forensics.parsers.database import Row, columns_of, row_number, rows_of, tab
 from forensics.parsers.job_store import job_rows, stamps_of
 from forensics.parsers.parsed import Parsed, brief
 from forensics.parsers.restart_records import boot_rows, handoff_rows, intent_rows, sentinel_rows
-from forensics.parsers.run_details import TWIN, detail_row
+from forensics.parsers.run_details import detail_row
 from forensics.parsers.timestamps import from_epoch_ms
 
 LifeOf = Callable[[Row, int | None, Parsed], list[dict[str, object]]]
@@ -154,8 +154,7 @@ def _detail_records(
     damaged = False
     for line, job_id, ended_at, run_id, text in database.execute(query):
         detail = _object(text, "detail_json", line, parsed)
-        named = None if isinstance(run_id, str) and run_id.startswith(TWIN) else run_id
-        row = detail_row(detail, line=line, job_id=job_id, written_at_ms=ended_at, run_id=named, parsed=parsed)
+        row = detail_row(detail, line=line, job_id=job_id, written_at_ms=ended_at, run_id=run_id, parsed=parsed)
         damaged = damaged or (row is None and (not detail or detail.get("kind") == "cron-run"))
         found += [] if row is None else [row]
     if complete:

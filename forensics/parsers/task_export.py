@@ -1,24 +1,32 @@
-"""Exports of the command line: ``tasks list|show|audit --json`` (formats.md §2.2).
+"""Task records as the command line prints them: ``tasks list|show|audit|flow --json`` (formats.md §2.2).
 
 Up to 2026.4.24 such a command runs with an empty list of running jobs and shows every cron row older than five minutes
 as lost, although the registry says running. Such a *projected* row is told by the order of its keys (formats.md §2.1):
 a row that was lost in the registry prints ``endedAt, lastEventAt``, a projected one ``lastEventAt, endedAt``.
+
+From 2026.8.1 finished cron runs lie in the ``detail`` of the records: these are run records as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from forensics.model.schemas import TASKS, frame_of
-from forensics.model.verdicts import SourceKind, TaskStatus
+from forensics.model.schemas import RUNS, TASKS, frame_of
+from forensics.model.verdicts import Origin, SourceKind, TaskStatus
 from forensics.parsers.files import content_of
-from forensics.parsers.forms import Form, Glimpse, document_in
+from forensics.parsers.forms import Form, Glimpse, json_of, placed_documents_in, text_of
+from forensics.parsers.json_places import LineCounter
 from forensics.parsers.parsed import Parsed, brief, well_formed
-from forensics.parsers.run_details import is_imported_twin
+from forensics.parsers.run_details import detail_row, is_imported_twin
+from forensics.parsers.text_lines import open_lines
 from forensics.parsers.timestamps import from_epoch_ms
 
 Record = Mapping[str, object]
+Row = dict[str, object]
 
 _TEXTS = {
     "task_id": "taskId",
@@ -42,86 +50,255 @@ _TIMES = {
     "last_event_at": "lastEventAt",
     "cleanup_after": "cleanupAfter",
 }
-
+_ID = re.compile(r'"taskId"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 _BY = "JSON of tasks list, show or audit"
+_BY_FLOW = "JSON of task flows"
+_BY_ARRAY = "a JSON array of task records"
+_BY_LINES = "JSON lines of task records"
+
+
+def is_task_record(value: object) -> bool:
+    """Tell whether a JSON value is a task record, as ``tasks show --json`` prints it."""
+    return isinstance(value, dict) and isinstance(value.get("taskId"), str) and "runtime" in value and "status" in value
 
 
 def is_task_export(document: object) -> bool:
     """Tell whether a JSON document is a list, an audit or a single row of tasks."""
     if not isinstance(document, dict):
         return False
-    if _is_record(document):
+    if is_task_record(document):
         return True
     if isinstance(document.get("tasks"), list) and "count" in document:
         return True
     return isinstance(document.get("findings"), list) and "summary" in document
 
 
-def parse_task_export(path: Path) -> Parsed:
-    """Read the task rows of one export; a row that an audit names twice counts once.
+def is_flow_export(document: object) -> bool:
+    """Tell whether a JSON document is a list of task flows, or one flow, with the rows of their tasks."""
+    if not isinstance(document, dict):
+        return False
+    is_list = isinstance(document.get("flows"), list) and "count" in document
+    return is_list or (isinstance(document.get("tasks"), list) and "taskSummary" in document)
 
-    Shape: frame ``tasks``; ``line`` is the line of the row's id.
-    Notices: no_task_id, wrong_type, out_of_range, projected_rows.
-    Source: formats.md §2.1, §2.2.
+
+def is_record_array(document: object) -> bool:
+    """Tell whether a JSON document is an array of task records."""
+    return isinstance(document, list) and bool(document) and is_task_record(document[0])
+
+
+@dataclass(slots=True)
+class TaskRecords:
+    """Collects the rows of task records, and the finished runs in their details.
+
+    An imported run record is marked as such (``is_twin``): the execution it tells of may have a row of its own.
+    """
+
+    parsed: Parsed
+    registry: str = "export"
+    rows: list[Row] = field(default_factory=list)
+    runs: list[Row] = field(default_factory=list)
+
+    def add(self, record: object, line: int | None) -> bool:
+        """Take one record; False, with a notice, where it is no task record."""
+        row = task_row(record, line, self.parsed)
+        if row is None or not isinstance(record, dict):
+            return False
+        run = self._run_of(record, row)
+        if row["is_twin"] and run is None:
+            self.parsed.notices.add("no_run_record", "an imported run record without its detail", line)
+            return False
+        self.rows.append(row | {"registry": self.registry})
+        return True
+
+    def _run_of(self, record: Record, row: Row) -> Row | None:
+        detail = record.get("detail")
+        if not isinstance(detail, dict):
+            return None
+        run = detail_row(
+            detail,
+            line=_number_or_none(row["line"]),
+            job_id=_text_or_none(row["job_id"]),
+            written_at_ms=record.get("endedAt"),
+            run_id=_text_or_none(row["run_id"]),
+            parsed=self.parsed,
+        )
+        if run is not None:
+            self.runs.append(run)
+        return run
+
+    def close(self) -> Parsed:
+        """Put what was collected into frames."""
+        self.parsed.tasks = frame_of(self.rows, TASKS)
+        self.parsed.runs = frame_of(self.runs, RUNS) if self.runs else None
+        times = [row[name] for row in self.rows for name in _TIMES if name != "cleanup_after"]
+        self.parsed.spans([*times, *(run[name] for run in self.runs for name in ("started_at", "finished_at"))])
+        note_projected(sum(bool(row["projected"]) for row in self.rows), self.parsed)
+        return self.parsed
+
+
+def note_projected(count: int, parsed: Parsed) -> None:
+    """Say how many rows are lost in an export only."""
+    if count:
+        parsed.notices.add(
+            "projected_rows",
+            f"{count} rows are lost in this export only: a separate process showed running rows as lost",
+            level="info",
+        )
+
+
+def parse_task_export(path: Path, by: str = _BY) -> Parsed:
+    """Read the task rows of one export, or of several in one file; a row that an audit names twice counts once.
+
+    Shape: frame ``tasks``, and ``runs`` (origin ``task_detail``) from 2026.8.1; ``line`` is the line of the row's id.
+    ``histories``: see ``_histories``.
+    Notices: no_task_id, wrong_type, out_of_range, projected_rows, no_run_record.
+    Source: formats.md §2.1, §2.2, §3.4.
 
     Raises:
         UnreadableError: the file cannot be read.
     """
-    data = content_of(path)
-    parsed = Parsed(SourceKind.TASK_EXPORT, _BY)
-    document = document_in(data)
-    lines = _lines_of_ids(data.decode("utf-8", "replace"))
-    rows: dict[str, dict[str, object]] = {}
-    for record in _records_of(document):
-        parsed.lines += 1
-        row = _row_of(record, lines, parsed)
-        if row is None:
-            parsed.rejected += 1
-        elif row["task_id"] in rows:
-            parsed.skipped += 1
-        else:
-            rows[str(row["task_id"])] = row
-    parsed.records = len(rows)
-    parsed.tasks = frame_of(rows.values(), TASKS)
-    parsed.spans(row[name] for row in rows.values() for name in _TIMES if name != "cleanup_after")
-    projected = sum(bool(row["projected"]) for row in rows.values())
-    if projected:
-        parsed.notices.add(
-            "projected_rows",
-            f"{projected} rows are lost in this export only: a separate process showed running rows as lost",
-            level="info",
-        )
-    return parsed
+    text = text_of(content_of(path))
+    records = TaskRecords(Parsed(SourceKind.TASK_EXPORT, by))
+    documents = list(placed_documents_in(text))
+    ends = [start for start, _ in documents[1:]] + [len(text)]
+    counter = LineCounter(text)
+    for (start, document), end in zip(documents, ends, strict=True):
+        if _is_any_export(document):
+            _read_document(document, _lines_of_ids(text, start, end, counter), records)
+    return records.close()
+
+
+def parse_record_lines(path: Path) -> Parsed:
+    """Read a file with one task record a line.
+
+    Shape: frames ``tasks`` and ``runs``, as ``parse_task_export``; ``line`` is the line of the record.
+    Notices: not_json, no_task_id, wrong_type, out_of_range, projected_rows, no_run_record.
+    Source: formats.md §2.2.
+
+    Raises:
+        UnreadableError: the file cannot be read.
+    """
+    records = TaskRecords(Parsed(SourceKind.TASK_EXPORT, _BY_LINES))
+    parsed = records.parsed
+    with open_lines(path) as lines:
+        for number, line in lines:
+            parsed.lines += 1
+            if not line.strip():
+                parsed.skipped += 1
+                continue
+            value = json_of(line)
+            if value is None:
+                parsed.notices.add("not_json", f"not JSON: {brief(line.strip())}", number)
+            taken = value is not None and records.add(value, number)
+            parsed.records += taken
+            parsed.rejected += not taken
+    return records.close()
+
+
+def tasks_in_document(document: object, line: int, parsed: Parsed) -> Iterator[Row]:
+    """Give the task rows of an export that a gateway log holds as one record (observed.md §A, exports).
+
+    Shape: rows of ``tasks`` with ``registry`` log; nothing for a document of another kind, nor for what is no row in
+    it: the log is full of other answers.
+    Notices: wrong_type, out_of_range.
+    """
+    if _is_any_export(document):
+        records = TaskRecords(parsed, registry="log")
+        for record in _unique(filter(is_task_record, _records_of(document))):
+            records.add(record, line)
+        yield from records.rows
+
+
+def _read_document(document: object, lines: Mapping[str, int], records: TaskRecords) -> None:
+    parsed = records.parsed
+    before = parsed.rejected
+    first_run = len(records.runs)
+    listed = list(_records_of(document))
+    parsed.lines += len(listed)
+    for record in _unique(listed):
+        taken = records.add(record, lines.get(record["taskId"]) if is_task_record(record) else None)  # type: ignore[index]
+        parsed.records += taken
+        parsed.rejected += not taken
+    parsed.skipped = parsed.lines - parsed.records - parsed.rejected
+    if _is_full_list(document):
+        parsed.histories += _histories(records.runs[first_run:], is_damaged=parsed.rejected > before)
+
+
+def _unique(records: Iterable[object]) -> Iterator[object]:
+    """Give each task once: an audit names a row once for every fault it finds in it."""
+    seen: set[str] = set()
+    for record in records:
+        task_id = record.get("taskId") if isinstance(record, dict) else None
+        if not isinstance(task_id, str) or task_id not in seen:
+            yield record
+        if isinstance(task_id, str):
+            seen.add(task_id)
+
+
+def _is_full_list(document: object) -> bool:
+    """Tell whether a document is a list of every cron row there was: a list, not filtered by status."""
+    if not isinstance(document, dict) or not isinstance(document.get("tasks"), list):
+        return False
+    unfiltered = "status" in document and document["status"] is None and document.get("runtime") in (None, "cron")
+    return unfiltered and document.get("count") == len(document["tasks"])
+
+
+def _histories(runs: Iterable[Row], *, is_damaged: bool) -> list[Row]:
+    """Say for which jobs a full list of tasks would show a finished run: those of which it shows one.
+
+    Finished rows are deleted after a week, the oldest first, so a list says nothing about the time before the oldest
+    record it holds of a job (``is_partial``); and nothing about a job without any: in releases before 2026.8.1, or for
+    records not imported yet, runs are recorded elsewhere.
+
+    Source: formats.md §1.5 (retention), §3.4.
+    """
+    by_job: dict[object, list[Row]] = {}
+    for run in runs:
+        by_job.setdefault(run["job_id"], []).append(run)
+    return [
+        {
+            "job_id": job_id,
+            "origin": Origin.TASK_DETAIL.value,
+            "records": len(known),
+            "oldest_at": min(run["finished_at"] for run in known),  # type: ignore[type-var]
+            "is_partial": True,
+            "is_damaged": is_damaged,
+        }
+        for job_id, known in by_job.items()
+    ]
+
+
+def _is_any_export(document: object) -> bool:
+    return is_task_export(document) or is_flow_export(document) or is_record_array(document)
 
 
 def _records_of(document: object) -> Iterator[object]:
+    if isinstance(document, list):
+        yield from document
     if not isinstance(document, dict):
         return
-    if _is_record(document):
+    if is_task_record(document):
         yield document
-    yield from _listed(document, "tasks")
+    for flow in (document, *_listed(document, "flows")):
+        yield from _listed(flow, "tasks")
     for finding in _listed(document, "findings"):
         if isinstance(finding, dict) and finding.get("kind", "task") == "task":
             yield finding.get("task")
 
 
-def _listed(document: Record, key: str) -> list[object]:
-    found = document.get(key)
+def _listed(document: object, key: str) -> list[object]:
+    found = document.get(key) if isinstance(document, dict) else None
     return found if isinstance(found, list) else []
 
 
-def _is_record(value: Record) -> bool:
-    return isinstance(value.get("taskId"), str) and "runtime" in value and "status" in value
-
-
-def _row_of(record: object, lines: Mapping[str, int], parsed: Parsed) -> dict[str, object] | None:
-    if not isinstance(record, dict) or not _is_record(record):
-        parsed.notices.add("no_task_id", f"an entry that is no task row: {brief(record)}")
+def task_row(record: object, line: int | None, parsed: Parsed) -> Row | None:
+    """Turn a task record into a row of ``tasks``; None, with a notice, where it is none."""
+    if not isinstance(record, dict) or not is_task_record(record):
+        parsed.notices.add("no_task_id", f"an entry that is no task row: {brief(record)}", line)
         return None
-    line = lines.get(record["taskId"])
-    row: dict[str, object] = {"line": line, "registry": "export", "projected": _is_projected(record)}
-    row |= {"is_twin": is_imported_twin(record["taskId"], record.get("runId")), "precision_ms": 1}
+    row: Row = {"line": line, "registry": "export", "projected": _is_projected(record), "precision_ms": 1}
+    row["is_twin"] = is_imported_twin(str(record["taskId"]), record.get("runId"))
     for name, key in _TEXTS.items():
         value = record.get(key)
         row[name] = well_formed(value) if isinstance(value, str) else None
@@ -142,25 +319,60 @@ def _is_projected(record: Record) -> bool:
     return keys.index("lastEventAt") < keys.index("endedAt")
 
 
-def _lines_of_ids(text: str) -> dict[str, int]:
+def _lines_of_ids(text: str, start: int, end: int, counter: LineCounter) -> dict[str, int]:
     found: dict[str, int] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        _, key, rest = line.partition('"taskId":')
-        if key:
-            value = rest.strip().rstrip(",").strip('"')
-            found.setdefault(value, number)
+    for match in _ID.finditer(text, start, end):
+        found.setdefault(_loaded(match[1]), counter.line_at(match.start()))
     return found
 
 
-def _recognised(glimpse: Glimpse) -> str | None:
-    return _BY if is_task_export(glimpse.document) else None
+def _loaded(quoted: str) -> str:
+    try:
+        return str(json.loads(quoted))
+    except ValueError:
+        return quoted
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number_or_none(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _any_document(test: Callable[[object], bool], by: str) -> Callable[[Glimpse], str | None]:
+    return lambda glimpse: by if any(test(document) for document in glimpse.documents) else None
+
+
+def _recognised_lines(glimpse: Glimpse) -> str | None:
+    told = [value for value in map(json_of, glimpse.text_lines) if value is not None]
+    return _BY_LINES if sum(map(is_task_record, told)) > 1 else None
 
 
 FORMS = (
     Form(
+        "task records as JSON lines",
+        SourceKind.TASK_EXPORT,
+        _recognised_lines,
+        lambda path, _: parse_record_lines(path),
+    ),
+    Form(
+        "tasks flow list, show --json",
+        SourceKind.TASK_EXPORT,
+        _any_document(is_flow_export, _BY_FLOW),
+        lambda path, _: parse_task_export(path, _BY_FLOW),
+    ),
+    Form(
         "tasks list, show, audit --json",
         SourceKind.TASK_EXPORT,
-        _recognised,
+        _any_document(is_task_export, _BY),
         lambda path, _: parse_task_export(path),
+    ),
+    Form(
+        "task records as a JSON array",
+        SourceKind.TASK_EXPORT,
+        _any_document(is_record_array, _BY_ARRAY),
+        lambda path, _: parse_task_export(path, _BY_ARRAY),
     ),
 )

@@ -28,7 +28,7 @@ from forensics.parsers.files import head_of
 from forensics.parsers.forms import Form, Given, Glimpse
 from forensics.parsers.parsed import Parsed
 from forensics.parsers.releases import RUNS_FILE, STATE_WITH_LOGS, STATE_WITHOUT_LOGS, note_release
-from forensics.parsers.run_details import TWIN
+from forensics.parsers.run_details import IMPORTED
 from forensics.parsers.state_tables import add_state_tables
 
 TABLE = "task_runs"
@@ -67,9 +67,8 @@ def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
     """
     companions = list(companions)
     with opened_copy(path, companions) as database:
-        tables = tables_of(database)
-        if TABLE not in tables:
-            return _without_tasks(path, tables, companions)
+        if not tables_of(database) and not any(is_filled_wal(companion) for companion in companions):
+            return _without_tables(path)
         parsed = read_database(database)
     if not companions and _keeps_a_write_ahead_log(path):
         parsed.notices.add(
@@ -86,10 +85,14 @@ def _keeps_a_write_ahead_log(path: Path) -> bool:
 
 
 def read_database(database: sqlite3.Connection) -> Parsed:
-    """Read all tables that a registry, or the shared state database, has.
+    """Read all tables that a registry, or the shared state database, has: a private copy, or restored from a dump.
 
     Shape: frames ``tasks``, ``runs``, ``jobs`` and ``lifecycle``; ``line`` is the rowid in the record's table.
+    Notices: no_task_table, no_task_id, out_of_range, damaged, unknown_column_set, unknown_layout.
     """
+    tables = tables_of(database)
+    if TABLE not in tables:
+        return _without_tasks(tables)
     parsed = _rows_of(database)
     if parsed.kind is SourceKind.TASK_REGISTRY:
         add_state_tables(database, parsed)
@@ -118,20 +121,22 @@ def raw_values(
         return found
 
 
-def _without_tasks(path: Path, tables: set[str], companions: list[Path]) -> Parsed:
+def _without_tables(path: Path) -> Parsed:
+    parsed = Parsed(SourceKind.TASK_REGISTRY, "an SQLite database without tables", timezone=None)
+    parsed.notices.add(
+        "wal_missing",
+        f"the database is empty: its rows are probably still in {path.name}-wal, which is not here or empty; "
+        "hand over both files",
+        level="error",
+    )
+    return parsed
+
+
+def _without_tasks(tables: set[str]) -> Parsed:
     known = next((text for table, text in SQLITE_KINDS.items() if table in tables), None)
-    parsed = Parsed(SourceKind.OTHER if known else SourceKind.UNKNOWN, known or "a database without task_runs")
-    parsed.timezone = None
-    if not tables and not any(is_filled_wal(companion) for companion in companions):
-        parsed.kind = SourceKind.TASK_REGISTRY
-        parsed.detected_by = "an SQLite database without tables"
-        parsed.notices.add(
-            "wal_missing",
-            f"the database is empty: its rows are probably still in {path.name}-wal, which is not here or empty; "
-            "hand over both files",
-            level="error",
-        )
-    elif not known:
+    kind = SourceKind.OTHER if known else SourceKind.UNKNOWN
+    parsed = Parsed(kind, known or "a database without task_runs", timezone=None)
+    if not known:
         parsed.notices.add("no_task_table", "a database of no known kind: it has no table task_runs")
     return parsed
 
@@ -209,7 +214,7 @@ def _typed(stored: pl.DataFrame) -> pl.DataFrame:
         ),
         pl.lit("store").alias("registry"),
         pl.lit(value=False).alias("projected"),
-        (pl.col("task_id").str.starts_with(TWIN) & pl.col("run_id").eq_missing(pl.col("task_id"))).alias("is_twin"),
+        (pl.col("task_id").str.starts_with(IMPORTED) & pl.col("run_id").eq_missing(pl.col("task_id"))).alias("is_twin"),
         pl.lit(1, pl.Int64).alias("precision_ms"),
     ).select(list(TASKS))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from dateutil import parser as dateutil_parser
@@ -21,6 +21,9 @@ _LARGEST_OFFSET = timedelta(hours=14)
 _LONGEST_STAMP = 40
 _ISO_WITHOUT_OFFSET = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?", re.ASCII)
 _NUMERIC_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)$", re.ASCII)
+_LARGEST_EPOCH = LATEST_MS * 1_000_000
+_PRINTED = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?")
+_UNITS = (("seconds", 1000, 1), ("milliseconds", 1, 1), ("microseconds", 1, 1000), ("nanoseconds", 1, 1_000_000))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -162,3 +165,44 @@ def offset_of(text: object) -> str | None:
 
 def _epoch_ms(stamp: datetime) -> int:
     return (stamp - _EPOCH) // timedelta(milliseconds=1)
+
+
+def epoch_ms_of_text(text: str, zone: tzinfo = UTC) -> tuple[int, int] | None:
+    """Give the epoch millisecond of a printed time and its precision in milliseconds; None for anything else.
+
+    ``zone`` is what a time without an offset is printed in. A time that this zone has twice, or never, is none.
+
+    >>> epoch_ms_of_text("2026-04-17 02:32:26"), epoch_ms_of_text("2026-04-17T02:32:26.131Z")
+    ((1776393146000, 1000), (1776393146131, 1))
+    """
+    match = _PRINTED.fullmatch(text.strip()) if len(text) < _LONGEST_STAMP else None
+    if match is None:
+        return None
+    try:
+        day = datetime.fromisoformat(f"{match[1]}T{match[2]}{match[4] or ''}")
+    except ValueError:
+        return None
+    if day.tzinfo is None:
+        day = day.replace(tzinfo=zone)
+        if day.utcoffset() != day.replace(fold=1).utcoffset():
+            return None
+    milliseconds = int((match[3] or ".0")[1:4].ljust(3, "0"))
+    stamp = _epoch_ms(day) + milliseconds
+    return (stamp, 1 if match[3] else 1000) if EARLIEST_MS <= stamp < LATEST_MS else None
+
+
+def scaled_epoch(number: float) -> tuple[int, int, str] | None:
+    """Give the epoch millisecond of a number of any unit, its precision in milliseconds, and that unit.
+
+    The ranges of the units do not overlap, so a number is of one unit only.
+
+    >>> scaled_epoch(1776411644), scaled_epoch(1776411644131), scaled_epoch(1776411644131250)
+    ((1776411644000, 1000, 'seconds'), (1776411644131, 1, 'milliseconds'), (1776411644131, 1, 'microseconds'))
+    """
+    if not 0 < number < _LARGEST_EPOCH:
+        return None
+    for unit, times, over in _UNITS:
+        if EARLIEST_MS <= number * times / over < LATEST_MS:
+            is_whole_second = unit == "seconds" and isinstance(number, int)
+            return round(number * times) // over, 1000 if is_whole_second else 1, unit
+    return None

@@ -148,6 +148,14 @@ def test_a_projected_row_comes_last() -> None:
     assert finding.lost_at == L
 
 
+@pytest.mark.parametrize("registry", ["store", "export"])
+def test_answers_in_the_log_count_only_where_nothing_else_was_handed_over(registry: str) -> None:
+    gateway = a_day().row(J, S, L, registry="log", copy="logs", task_id="logged")
+    assert [finding.task_id for finding in audited(gateway).findings] == ["logged"]
+    gateway.row(J, at("12:00"), at("12:06"), registry=registry, task_id="stored")
+    assert [finding.task_id for finding in audited(gateway).findings] == ["stored"]
+
+
 def test_a_row_that_healed_in_the_newer_copy_is_named_as_healed() -> None:
     gateway = a_day().row(J, S, L, copy="backup").record(J, S)
     gateway.row(J, S, at("10:05"), status="succeeded")

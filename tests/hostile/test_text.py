@@ -66,7 +66,8 @@ def test_a_broken_line_in_a_gateway_log_is_counted_and_the_others_are_read(tmp_p
 @pytest.mark.parametrize("kind", ["run log", "gateway log"])
 @pytest.mark.parametrize("cut", [1, 2, 10, 100, -2, -1])
 def test_a_last_line_cut_anywhere_is_named(tmp_path: Path, kind: str, cut: int) -> None:
-    whole, parse = {"run log": (RUN, parse_run_log), "gateway log": (READY, parse_gateway_log)}[kind]
+    whole = {"run log": RUN, "gateway log": READY}[kind]
+    parse: Callable[[Path], Parsed] = parse_run_log if kind == "run log" else parse_gateway_log
     path = tmp_path / "file"
     path.write_bytes(whole + whole.rstrip(b"\n")[:cut])
     parsed = parse(path)

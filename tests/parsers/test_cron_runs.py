@@ -8,6 +8,8 @@ from forensics.model.errors import UnreadableError
 from forensics.model.schemas import RUNS, assert_schema
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.cron_runs import is_run_record, parse_run_log
+from forensics.parsers.detect import detect
+from forensics.parsers.forms import Given
 from tests.parsers.shapes import JOB, START_MS, assert_balance, at, codes, noted_lines, run_entry, write_run_log
 
 MANUAL_5_7 = {
@@ -250,3 +252,34 @@ def test_a_run_cannot_end_after_its_record_was_written(tmp_path: Path) -> None:
     assert parsed.runs is not None
     assert parsed.runs["duration_ms"].to_list() == [None]
     assert codes(parsed) == ["out_of_range"]
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "is_partial"),
+    [
+        (f"{JOB}.jsonl", "cron/runs/<job>.jsonl", False),
+        (f"{JOB}.jsonl.migrated", "cron/runs/<job>.jsonl.migrated", False),
+        (f"{JOB}.jsonl.migrated.2", "cron/runs/<job>.jsonl.migrated", False),
+        (f"{JOB}.jsonl.4711.0a1b2c3d.tmp", "cron/runs/<job>.jsonl.….tmp leftover", True),
+    ],
+)
+@pytest.mark.parametrize("entries", [[], [run_entry(action="started")], [run_entry()]], ids=["blank", "noise", "run"])
+def test_a_run_log_under_another_name_is_of_the_same_job(
+    tmp_path: Path, name: str, form: str, is_partial: object, entries: list[dict[str, object]]
+) -> None:
+    path = write_run_log(tmp_path / "cron" / "runs" / name, *entries, run_entry(jobId=JOB, action="added"))
+    found = detect(path)
+    assert found.form is not None
+    assert (found.kind, found.form.name) == (SourceKind.CRON_RUN_LOG, form)
+    parsed = found.form.parse(path, Given(name=name))
+    assert parsed.job_id == JOB
+    assert [(told["job_id"], told["is_partial"], told["is_damaged"]) for told in parsed.histories] == [
+        (JOB, is_partial, False)
+    ]
+    assert codes(parsed) == []
+
+
+@pytest.mark.parametrize("name", ["history.db", "index.db", f"{JOB}.jsonl.4711.0a1b2c3d.tmp"])
+def test_an_empty_file_beside_the_run_logs_is_no_evidence(tmp_path: Path, name: str) -> None:
+    found = detect(write_run_log(tmp_path / "cron" / "runs" / name))
+    assert (found.kind, found.by, found.form) == (SourceKind.OTHER, "an empty file", None)

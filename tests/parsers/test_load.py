@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from forensics import audit
 from forensics.model.errors import NothingToReadError, UnreadableError
 from forensics.model.evidence import Evidence
 from forensics.parsers import cron_runs, files, forms
@@ -362,3 +363,25 @@ def test_a_timeout_that_was_removed_does_not_come_back_from_a_backup(tmp_path: P
     older = job | {"payload": {"kind": "agentTurn", "timeoutSeconds": 300}, "updatedAtMs": START_MS}
     write_json(state / "cron" / "jobs.json.bak", {"version": 1, "jobs": [older]})
     assert load_evidence([str(state)]).jobs["timeout_ms"].to_list() == [None]
+
+
+def test_a_dump_and_a_page_of_runs_prove_a_run_that_the_registry_lost(tmp_path: Path) -> None:
+    keys = ["task_id", "runtime", "source_id", "run_id", "status", "error", "started_at", "ended_at"]
+    row = ",".join(str(task_row()[key]) for key in keys)
+    (tmp_path / "lost.csv").write_text(",".join(keys) + f"\n{row}\n", encoding="utf-8")
+    page = {"entries": [run_entry()], "total": 1, "offset": 0, "limit": 50, "hasMore": False, "nextOffset": None}
+    write_json(tmp_path / "runs.json", page)
+    write_json(tmp_path / "jobs.json", {"jobs": [{"id": JOB, "name": "digest", "state": {}}], "total": 1})
+    evidence = load_evidence([str(tmp_path)])
+    assert kinds(evidence) == ["job_list", "task_export", "cron_run_page"]
+    assert evidence.sources["form"].to_list() == ["cron list --json", "sqlite3 -csv", "cron runs"]
+    assert_every_source_balances(evidence)
+    (finding,) = audit(evidence).findings
+    told = (finding.task_id, finding.verdict, finding.confidence, finding.job_name)
+    assert told == (TASK, "false_lost", "exact", "digest")
+
+
+def test_a_list_of_jobs_is_no_job_store(tmp_path: Path) -> None:
+    write_json(tmp_path / "list.json", {"jobs": [], "total": 0, "hasMore": False})
+    write_run_log(tmp_path / "cron" / "runs" / f"{JOB}.jsonl", run_entry())
+    assert not load_evidence([str(tmp_path)]).copies["has_job_store"].any()
