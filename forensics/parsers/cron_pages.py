@@ -54,7 +54,7 @@ def parse_run_page(path: Path) -> Parsed:
 
 
 def _rows_of(text: str, start: int, counter: LineCounter, parsed: Parsed) -> Iterator[dict[str, object]]:
-    for place, entry in elements_of(text, start, "entries"):
+    for place, entry in _entries(text, start, parsed):
         line = counter.line_at(place)
         parsed.lines += 1
         if not isinstance(entry, dict) or not is_run_record(entry):
@@ -67,6 +67,15 @@ def _rows_of(text: str, start: int, counter: LineCounter, parsed: Parsed) -> Ite
             parsed.rejected += row is None
             if row is not None:
                 yield row
+
+
+def _entries(text: str, start: int, parsed: Parsed) -> Iterator[tuple[int, object]]:
+    try:
+        yield from elements_of(text, start, "entries")
+    except ValueError:  # it was read whole once: only what is nested as deep as can be read ends here
+        parsed.lines += 1
+        parsed.rejected += 1
+        parsed.notices.add("no_run_record", "an entry that is nested too deeply, and all that follow it")
 
 
 def _histories(

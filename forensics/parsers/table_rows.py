@@ -293,7 +293,14 @@ def _as_stored(value: Value, column: Column) -> Stored:
     if column.holds is Holds.NUMBER:
         number = number_of(value)
         return well_formed(str(value)) if number is None else _storable(number)
-    return well_formed(value) if isinstance(value, str) else json.dumps(value)
+    return well_formed(value) if isinstance(value, str) else _as_json(value)
+
+
+def _as_json(value: Value) -> str | None:
+    try:
+        return json.dumps(value)
+    except RecursionError:
+        return None
 
 
 def _storable(number: float) -> Stored:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from forensics.model.policy import LONGEST_VALUE_BYTES
 from forensics.parsers.parsed import brief
@@ -60,8 +60,6 @@ class _Fed:
 
     lines: Lines
     first: int | None = None
-    size: int = 0
-    pieces: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[str]:
         for number, text in self.lines:

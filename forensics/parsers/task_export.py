@@ -163,7 +163,7 @@ def parse_task_export(path: Path, by: str = _BY) -> Parsed:
     documents = list(placed_documents_in(text))
     ends = [start for start, _ in documents[1:]] + [len(text)]
     counter = LineCounter(text)
-    for (start, document), end in zip(documents, ends, strict=True):
+    for (start, document), end in zip(documents, ends, strict=False):
         if _is_any_export(document):
             _read_document(document, _lines_of_ids(text, start, end, counter), records)
     return records.close()

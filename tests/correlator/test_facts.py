@@ -150,7 +150,8 @@ def test_a_projected_row_comes_last() -> None:
 
 @pytest.mark.parametrize("registry", ["store", "export"])
 def test_answers_in_the_log_count_only_where_nothing_else_was_handed_over(registry: str) -> None:
-    gateway = a_day().row(J, S, L, registry="log", copy="logs", task_id="logged")
+    gateway = a_day().without("tasks", runtime="subagent")
+    gateway.row(J, S, L, registry="log", copy="logs", task_id="logged")
     assert [finding.task_id for finding in audited(gateway).findings] == ["logged"]
     gateway.row(J, at("12:00"), at("12:06"), registry=registry, task_id="stored")
     assert [finding.task_id for finding in audited(gateway).findings] == ["stored"]

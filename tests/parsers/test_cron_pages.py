@@ -116,3 +116,11 @@ def test_a_real_list_of_jobs_is_read_with_their_last_runs() -> None:
     assert_balance(parsed, records=parsed.jobs.height)
     assert codes(parsed) == []
     assert parsed.histories == []
+
+
+@pytest.mark.parametrize("depth", range(900, 1_000, 3))
+def test_an_entry_nested_as_deep_as_can_be_read_is_no_crash(tmp_path: Path, depth: int) -> None:
+    text = json.dumps(page(run_entry(durationMs="DEEP"))).replace('"DEEP"', "[" * depth + "]" * depth)
+    parsed = parse_run_page(written(tmp_path / "x.json", text))
+    assert parsed.lines == parsed.records + parsed.skipped + parsed.rejected
+    assert parsed.records <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 from collections.abc import Mapping
@@ -352,6 +353,29 @@ def test_json_rows_one_a_line(tmp_path: Path) -> None:
     assert parsed.tasks["line"].to_list() == [1, 3, 5]
     assert_balance(parsed, records=3, rejected=1)
     assert noted_lines(parsed, "not_json") == [6]
+
+
+@pytest.mark.parametrize("depth", range(900, 1_000, 9))
+def test_a_value_nested_as_deep_as_can_be_read_is_no_crash(tmp_path: Path, depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    row = f'{{"task_id":"{TASK}","runtime":"cron","status":"lost","error":"x"}}'
+    parsed = read_text(tmp_path / "x", f"[{row},\n{row.replace(chr(34) + 'x' + chr(34), deep)}]")
+    assert parsed.records >= 1
+    assert parsed.lines == parsed.records + parsed.rejected == 2
+
+
+NUMBERS: tuple[object, ...] = (
+    *(True, False, None, [], {}, 0, -1, 2**63, -(2**63) - 1, 10**400, 1e308, float("nan"), float("inf"), "\ud800"),
+)
+
+
+@pytest.mark.parametrize("value", NUMBERS, ids=repr)
+@pytest.mark.parametrize("column", ["ended_at", "error", "execution_owner_pid", "label"])
+def test_a_value_of_any_type_is_no_crash(tmp_path: Path, column: str, value: object) -> None:
+    row = {"task_id": TASK, "runtime": "cron", "status": "lost", "ended_at": START_MS, column: value}
+    parsed = read_text(tmp_path / "x", json.dumps([row]))
+    assert_balance(parsed, records=1)
+    assert set(codes(parsed)) <= {"out_of_range"}
 
 
 def test_a_last_line_without_an_end_may_be_cut(tmp_path: Path) -> None:
