@@ -6,9 +6,11 @@ not agree. Where no log covers it, boots draw windows of their own. No doubtful 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 import polars as pl
 
@@ -34,6 +36,8 @@ _PLANNED_RESTART = "planned_restart"
 _CLEAN_STOP = "clean_stop"
 _START_LINES = (K.PROCESS_START, K.STARTING, K.SERVICE_STARTED)
 _FAR = timedelta(days=36_500)
+_NEAR = 4
+"""Among so many windows before a moment is the one it belongs to: they follow each other and do not overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +160,14 @@ def with_unplaced_in_time(windows: list[Window], doubtful: Iterable[Window]) -> 
     windows = list(windows)
     for window in doubtful:
         window.question(UNKNOWN_ZONE)
-        same = next((known for known in windows if _meet(known, window)), None)
-        if same is None:
+        place = bisect_right(windows, window.latest, key=lambda known: known.down_at)
+        same = windows[place - 1] if place else None
+        if same is None or same.latest < window.down_at:
             _insert(windows, window)
         else:
             for line in window.lines:
                 same.add(line)
     return windows
-
-
-def _meet(one: Window, other: Window) -> bool:
-    return one.down_at <= other.latest and other.down_at <= one.latest
 
 
 def _boots(lines: Iterable[Line]) -> list[_Boot]:
@@ -234,7 +235,9 @@ def _window_of(
     change: _Change, windows: Sequence[Window], joined: dict[int, list[_Change]], policy: Policy
 ) -> int | None:
     """Find the log's window that a change belongs to; one that was never seen to close takes one change only."""
-    for place, window in enumerate(windows):
+    until = bisect_right(windows, change.anchor + policy.same_event, key=lambda window: window.down_at)
+    for place in range(max(until - _NEAR, 0), until):
+        window = windows[place]
         first, last = _reach(window, windows[place + 1] if place + 1 < len(windows) else None, policy)
         is_open = window.ready_at is None
         if is_open and change.before is None:
@@ -306,7 +309,9 @@ def _disagreements(window: Window, change: _Change, policy: Policy) -> Iterator[
     if ended_at is not None:
         over = window.ready_at or window.up_at
         too_late = over is not None and ended_at > over + policy.boot_near_log
-        too_early = window.kind is not WindowKind.START and ended_at < window.down_at - policy.boot_near_log
+        # a start line without a line before it does not say that the old process lived until then
+        is_seen = window.stop_seen or window.exited or window.down_at < window.down_at_latest
+        too_early = is_seen and ended_at < window.down_at - policy.boot_near_log
         if too_early or too_late:
             yield OTHER_TIME
 
@@ -315,14 +320,26 @@ def _question_spanned(
     windows: Sequence[Window], boots: Sequence[_Boot], joined: dict[int, list[_Change]], policy: Policy
 ) -> None:
     """Doubt the windows of the log across which a process ran on by the boot table: they may be another gateway's."""
+    ended = [boot for boot in boots if boot.ended_at is not None]
+    starts = [boot.started_at for boot in ended]
+    longest = list(accumulate(ended, _longer))
     for place, window in enumerate(windows):
-        own = [change.before for change in joined.get(place, ())]
+        began = bisect_left(starts, window.down_at - policy.boot_near_log)
+        if began == 0 or window.process is ProcessFate.KEPT:
+            continue
+        boot = longest[began - 1]
         over = window.ready_at or window.up_at or window.down_at_latest
-        for boot in boots:
-            lived_on = boot.ended_at is not None and boot.ended_at > over + policy.boot_near_log
-            began = boot.started_at < window.down_at - policy.boot_near_log
-            if began and lived_on and boot not in own and window.process is not ProcessFate.KEPT:
-                window.question(RAN_ON)
+        is_own = any(boot is change.before for change in joined.get(place, ()))
+        if not is_own and _ended_at(boot) > over + policy.boot_near_log:
+            window.question(RAN_ON)
+
+
+def _longer(one: _Boot, other: _Boot) -> _Boot:
+    return max(one, other, key=_ended_at)
+
+
+def _ended_at(boot: _Boot) -> datetime:
+    return boot.ended_at or boot.started_at
 
 
 def _window_from(change: _Change, around: Surroundings) -> Window:
@@ -368,7 +385,7 @@ def _bounds_from(change: _Change, around: Surroundings) -> Window:
 
 def _insert(windows: list[Window], window: Window) -> None:
     """Put a window where it belongs in time, within what lies between its neighbours; the log's bounds stand."""
-    place = sum(known.down_at_latest <= window.down_at_latest for known in windows)
+    place = bisect_right(windows, window.down_at_latest, key=lambda known: known.down_at_latest)
     before = windows[place - 1] if place else None
     after = windows[place] if place < len(windows) else None
     if before is not None:
@@ -399,11 +416,11 @@ def _add_starts(windows: list[Window], boots: Sequence[_Boot], lines: Sequence[L
         if fitting is not None:
             _add_start(fitting, line)
         elif not around.covers(line.at) and not _is_known(line, boots, around.policy):
-            known = [(moment, pid) for moment, pid in pids if moment <= line.at]
-            if known and known[-1][1] != line.pid:
+            known = bisect_right(pids, line.at, key=lambda told: told[0])
+            if known and pids[known - 1][1] != line.pid:
                 is_sure = line.kind is K.PROCESS_BORN and (line.source, line.line) not in failed
-                _insert(windows, _window_of_start(line, known[-1], around, is_sure=is_sure))
-        pids = sorted([*pids, (line.at, line.pid)])
+                _insert(windows, _window_of_start(line, pids[known - 1], around, is_sure=is_sure))
+        insort(pids, (line.at, line.pid))
 
 
 def _is_failed_start(line: Line) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from forensics import __version__
+from tests.parsers.shapes import START_MS, log_line, utc, write_log
 from tests.support.captures import snapshot
 from tests.support.command import forensics
 
@@ -201,6 +202,28 @@ def test_garbage_and_truncated_lines_are_counted_and_named(tmp_path: Path) -> No
 def test_restarts_without_a_gateway_log_say_so() -> None:
     result = forensics("restarts", SAMPLES / "real-lost-write/state")
     assert_helpful(result, 3, "no gateway log")
+
+
+def test_restarts_are_told_by_records_where_no_log_is_given(tmp_path: Path) -> None:
+    bundle = {"generatedAt": utc(START_MS), "reason": "uncaught", "process": {"pid": 5011, "uptimeMs": 9_000}}
+    (tmp_path / "bundle.json").write_text(json.dumps(bundle), encoding="utf-8")
+    lock = {"pid": 5012, "createdAt": utc(START_MS + 60_000), "configPath": "/home/claw/openclaw.json"}
+    (tmp_path / "gateway.state.lock").write_text(json.dumps(lock), encoding="utf-8")
+    result = forensics("restarts", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "R1" in result.stdout
+    assert "[lock] taken by pid 5012" in result.stdout
+
+
+def test_restarts_say_where_sources_disagree(tmp_path: Path) -> None:
+    ready = log_line("gateway", "listening on ws://127.0.0.1:18789 (PID 5011)", ms=START_MS + 4_000)
+    write_log(tmp_path / "openclaw-2026-04-17.log", log_line("gateway", "loading configuration…"), ready)
+    lock = {"pid": 5012, "createdAt": utc(START_MS + 1_000), "configPath": "/home/claw/openclaw.json"}
+    (tmp_path / "gateway.state.lock").write_text(json.dumps(lock), encoding="utf-8")
+    told = "the log and a record name different processes"
+    assert f"In doubt, and no proof of anything:\n  R1: {told}\n" in forensics("restarts", tmp_path).stdout
+    (window,) = json.loads(forensics("restarts", tmp_path, "-f", "json").stdout)["restarts"]
+    assert (window["doubt"], window["process"]) == (told, "unknown")
 
 
 def test_without_a_path_the_gateway_of_this_machine_is_read(tmp_path: Path) -> None:

@@ -67,6 +67,16 @@ def test_a_crash_of_the_log_agrees_with_a_boot_without_an_end() -> None:
     assert (window.down_at, window.down_at_latest) == (at("10:00"), at("10:04"))
 
 
+def test_a_start_line_alone_does_not_say_that_the_process_before_it_lived_until_then() -> None:
+    gateway = (
+        logged().started(at("10:04")).boot(at("00:00:01"), 11, at("10:00"), "forced_stop").boot(at("10:04:02"), 12)
+    )
+    _, window = windows(gateway)
+    assert (window.kind, window.process, window.doubt) == ("crash", "replaced", None)
+    gateway = logged().crashed(at("10:00"), at("10:04")).boot(at("00:00:01"), 11, at("09:59:49.999"), "forced_stop")
+    assert windows(gateway.boot(at("10:04:02"), 12))[1].doubt == durable.OTHER_TIME
+
+
 def test_boots_tell_what_a_stop_without_a_start_line_leaves_open() -> None:
     gateway = logged().stopping(at("10:00")).line(Kind.HTTP_STARTING, at("10:00:09")).line(Kind.READY, at("10:00:12"))
     gateway.boot(at("00:00:01"), 11, at("10:00:03"), "clean_stop").boot(at("10:00:08"), 12)
@@ -232,13 +242,22 @@ def test_an_end_without_a_start_of_its_own_belongs_to_the_last_boot_of_its_proce
     assert (window.kind, window.down_at, window.reason) == ("signal", at("10:00"), "clean_stop: stop (SIGTERM)")
 
 
-def dead_by_boots(**second: Any) -> tuple[str, str | None]:
-    gateway = Gateway().boot(at("08:00"), 5011, at("10:00"), "clean_stop").boot(at("10:00:05"), 5012, **second)
-    return said(found(audited(gateway.row(J, at("09:59"), at("10:09")).run_log(J).copied(at("23:59")))))
+@pytest.mark.parametrize("outcome", ["clean_stop", "planned_restart", "forced_stop", None])
+def test_a_run_dies_with_a_process_that_another_one_replaced_on_record(outcome: str | None) -> None:
+    gateway = Gateway().boot(at("08:00"), 5011, at("10:00") if outcome else None, outcome).boot(at("10:00:05"), 5012)
+    finding = found(audited(gateway.row(J, at("09:59"), at("10:09")).run_log(J).copied(at("23:59"))))
+    assert said(finding) == ("interrupted", "strong")
+    assert finding.correction is not None
+    assert finding.correction.ended_at == at("10:00:05")
 
 
-def test_a_run_dies_with_a_process_that_another_one_replaced_on_record() -> None:
-    assert dead_by_boots() == ("interrupted", "strong")
+def test_a_doubtful_restart_pairs_no_row_with_a_record_that_has_no_time_of_its_own() -> None:
+    gateway = logged().boot(at("00:00:01"), 11, at("10:00"), "forced_stop").boot(at("10:00:05"), 12)
+    gateway.row(J, at("09:59"), at("10:09")).record(J, None, duration=None, written=at("10:30"))
+    assert said(found(audited(gateway.copied(at("23:59"))))) == ("unexplained", None)
+    gateway = logged().restarted(at("10:00"), at("10:00:05"))
+    gateway.row(J, at("09:59"), at("10:09")).record(J, None, duration=None, written=at("10:30"))
+    assert said(found(audited(gateway.copied(at("23:59"))))) == ("false_lost", "weak")
 
 
 def test_a_run_that_a_boot_outlived_did_not_die() -> None:
@@ -404,6 +423,12 @@ def test_a_window_opened_by_a_whole_second_lies_within_that_second() -> None:
     assert bounds(window) == (
         "signal", "replaced", at("10:00"), at("10:00:00.999"), at("10:00:05"), at("10:00:09.999"),
     )  # fmt: skip
+
+
+def test_a_start_told_precisely_bounds_a_stop_told_in_whole_seconds() -> None:
+    gateway = logged().line(Kind.SIGNAL_ACTED, at("10:00"), signal="SIGTERM", precision_ms=1000)
+    _, window = windows(gateway.line(Kind.PROCESS_START, at("10:00:00.300")))
+    assert (window.down_at_latest, window.up_at) == (at("10:00:00.300"), at("10:00:00.300"))
 
 
 def test_within_one_second_the_moments_stay_in_order() -> None:
