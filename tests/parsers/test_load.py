@@ -37,8 +37,11 @@ def write_json(path: Path, document: object) -> Path:
     return path
 
 
-def state_directory(folder: Path) -> Path:
-    write_registry(folder / "tasks" / "runs.sqlite", task_row())
+OTHER = "1d2e3f40-0000-4000-8000-165a70867728"
+
+
+def state_directory(folder: Path, task_id: str = TASK) -> Path:
+    write_registry(folder / "tasks" / "runs.sqlite", task_row(task_id))
     write_run_log(folder / "cron" / "runs" / f"{JOB}.jsonl", run_entry())
     write_json(folder / "cron" / "jobs.json", store(lastRunAtMs=START_MS, lastRunStatus="ok", lastDurationMs=62_000))
     write_log(folder / "logs" / "gateway.log", log_line("gateway", "gateway ready"), log_line("plugins", "x"))
@@ -94,6 +97,7 @@ def test_sources_tell_what_was_read_and_how(tmp_path: Path, monkeypatch: pytest.
         "last_at": at(START_MS),
         "timezone": "UTC from _meta.date; local stamps +00:00",
         "zone_is_assumed": False,
+        "before_hole": False,
         "detected_by": "JSON lines with _meta and time",
     }
     assert evidence.files[2] == Path("state/logs/gateway.log")
@@ -279,14 +283,14 @@ def test_definition_and_state_of_a_job_are_joined_from_two_files(tmp_path: Path)
 
 
 def test_two_state_directories_are_two_gateways(tmp_path: Path) -> None:
-    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two")
+    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two", OTHER)
     evidence = load_evidence([str(one), str(two)])
-    assert evidence.tasks.select("gateway", "task_id").rows() == [("one", TASK), ("two", TASK)]
+    assert evidence.tasks.select("gateway", "task_id").rows() == [("one", TASK), ("two", OTHER)]
     assert sorted(evidence.copies["gateway"].to_list()) == ["one", "two"]
 
 
 def test_evidence_that_belongs_to_no_gateway_is_named(tmp_path: Path) -> None:
-    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two")
+    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two", OTHER)
     log = write_log(tmp_path / "gateway.log", log_line("gateway", "gateway ready"))
     evidence = load_evidence([str(one), str(two), str(log)])
     source = evidence.sources.filter(pl.col("path") == str(log)).row(0, named=True)
