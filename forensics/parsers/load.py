@@ -260,9 +260,9 @@ def _note_changed(gathered: Gathered) -> None:
 
 def _note_containers(scratch: Scratch, gathered: Gathered) -> None:
     """Name each container that evidence came from, with a hash of its own."""
-    kept = [reading.found.path for reading in gathered.readings if _is_evidence(reading)]
+    kept = [reading.found.shown for reading in gathered.readings if _is_evidence(reading)]
     for opened in sorted(scratch.opened, key=lambda opened: opened.shown):
-        if any(path == opened.single or (opened.is_archive and path.is_relative_to(opened.folder)) for path in kept):
+        if any(shown == opened.shown or shown.startswith(f"{opened.shown}/") for shown in kept):
             count = "1 file" if opened.files == 1 else f"{opened.files} files"
             message = f"{opened.shown}: a container ({opened.kind}) of {count}, SHA-256 {sha256_of(opened.path)}"
             gathered.note("container", message, level="info")
