@@ -132,6 +132,9 @@ class Limits:
     directory_bytes: int = 128 << 20
     """The table of contents of a zip file, which is read at once: about 700 bytes for each of ``members``."""
 
+    folders: int = 100
+    """Folders within folders; run logs lie three deep in a state directory, and file systems end at about 2,000."""
+
     depth: int = 4
     """Containers within containers: a log.gz in a tar.gz in a zip that came as a .gz."""
 

@@ -178,6 +178,8 @@ class Scratch:
             if number > self.limits.members:
                 raise TooMuchError(f"it has more than {self.limits.members:,} entries")
             parts, why = _parts_of(member)
+            if len(parts) > self.limits.folders:
+                parts, why = [], f"it lies more than {self.limits.folders} folders deep"
             target = opened.folder.joinpath(*parts) if parts else None
             if why is None and target is not None:
                 why = self._take(member, target, opened, is_zip_entry=packed_bytes is not None)

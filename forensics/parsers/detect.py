@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forensics.model.errors import UnreadableError
+from forensics.model.policy import Limits
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF, FORMS
 from forensics.parsers.containers import STANDARD_INPUT, Opened, Scratch, called_inside, is_container
@@ -134,7 +135,11 @@ def _opened(found: Found, unread: list[Unread], scratch: Scratch | None, depth: 
         why = f"it lies {depth} archives deep; unpack the outer ones and hand over what is in them"
         unread.append(Unread(found.shown, why, found.path, "refused"))
     elif scratch.is_new(found.path):
-        opened = scratch.unpack(found.path, found.shown, found.home, called_inside(found.name))
+        try:
+            opened = scratch.unpack(found.path, found.shown, found.home, called_inside(found.name))
+        except UnreadableError as error:
+            unread.append(Unread(found.shown, str(error), found.path))
+            return
         unread.extend(_refused(opened))
         if opened.single is not None:
             is_cut = found.is_cut or opened.cut is not None
@@ -209,8 +214,11 @@ def _of_no_form(glimpse: Glimpse) -> Detected:
     return Detected(SourceKind.UNKNOWN, "text of no known kind")
 
 
-def _walk(folder: Path, *, state_root: bool) -> Iterator[Path]:
-    """Give everything below a folder but folders; a folder that cannot be listed is given itself."""
+def _walk(folder: Path, *, state_root: bool, depth: int = 0) -> Iterator[Path]:
+    """Give everything below a folder but folders; a folder that cannot be listed, or is too deep, is given itself."""
+    if depth > Limits().folders:
+        yield folder
+        return
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
@@ -222,7 +230,7 @@ def _walk(folder: Path, *, state_root: bool) -> Iterator[Path]:
             if not (state_root and path.is_dir() and entry.name not in _STATE_FOLDERS):
                 yield path
         elif not state_root or entry.name in _STATE_FOLDERS:
-            yield from _walk(path, state_root=_is_state_directory(path))
+            yield from _walk(path, state_root=_is_state_directory(path), depth=depth + 1)
 
 
 def _why_unread(path: Path) -> str | None:
@@ -231,8 +239,9 @@ def _why_unread(path: Path) -> str | None:
     except OSError as error:
         return error.strerror or "it cannot be found"
     if stat.S_ISDIR(mode):
-        linked = "a link to a folder, which is not followed; name the folder itself"
-        return linked if path.is_symlink() else "the folder cannot be listed; check its permissions"
+        if path.is_symlink():
+            return "a link to a folder, which is not followed; name the folder itself"
+        return "the folder cannot be listed; check its permissions, and that it lies fewer than 100 folders deep"
     return None if stat.S_ISREG(mode) else "not a regular file"
 
 

@@ -15,8 +15,10 @@ from forensics.parsers.detect import Detected, Found, Unread, detect, find_files
 from forensics.parsers.parsed import Parsed, well_formed
 from forensics.parsers.task_registry import companions_of
 
+_ONE_GATEWAY = "one state directory is one gateway"
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Reading:
     """One file on its way from path to frames; ``named`` is the gateway that the user says it belongs to."""
 
@@ -66,6 +68,7 @@ def gather(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], scratch:
                 _add(found, gateway, readings, gathered)
         except (UnreadableError, OSError) as error:
             gathered.note("unreadable", f"{argument}: {why(error)}; check the path and its permissions", level="error")
+            gathered.gaps += _real(argument)
         _note_left_out(argument, argument, gathered)
     for skipped in unread:
         gathered.note(skipped.code, f"{skipped.shown}: {skipped.why}; nothing of it is used")
@@ -76,6 +79,13 @@ def gather(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], scratch:
     return gathered
 
 
+def _real(argument: str) -> list[Path]:
+    try:
+        return [Path(argument).resolve()]
+    except (OSError, RuntimeError, ValueError):
+        return []
+
+
 def why(error: Exception) -> str:
     """Say what went wrong, without the path, which is told beside it."""
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
@@ -84,6 +94,12 @@ def why(error: Exception) -> str:
 def _arguments(paths: Sequence[str], gateways: Mapping[str, Sequence[str]]) -> list[tuple[str, str | None]]:
     """Give each path and the gateway it was given for; those given for one come first, as the user's word is taken."""
     named = sorted({(path, name) for name, given in gateways.items() for path in given})
+    owners: dict[str, str] = {}
+    for path, name in named:
+        owner = owners.setdefault(os.path.realpath(path), name)
+        if owner != name:
+            message = f"{path} is given for two gateways: {min(owner, name)} and {max(owner, name)}"
+            raise UsageError(message, _ONE_GATEWAY)
     plain = sorted(set(paths) - {path for path, _ in named})
     if [*paths, *(path for path, _ in named)].count(STANDARD_INPUT) > 1:
         raise UsageError("- stands for standard input, which can be read only once", "give - once")
@@ -103,7 +119,7 @@ def _add(found: Found, gateway: str | None, readings: dict[tuple[int, int], Read
         readings[told.st_dev, told.st_ino] = Reading(found, detected, told.st_size, named=gateway)
     elif gateway is not None and gateway != known.named:
         message = f"{found.shown} is given for two gateways: {known.named} and {gateway}"
-        raise UsageError(message, "one state directory is one gateway")
+        raise UsageError(message, _ONE_GATEWAY)
 
 
 def _detect(found: Found, gathered: Gathered) -> Detected:

@@ -102,9 +102,9 @@ def load_evidence(
 
 def _parse_all(gathered: Gathered, given: Sequence[Path], zone: tzinfo | None, host_zone: tzinfo) -> None:
     """Parse every file, those with local stamps last: others of the same gateway may state their offset from UTC."""
-    local = [reading for reading in gathered.readings if reading.detected.form and reading.detected.form.needs_zone]
+    local = [reading for reading in gathered.readings if _needs_zone(reading)]
     for reading in gathered.readings:
-        if reading not in local:
+        if not _needs_zone(reading):
             _parse(reading, Given(zone=zone, host_zone=host_zone), gathered)
     if local:
         _place(gathered, given)
@@ -112,6 +112,10 @@ def _parse_all(gathered: Gathered, given: Sequence[Path], zone: tzinfo | None, h
     for reading in local:
         theirs = offsets.get(reading.gateway, ()) if reading.gateway is not None else ()
         _parse(reading, Given(zone=zone, host_zone=host_zone, offsets=theirs), gathered)
+
+
+def _needs_zone(reading: Reading) -> bool:
+    return reading.detected.form is not None and reading.detected.form.needs_zone
 
 
 def _place(gathered: Gathered, given: Sequence[Path]) -> Placed:
@@ -434,7 +438,7 @@ def _note_unplaced(reading: Reading, source: int, gathered: Gathered) -> None:
 
 
 def _nothing(paths: Sequence[str], gathered: Gathered) -> NothingToReadError:
-    told = [str(notice["message"]) for notice in gathered.notices if notice["level"] == "error"]
+    told = [str(notice["message"]) for notice in gathered.notices if notice["level"] != "info"]
     for reading in gathered.readings:
         parsed_notices = reading.parsed.notices.closed() if reading.parsed else []
         told += [f"{reading.found.shown}: {notice['message']}" for notice in parsed_notices]

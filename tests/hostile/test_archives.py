@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -67,6 +68,8 @@ def header(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
         (header("../escaped", tarfile.DIRTYPE), "its path leads out of the archive"),
         (header("good.log/x.log", tarfile.REGTYPE), "it cannot be unpacked"),
         (header("y" * 300, tarfile.REGTYPE), "it cannot be unpacked"),
+        (header("d/" * 1900 + "x.log", tarfile.REGTYPE), "folders deep"),
+        (header("d/" * 90_000 + "x.log", tarfile.REGTYPE), "folders deep"),
     ],
 )
 def test_entries_of_a_tar_archive_that_could_do_harm_are_refused(
@@ -277,10 +280,24 @@ def test_without_any_temporary_folder_the_rest_is_read(tmp_path: Path, monkeypat
     def refuse(**_options: str) -> str:
         raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
 
-    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(containers, "tempfile", SimpleNamespace(mkdtemp=refuse))
     path = write(tmp_path / "copy.zip", zip_of(("x.log", READY)))
+    state = good_state(tmp_path / "state")
+    write(state / "logs" / "a.log.gz", gzip.compress(READY))
+    assert_good_state_was_read(load_all(state))
     with pytest.raises(NothingToReadError, match="set TMPDIR"):
         load_evidence([str(path)])
+
+
+def test_a_folder_deeper_than_any_gateway_makes_is_named(tmp_path: Path) -> None:
+    state = good_state(tmp_path / "state")
+    deep = state / "logs"
+    for _ in range(120):
+        deep /= "d"
+        deep.mkdir()
+    evidence = load_all(state)
+    assert_good_state_was_read(evidence)
+    assert "folders deep" in notices_of(evidence, "unreadable")[0]
 
 
 # torn and damaged

@@ -425,6 +425,9 @@ def test_a_path_given_for_two_gateways_is_a_usage_error(tmp_path: Path) -> None:
     state = state_directory(tmp_path / "state")
     with pytest.raises(UsageError, match="given for two gateways: a and b"):
         load_evidence(gateways={"a": [str(state)], "b": [str(state / "tasks")]})
+    archive = write(tmp_path / "state.zip", packed(state, "zip"))
+    with pytest.raises(UsageError, match="given for two gateways: a and b"):
+        load_evidence(gateways={"a": [str(archive)], "b": [f"{tmp_path}/./state.zip"]})
 
 
 def test_a_gateway_without_a_name_is_a_usage_error(tmp_path: Path) -> None:

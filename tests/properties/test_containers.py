@@ -33,10 +33,10 @@ def test_packed_in_whatever_way_it_says_the_same(folder: Path, tmp_path: Path) -
     assert told["findings"]
     for kind in ARCHIVES:
         assert from_path(write(tmp_path / f"{folder.name}.{kind}", packed(folder, kind))) == told, kind
-    content = packed(folder, "tar.gz")
-    assert judged(audit(load_evidence(["-"], standard_input=io.BytesIO(content)))) == renamed(told, folder), "-"
     nested = zip_of((f"{folder.name}.tar.zst", packed(folder, "tar.zst")))
     assert from_path(write(tmp_path / "outer.zip", nested)) == told, "nested"
+    content = packed(folder, "tar.gz")
+    assert judged(audit(load_evidence(["-"], standard_input=io.BytesIO(content)))) == renamed(told, folder), "-"
 
 
 def test_its_files_packed_one_by_one_say_the_same(folder: Path, tmp_path: Path) -> None:
