@@ -6,26 +6,37 @@ from pathlib import Path
 
 import click
 
-from forensics.cli.options import audited, emit, format_option, guard_outputs, now_option, output_option, paths_argument
+from forensics.cli.options import (
+    Asked,
+    audited,
+    emit,
+    format_option,
+    guard_outputs,
+    input_options,
+    now_option,
+    output_option,
+)
 
 
 @click.command("audit")
-@paths_argument
+@input_options
 @format_option("text", "markdown", "json")
 @output_option
 @now_option
-def command(paths: tuple[str, ...], form: str, output: Path | None, now: str | None) -> None:
+def command(asked: Asked, form: str, output: Path | None, now: str | None) -> None:
     """Show the corrected audit: what really happened to every lost row.
 
-    PATH is a state directory, a folder, or a file; several belong together. Without PATH: $OPENCLAW_STATE_DIR, else
-    ~/.openclaw, with the default log folder.
+    PATH is a state directory, a folder, a file, an archive of any of these (tar, zip, gz, zst, bz2, xz), or - for
+    standard input; several belong together. Without PATH: $OPENCLAW_STATE_DIR, else ~/.openclaw, with the default log
+    folder.
 
     \b
     Examples:
       forensics audit ~/.openclaw /tmp/openclaw
       forensics audit state-copy gateway.log -f markdown -o audit.md
+      ssh gateway tar cz -C .openclaw tasks cron | forensics audit - logs
     """  # noqa: D301
-    evidence, report = audited(paths, now)
+    evidence, report = audited(asked, now)
     guard_outputs(evidence, output)
     from forensics.writers.json import write_json
     from forensics.writers.markdown import write_markdown

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from forensics.cli.options import audited, emit, format_option, now_option, parsed_verdicts, paths_argument
+from forensics.cli.options import Asked, audited, emit, format_option, input_options, now_option, parsed_verdicts
 from forensics.model.verdicts import FAIL_ON_BY_DEFAULT
 
 
 @click.command("check")
-@paths_argument
+@input_options
 @click.option(
     "--fail-on",
     metavar="VERDICT,…",
@@ -19,7 +19,7 @@ from forensics.model.verdicts import FAIL_ON_BY_DEFAULT
 )
 @format_option("text", "json")
 @now_option
-def command(paths: tuple[str, ...], fail_on: str, form: str, now: str | None) -> int:
+def command(asked: Asked, fail_on: str, form: str, now: str | None) -> int:
     """Check exported evidence in a pipeline: exit code 1 when there are findings to look at.
 
     \b
@@ -30,7 +30,7 @@ def command(paths: tuple[str, ...], fail_on: str, form: str, now: str | None) ->
 
     """  # noqa: D301
     verdicts = parsed_verdicts(fail_on, "--fail-on")
-    _, report = audited(paths, now)
+    _, report = audited(asked, now)
     from forensics.writers.check import write_check
     from forensics.writers.json import write_check_json
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.options import audited, emit, format_option, paths_argument
+from forensics.cli.options import Asked, audited, emit, format_option, input_options
 from forensics.model.errors import UsageError
 from forensics.model.escape import for_terminal
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @click.command("explain")
 @click.argument("task", metavar="TASK")
-@paths_argument
+@input_options
 @format_option("text", "json")
-def command(task: str, paths: tuple[str, ...], form: str) -> None:
+def command(task: str, asked: Asked, form: str) -> None:
     """Explain one lost row: its timeline and evidence, each fact with file and line.
 
     TASK is a task id, the beginning of one, or a run id.
@@ -28,7 +28,7 @@ def command(task: str, paths: tuple[str, ...], form: str) -> None:
     Example:
       forensics explain 97b96ec8 ~/.openclaw /tmp/openclaw
     """  # noqa: D301
-    evidence, report = audited(paths, None)
+    evidence, report = audited(asked, None)
     findings = _matching(task, report, evidence)
     from forensics.writers.explain import write_explanation
     from forensics.writers.json import write_explanation_json

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.options import audited, emit, guard_outputs, paths_argument
+from forensics.cli.options import Asked, audited, emit, guard_outputs, input_options
 from forensics.model.errors import UsageError
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Confidence, Verdict
 
@@ -20,7 +20,7 @@ _INCLUDED = ("interrupted", "healed")
 
 
 @click.command("fix")
-@paths_argument
+@input_options
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The script to write."
 )
@@ -38,9 +38,7 @@ _INCLUDED = ("interrupted", "healed")
     show_default=True,
     help="Correct only rows proven at least this firmly.",
 )
-def command(
-    paths: tuple[str, ...], output: Path, undo: Path | None, include: str, exclude: str, min_confidence: str
-) -> None:
+def command(asked: Asked, output: Path, undo: Path | None, include: str, exclude: str, min_confidence: str) -> None:
     """Write a guarded SQL script that corrects the registry; the registry itself is not touched.
 
     The script changes all of its rows or none: every old value is compared first. It can be run again, and undone.
@@ -52,7 +50,7 @@ def command(
       sqlite3 -bail ~/.openclaw/tasks/runs.sqlite < fix.sql
     """  # noqa: D301
     included, excluded = _chosen(include, _INCLUDED, "--include"), _chosen(exclude, CORRECTED_BY_DEFAULT, "--exclude")
-    evidence, report = audited(paths, None)
+    evidence, report = audited(asked, None)
     guard_outputs(evidence, output, undo)
     from forensics.parsers.database import companions_of
     from forensics.parsers.task_registry import raw_values

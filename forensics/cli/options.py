@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -20,8 +25,44 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-paths_argument: Callable[[_Command], _Command] = click.argument("paths", nargs=-1, metavar="[PATH]...")
-"""PATH: a state directory, a folder, or a single file; none: the gateway of this machine."""
+_OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)")
+_LARGEST_OFFSET = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command is to read: paths, paths of named gateways, and the zone of local stamps."""
+
+    paths: tuple[str, ...]
+    gateways: dict[str, list[str]]
+    zone: tzinfo | None
+
+
+def input_options(function: _Command) -> Callable[..., object]:
+    """Give a command its PATH arguments, ``--gateway`` and ``--tz`` as one value, ``asked``."""
+
+    @click.argument("paths", nargs=-1, metavar="[PATH]...")
+    @click.option(
+        "--gateway",
+        "gateways",
+        multiple=True,
+        metavar="NAME=PATH",
+        help="Read PATH, too: all of it belongs to the gateway of this name. Can be given several times.",
+    )
+    @click.option(
+        "--tz",
+        "zone",
+        metavar="ZONE",
+        help="The zone of local times that nothing in the evidence explains: Europe/Berlin, +02:00.",
+    )
+    @wraps(function)
+    def with_asked(
+        *args: object, paths: tuple[str, ...], gateways: tuple[str, ...], zone: str | None, **kwargs: object
+    ) -> object:
+        return function(*args, asked=Asked(paths, parsed_gateways(gateways), parsed_zone(zone)), **kwargs)
+
+    return with_asked
+
 
 now_option: Callable[[_Command], _Command] = click.option(
     "--now",
@@ -51,14 +92,36 @@ def format_option(*formats: str) -> Callable[[_Command], _Command]:
     )
 
 
-def given_or_default(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Give the paths, or those of the gateway of this machine.
+def evidence_of(asked: Asked) -> Evidence:
+    """Read the evidence behind the paths of a command or, where it has none, the gateway of this machine.
+
+    Raises:
+        NothingToReadError: there is no evidence.
+        UsageError: standard input is a terminal, or given twice.
+    """
+    from dateutil import tz
+
+    from forensics.parsers.load import load_evidence
+
+    paths = asked.paths if asked.paths or asked.gateways else default_paths()
+    is_read = "-" in paths or any("-" in given for given in asked.gateways.values())
+    if is_read and sys.stdin.isatty():
+        raise UsageError("- stands for standard input, which is the terminal", "pipe a file or an archive into it")
+    return load_evidence(
+        paths,
+        asked.gateways,
+        asked.zone,
+        tz.tzlocal(),
+        standard_input=sys.stdin.buffer if is_read else None,
+    )
+
+
+def default_paths() -> tuple[str, ...]:
+    """Give the paths of the gateway of this machine.
 
     Source: formats.md §1.1, §4.1: ``OPENCLAW_STATE_DIR``, else ``~/.openclaw``; logs in ``/tmp/openclaw``, else in a
     folder per user below the system's temporary folder.
     """
-    if paths:
-        return paths
     state = Path(os.environ.get("OPENCLAW_STATE_DIR", "").strip() or "~/.openclaw").expanduser()
     if not state.exists():
         message = f"no PATH was given and {state} does not exist"
@@ -66,6 +129,42 @@ def given_or_default(paths: tuple[str, ...]) -> tuple[str, ...]:
     temporary = Path(tempfile.gettempdir())
     logs = [Path("/tmp/openclaw"), temporary / f"openclaw-{os.getuid()}"]  # noqa: S108 - where the gateway logs
     return (str(state), *(str(folder) for folder in logs if folder.is_dir()))
+
+
+def parsed_gateways(given: tuple[str, ...]) -> dict[str, list[str]]:
+    """Read NAME=PATH pairs from the command line.
+
+    Raises:
+        UsageError: a name or a path is missing.
+    """
+    gateways: dict[str, list[str]] = {}
+    for text in given:
+        name, _, path = text.partition("=")
+        if not name.strip() or not path:
+            message = f"--gateway {text!r} names no gateway and path"
+            raise UsageError(message, "write it like --gateway office=/backup/office")
+        gateways.setdefault(name.strip(), []).append(path)
+    return gateways
+
+
+def parsed_zone(text: str | None) -> tzinfo | None:
+    """Read a time zone from the command line: an IANA name, or a fixed offset from UTC.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if text is None:
+        return None
+    told = _OFFSET.fullmatch(text)
+    if told is not None:
+        offset = timedelta(hours=int(told["hours"]), minutes=int(told["minutes"]))
+        if offset < _LARGEST_OFFSET and int(told["minutes"]) < 60:
+            return timezone(-offset if told["sign"] == "-" else offset)
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError) as error:
+        message = f"--tz {text!r} is no time zone"
+        raise UsageError(message, "give a name like Europe/Berlin, or an offset from UTC like +02:00") from error
 
 
 def parsed_now(text: str | None) -> datetime | None:
@@ -105,7 +204,7 @@ def parsed_verdicts(text: str, option: str) -> tuple[Verdict, ...]:
     return tuple(Verdict(name) for name in names)
 
 
-def audited(paths: tuple[str, ...], now: str | None) -> tuple[Evidence, Report]:
+def audited(asked: Asked, now: str | None) -> tuple[Evidence, Report]:
     """Read the evidence and audit it.
 
     Raises:
@@ -114,9 +213,8 @@ def audited(paths: tuple[str, ...], now: str | None) -> tuple[Evidence, Report]:
     moment = parsed_now(now)
     from forensics.correlator.audit import audit
     from forensics.model.verdicts import SourceKind
-    from forensics.parsers.load import load_evidence
 
-    evidence = load_evidence(given_or_default(paths))
+    evidence = evidence_of(asked)
     if evidence.tasks.is_empty():
         found = sorted(set(evidence.sources["kind"].to_list()))
         has_registry = SourceKind.TASK_REGISTRY.value in found
@@ -144,7 +242,8 @@ def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:
     if len({output.resolve() for output in wanted}) < len(wanted):
         raise UsageError("two outputs go to the same file; nothing was written", "give each a name of its own")
     endings = ("", "-wal", "-shm", "-journal")
-    read = [path.with_name(path.name + ending) for path in evidence.files.values() for ending in endings]
+    files = [*evidence.files.values(), *evidence.containers]
+    read = [path.with_name(path.name + ending) for path in files for ending in endings]
     for output in wanted:
         if any(
             output.resolve() == path.resolve() or (output.exists() and path.exists() and output.samefile(path))

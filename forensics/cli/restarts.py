@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from forensics.cli.options import emit, format_option, given_or_default, paths_argument
+from forensics.cli.options import Asked, emit, evidence_of, format_option, input_options
 from forensics.model.errors import NothingToReadError
 
 
 @click.command("restarts")
-@paths_argument
+@input_options
 @format_option("text", "json")
-def command(paths: tuple[str, ...], form: str) -> None:
+def command(asked: Asked, form: str) -> None:
     """Show the restart ledger: every window from the first sign of going down to ready again.
 
     \b
@@ -21,11 +21,10 @@ def command(paths: tuple[str, ...], form: str) -> None:
     from forensics.correlator.audit import restart_ledger
     from forensics.model.policy import Policy
     from forensics.model.verdicts import SourceKind
-    from forensics.parsers.load import load_evidence
     from forensics.writers.json import write_restarts_json
     from forensics.writers.ledger import write_restarts
 
-    evidence = load_evidence(given_or_default(paths))
+    evidence = evidence_of(asked)
     has_log = evidence.sources["kind"].is_in([SourceKind.GATEWAY_LOG, SourceKind.GATEWAY_CONSOLE]).any()
     if not has_log and evidence.lifecycle.is_empty():
         raise NothingToReadError(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from forensics.cli.options import emit, format_option, given_or_default, paths_argument
+from forensics.cli.options import Asked, emit, evidence_of, format_option, input_options
 
 
 @click.command("sources")
-@paths_argument
+@input_options
 @format_option("text", "json")
-def command(paths: tuple[str, ...], form: str) -> None:
+def command(asked: Asked, form: str) -> None:
     """Show what was found, how it was recognised and read, and what is missing.
 
     \b
@@ -18,11 +18,10 @@ def command(paths: tuple[str, ...], form: str) -> None:
       forensics sources ~/.openclaw /tmp/openclaw
     """  # noqa: D301
     from forensics.correlator.coverage import gateway_log_spans, missing_sources
-    from forensics.parsers.load import load_evidence
     from forensics.writers.json import write_sources_json
     from forensics.writers.ledger import write_sources
 
-    evidence = load_evidence(given_or_default(paths))
+    evidence = evidence_of(asked)
     spans = gateway_log_spans(evidence.sources, evidence.lifecycle)
     missing = missing_sources(evidence.tasks, evidence.sources, evidence.copies, spans)
     writer = write_sources_json if form == "json" else write_sources

@@ -69,25 +69,58 @@ def with_run_log_coverage(
 def gateway_log_spans(sources: pl.DataFrame, lifecycle: pl.DataFrame | None = None) -> pl.DataFrame:
     """Give the time spans for which the gateway's log would have shown a restart.
 
-    Files of the same or of adjoining days follow each other without a gap; a missing day between two is a hole, and so
-    is all that follows the line (in ``lifecycle``) which says that a file is full.
+    File logs of the same or of adjoining days follow each other without a gap; a missing day between two is a hole, and
+    so is what follows a file that is known to end early: its successor was not handed over, or a line (in
+    ``lifecycle``) says that it is full. A console log covers what lies between its own first and last line, unless its
+    zone is only assumed. A span is what either of them covers; a hole in both stays one.
 
     Shape: gateway, covered_from, covered_until; spans of a gateway do not overlap.
-    Source: design §6, coverage; formats.md §4.1 (one file a local day).
+    Source: design §6, coverage; formats.md §4.1 (one file a local day, rotation), §4.3 (console).
     """
-    logs = sources.filter(
-        (pl.col("kind") == SourceKind.GATEWAY_LOG) & pl.col("first_at").is_not_null() & pl.col("gateway").is_not_null()
-    ).sort("gateway", "first_at", "last_at")
+    known = sources.filter(pl.col("first_at").is_not_null() & pl.col("gateway").is_not_null())
+    file_logs = known.filter(pl.col("kind") == SourceKind.GATEWAY_LOG)
+    consoles = known.filter(
+        (pl.col("kind") == SourceKind.GATEWAY_CONSOLE) & ~pl.col("zone_is_assumed").fill_null(value=False)
+    )
+    stretches = [_stretches(file_logs, lifecycle), _spanned(consoles, "id")]
+    return _united(pl.concat(stretches))
+
+
+def _stretches(logs: pl.DataFrame, lifecycle: pl.DataFrame | None) -> pl.DataFrame:
+    """Give the stretches of the file log that no hole interrupts; they may overlap where files do."""
+    is_full = pl.col("id").is_in(_full_files(lifecycle).implode())
+    ends_early = is_full | pl.col("before_hole").fill_null(value=False)
+    ordered = logs.sort("gateway", "first_at", "last_at", "id")
     reached = pl.col("last_at").cum_max().shift().over("gateway")
     gap_days = (pl.col("first_at").dt.date() - reached.dt.date()).dt.total_days()
-    is_full = pl.col("id").is_in(_full_files(lifecycle).implode())
-    after_full = is_full.shift().over("gateway") & (pl.col("first_at") > reached)
+    early_end = pl.when(ends_early).then("last_at").cum_max().forward_fill().shift().over("gateway")
+    after_hole = (gap_days > 1) | ((pl.col("first_at") > reached) & (early_end == reached))
+    return _spanned(
+        ordered.with_columns(after_hole.fill_null(value=False).alias("after_hole")).with_columns(
+            pl.col("after_hole").cum_sum().over("gateway").alias("stretch")
+        ),
+        "stretch",
+    )
+
+
+def _spanned(logs: pl.DataFrame, by: str) -> pl.DataFrame:
     return (
-        logs.with_columns(((gap_days > 1) | after_full).fill_null(value=False).alias("after_hole"))
-        .with_columns(pl.col("after_hole").cum_sum().over("gateway").alias("stretch"))
-        .group_by("gateway", "stretch", maintain_order=True)
+        logs.group_by("gateway", by, maintain_order=True)
         .agg(pl.col("first_at").min().alias("covered_from"), pl.col("last_at").max().alias("covered_until"))
-        .drop("stretch")
+        .drop(by)
+    )
+
+
+def _united(stretches: pl.DataFrame) -> pl.DataFrame:
+    """Join the stretches that overlap or touch."""
+    ordered = stretches.sort("gateway", "covered_from", "covered_until")
+    reached = pl.col("covered_until").cum_max().shift().over("gateway")
+    begins = (pl.col("covered_from") > reached).fill_null(value=False)
+    return (
+        ordered.with_columns(begins.cum_sum().over("gateway").alias("span"))
+        .group_by("gateway", "span", maintain_order=True)
+        .agg(pl.col("covered_from").min(), pl.col("covered_until").max())
+        .drop("span")
     )
 
 

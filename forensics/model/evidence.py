@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +12,11 @@ from forensics.model import schemas
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All frames read from the given paths, and where each file lies."""
+    """All frames read from the given paths, and where each file lies.
+
+    ``containers`` are the archives and compressed files that evidence came from. ``scratch`` keeps what was unpacked;
+    it is removed when the last object that holds it is gone.
+    """
 
     tasks: pl.DataFrame
     runs: pl.DataFrame
@@ -23,6 +27,8 @@ class Evidence:
     histories: pl.DataFrame
     notices: pl.DataFrame
     files: dict[int, Path]
+    containers: tuple[Path, ...] = ()
+    scratch: object = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("tasks", "runs", "lifecycle", "jobs", "sources", "copies", "histories", "notices"):

@@ -173,5 +173,44 @@ class Policy:
         return {name: _as_text(value) for name, value in asdict(self).items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What unpacking may cost. All of it is counted while it happens; what a header claims is never trusted."""
+
+    total_bytes: int = 128 << 30
+    """All that is unpacked in one go: a log of 10 GB is promised to be read (design §9), and a week of them fits."""
+
+    member_bytes: int = 32 << 30
+    """One file: file logs end at 500 MB (formats.md §4.1), service logs have no limit of their own."""
+
+    ratio: int = 300
+    """How many times its packed size a container may grow. Captured logs grew 18 (gzip) to 33 times (xz);
+    deflate ends at 1,032."""
+
+    ratio_from_bytes: int = 256 << 20
+    """Below this size growth harms nobody, and small files of one repeated line may grow more."""
+
+    members: int = 200_000
+    """Files, folders and refused entries of one container; a whole state directory with its workspace has fewer."""
+
+    name_bytes: int = 1 << 20
+    """One extended name or attribute block; file systems end at 4,096 bytes a path."""
+
+    directory_bytes: int = 128 << 20
+    """The table of contents of a zip file, which is read at once: about 700 bytes for each of ``members``."""
+
+    folders: int = 100
+    """Folders within folders; run logs lie three deep in a state directory, and file systems end at about 2,000."""
+
+    depth: int = 4
+    """Containers within containers: a log.gz in a tar.gz in a zip that came as a .gz."""
+
+    window_log: int = 27
+    """Memory of one Zstandard stream, as a power of two: 128 MiB, the limit of ``zstd`` itself."""
+
+    xz_bytes: int = 128 << 20
+    """Memory of one xz stream; ``xz -9`` needs 65 MiB."""
+
+
 def _as_text(value: timedelta | int) -> str:
     return f"{value.total_seconds():g}s" if isinstance(value, timedelta) else str(value)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forensics.model.errors import UnreadableError
+from forensics.model.policy import Limits
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF, FORMS
+from forensics.parsers.containers import STANDARD_INPUT, Opened, Scratch, called_inside, is_container
 from forensics.parsers.database import SHM_MAGICS, WAL_MAGICS
 from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.parsed import well_formed
@@ -23,26 +25,50 @@ _COPY_TAILS = (("cron", "runs"), ("cron",), ("tasks",))
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One file behind an argument: where it lies, how it is shown, and the folder it was copied with."""
+    """One file behind an argument: where it lies, how it is shown, and the folder it was copied with.
+
+    ``home`` and ``copy_home`` are the folder of the file and ``copy_root`` as they would be if archives were folders.
+    ``called`` is its name before it was compressed. ``is_cut``: the container it came in ends within it.
+    """
 
     path: Path
     shown: str
     copy: str
     copy_root: Path
     explicit: bool
+    home: Path
+    copy_home: Path
+    called: str | None = None
+    is_cut: bool = False
 
     @property
     def name(self) -> str:
         """What the file is called where it came from."""
-        return self.shown.rsplit("/", 1)[-1]
+        return self.shown.rsplit("/", 1)[-1] if self.called is None else self.called
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """One thing behind an argument that is not read, and why."""
+    """One thing behind an argument that is not read, and why; ``place`` is where it lies or would lie."""
 
     shown: str
     why: str
+    place: Path | None = None
+    code: str = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """A folder, or an archive taken for one."""
+
+    top: Path
+    shown: str
+    home: Path
+    cut: Path | None = None
+
+    def home_of(self, folder: Path) -> Path:
+        """Give where a folder of the tree would lie if archives were folders; one above the tree lies where it is."""
+        return self.home / folder.relative_to(self.top) if folder.is_relative_to(self.top) else folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +80,90 @@ class Detected:
     form: Form | None = None
 
 
-def find_files(argument: str, unread: list[Unread]) -> Iterator[Found]:
+def find_files(argument: str, unread: list[Unread], scratch: Scratch | None = None) -> Iterator[Found]:
     """Give every file behind one PATH argument, in a fixed order; what cannot be read is added to ``unread``.
 
     In a state directory only the folders that hold evidence are entered. Links to folders are not followed; a link to
-    a file gives that file, beside which its write-ahead log lies.
+    a file gives that file, beside which its write-ahead log lies. With ``scratch``, archives and compressed files are
+    unpacked there, and ``-`` is standard input.
 
     Raises:
-        UnreadableError: the path does not exist.
+        UnreadableError: the path does not exist, or there is no room to unpack it.
+        UsageError: standard input is not there, or was read before.
     """
+    if argument == STANDARD_INPUT and scratch is not None:
+        path = scratch.standard_input()
+        found = Found(path, STANDARD_INPUT, STANDARD_INPUT, path.parent, True, Path(), Path(STANDARD_INPUT))
+        yield from _opened(found, unread, scratch, 0)
+        return
     path = Path(argument)
     shown = well_formed(argument.rstrip("/") or argument)
     if not path.exists():
         raise UnreadableError("there is no such file or folder")
     if path.is_dir():
-        root, copy = _copy_root(path, shown)
-        for found in _walk(path, state_root=_is_state_directory(path)):
-            relative = well_formed(found.relative_to(path).as_posix())
-            if why := _why_unread(found):
-                unread.append(Unread(f"{shown}/{relative}", why))
-                continue
-            inner_root, inner_copy = _state_above(found, path, shown) or (root, copy)
-            yield Found(_real(found), f"{shown}/{relative}", inner_copy, inner_root, explicit=False)
+        yield from _in_tree(_Tree(path.resolve(), shown, path.resolve()), path, unread, scratch, 0)
     else:
         root, copy = _copy_root(path.parent, str(Path(shown).parent))
-        yield Found(_real(path), shown, copy, root, explicit=True)
+        found = Found(_real(path), shown, copy, root, explicit=True, home=path.parent.resolve(), copy_home=root)
+        yield from _opened(found, unread, scratch, 0)
+
+
+def _in_tree(tree: _Tree, folder: Path, unread: list[Unread], scratch: Scratch | None, depth: int) -> Iterator[Found]:
+    """Give every file of a tree; ``folder`` is its top as the user named it."""
+    root, copy = _copy_root(folder, tree.shown)
+    known: dict[Path, tuple[Path, str] | None] = {}
+    for path in _walk(folder, state_root=_is_state_directory(folder)):
+        relative = path.relative_to(folder)
+        shown = f"{tree.shown}/{well_formed(relative.as_posix())}"
+        if why := _why_unread(path):
+            unread.append(Unread(shown, why, tree.top / relative))
+            continue
+        if path.parent not in known:
+            known[path.parent] = _state_above(path, folder, tree.shown)
+        inner_root, inner_copy = known[path.parent] or (root, copy)
+        home, copy_home = tree.home_of(tree.top / relative.parent), tree.home_of(inner_root)
+        is_cut = tree.cut is not None and path == tree.cut
+        found = Found(_real(path), shown, inner_copy, inner_root, False, home, copy_home, is_cut=is_cut)
+        yield from _opened(found, unread, scratch, depth)
+
+
+def _opened(found: Found, unread: list[Unread], scratch: Scratch | None, depth: int) -> Iterator[Found]:
+    """Give a file, or what is in it where it is an archive or compressed."""
+    if scratch is None or not _is_container(found.path):
+        yield found
+    elif depth >= scratch.limits.depth:
+        why = f"it lies {depth} archives deep; unpack the outer ones and hand over what is in them"
+        unread.append(Unread(found.shown, why, found.path, "refused"))
+    elif scratch.is_new(found.path):
+        try:
+            opened = scratch.unpack(found.path, found.shown, found.home, called_inside(found.name))
+        except UnreadableError as error:
+            unread.append(Unread(found.shown, str(error), found.path))
+            return
+        unread.extend(_refused(opened))
+        if opened.single is not None:
+            is_cut = found.is_cut or opened.cut is not None
+            inner = replace(found, path=opened.single, called=called_inside(found.name), is_cut=is_cut)
+            yield from _opened(inner, unread, scratch, depth + 1)
+        elif opened.is_archive:
+            label = found.shown.rsplit("/", 1)[-1]
+            tree = _Tree(opened.folder, found.shown, found.home / label, opened.cut)
+            yield from _in_tree(tree, opened.folder, unread, scratch, depth + 1)
+
+
+def _is_container(path: Path) -> bool:
+    try:
+        return is_container(path)
+    except UnreadableError:
+        return False  # what keeps it from being read is told when it is recognised
+
+
+def _refused(opened: Opened) -> Iterator[Unread]:
+    for name, place, why in opened.refused:
+        yield Unread(f"{opened.shown}/{name}", why, place or opened.folder, "refused")
+    for name in opened.replaced:
+        why = "there are several entries of this name; the last one is read, as unpacking leaves it, and of the others"
+        yield Unread(f"{opened.shown}/{name}", why, None, "duplicate_entry")
 
 
 def left_out(argument: str) -> list[str]:
@@ -129,8 +214,11 @@ def _of_no_form(glimpse: Glimpse) -> Detected:
     return Detected(SourceKind.UNKNOWN, "text of no known kind")
 
 
-def _walk(folder: Path, *, state_root: bool) -> Iterator[Path]:
-    """Give everything below a folder but folders; a folder that cannot be listed is given itself."""
+def _walk(folder: Path, *, state_root: bool, depth: int = 0) -> Iterator[Path]:
+    """Give everything below a folder but folders; a folder that cannot be listed, or is too deep, is given itself."""
+    if depth > Limits().folders:
+        yield folder
+        return
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
@@ -142,7 +230,7 @@ def _walk(folder: Path, *, state_root: bool) -> Iterator[Path]:
             if not (state_root and path.is_dir() and entry.name not in _STATE_FOLDERS):
                 yield path
         elif not state_root or entry.name in _STATE_FOLDERS:
-            yield from _walk(path, state_root=_is_state_directory(path))
+            yield from _walk(path, state_root=_is_state_directory(path), depth=depth + 1)
 
 
 def _why_unread(path: Path) -> str | None:
@@ -151,8 +239,9 @@ def _why_unread(path: Path) -> str | None:
     except OSError as error:
         return error.strerror or "it cannot be found"
     if stat.S_ISDIR(mode):
-        linked = "a link to a folder, which is not followed; name the folder itself"
-        return linked if path.is_symlink() else "the folder cannot be listed; check its permissions"
+        if path.is_symlink():
+            return "a link to a folder, which is not followed; name the folder itself"
+        return "the folder cannot be listed; check its permissions, and that it lies fewer than 100 folders deep"
     return None if stat.S_ISREG(mode) else "not a regular file"
 
 

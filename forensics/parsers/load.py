@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
-from forensics.model.errors import NothingToReadError, UnreadableError
+from forensics.model.errors import NothingToReadError, UnreadableError, UsageError
 from forensics.model.evidence import Evidence
+from forensics.model.policy import Limits
 from forensics.model.schemas import (
     COPIES,
     HISTORIES,
@@ -27,15 +28,16 @@ from forensics.model.schemas import (
     frame_of,
 )
 from forensics.model.verdicts import LifecycleKind, Origin, SourceKind
-from forensics.parsers.database import companions_of
-from forensics.parsers.detect import Detected, Found, Unread, detect, find_files, is_run_log_place, left_out
+from forensics.parsers.containers import Scratch
+from forensics.parsers.detect import is_run_log_place
 from forensics.parsers.files import sha256_of
 from forensics.parsers.forms import Given
 from forensics.parsers.gateway_log import last_gateway_lines_before
+from forensics.parsers.gathering import Gathered, Reading, gather, why
 from forensics.parsers.parsed import Parsed, well_formed
 from forensics.parsers.placing import Placed, place
+from forensics.parsers.rotation import before_holes
 
-_LOG_KINDS = (SourceKind.GATEWAY_LOG, SourceKind.GATEWAY_CONSOLE)
 EVIDENCE_KINDS = (
     SourceKind.TASK_REGISTRY,
     SourceKind.TASK_EXPORT,
@@ -44,27 +46,29 @@ EVIDENCE_KINDS = (
     SourceKind.JOB_STATE,
     SourceKind.JOB_LIST,
     SourceKind.CRON_RUN_PAGE,
-    *_LOG_KINDS,
+    SourceKind.GATEWAY_LOG,
+    SourceKind.GATEWAY_CONSOLE,
     SourceKind.RESTART_RECORD,
 )
+_LOG_KINDS = (SourceKind.GATEWAY_LOG, SourceKind.GATEWAY_CONSOLE)
 _NAMED_FILES = 5
 _EVIDENCE_SUFFIXES = (".bak", ".db", ".json", ".jsonl", ".log", ".sqlite")
 
 
-@dataclass(slots=True)
-class _Reading:
-    """One file on its way from path to frames."""
-
-    found: Found
-    detected: Detected
-    companions: list[Path] = field(default_factory=list)
-    parsed: Parsed | None = None
-    sha256: Future[str] | None = None
-    gateway: str | None = None
-
-
-def load_evidence(paths: Sequence[str]) -> Evidence:
+def load_evidence(
+    paths: Sequence[str] = (),
+    gateways: Mapping[str, Sequence[str]] | None = None,
+    zone: tzinfo | None = None,
+    host_zone: tzinfo = UTC,
+    *,
+    standard_input: BinaryIO | None = None,
+    limits: Limits | None = None,
+) -> Evidence:
     """Read everything behind these paths into frames.
+
+    A path is a folder, a file, an archive, a compressed file or, with ``standard_input``, ``-``. All that is behind the
+    paths of ``gateways`` belongs to the gateway named there. ``zone`` is that of local stamps which nothing in the
+    evidence explains, ``host_zone`` that of this machine, the last resort.
 
     Shape: see ``forensics.model.evidence.Evidence``; sources are numbered in path order, whatever the order of the
     arguments.
@@ -72,33 +76,76 @@ def load_evidence(paths: Sequence[str]) -> Evidence:
 
     Raises:
         NothingToReadError: no file behind the paths is evidence.
+        UsageError: a path is given for two gateways, or standard input twice.
     """
-    notices: list[dict[str, object]] = []
-    readings = _detected(paths, notices)
+    gateways = gateways or {}
+    if not all(name.strip() for name in gateways):
+        raise UsageError("a gateway needs a name", "write it like --gateway NAME=PATH")
+    scratch = Scratch(limits, standard_input)
+    gathered = gather(paths, gateways, scratch)
+    arguments = [*paths, *(path for given in gateways.values() for path in given)]
+    given = [Path(path) for path in arguments if _exists(path)] + ([scratch.root] if scratch.opened else [])
     with ThreadPoolExecutor(max_workers=2) as hashing:
-        for reading in readings:
+        for reading in gathered.readings:
             if reading.detected.kind in (*EVIDENCE_KINDS, SourceKind.TASK_REGISTRY_WAL):
                 reading.sha256 = hashing.submit(sha256_of, reading.found.path)
-        for reading in readings:
-            _parse(reading, notices)
-    _note_unknown(readings, notices)
-    readings = [reading for reading in readings if _is_kept(reading)]
-    given = [Path(path) for path in paths if _exists(path)]
-    placed = place([(reading.found, _kind_of(reading)) for reading in readings], given)
-    for reading, gateway in zip(readings, placed.gateways, strict=True):
+        _parse_all(gathered, given, zone, host_zone)
+    _note_unknown(gathered)
+    _note_changed(gathered)
+    gathered.readings = [reading for reading in gathered.readings if _is_kept(reading)]
+    placed = _place(gathered, given)
+    _set_unusable_aside(gathered.readings)
+    if not any(_is_evidence(reading) for reading in gathered.readings):
+        raise _nothing(arguments, gathered)
+    _note_containers(scratch, gathered)
+    return _evidence(gathered, placed, scratch)
+
+
+def _parse_all(gathered: Gathered, given: Sequence[Path], zone: tzinfo | None, host_zone: tzinfo) -> None:
+    """Parse every file, those with local stamps last: others of the same gateway may state their offset from UTC."""
+    local = [reading for reading in gathered.readings if _needs_zone(reading)]
+    for reading in gathered.readings:
+        if not _needs_zone(reading):
+            _parse(reading, Given(zone=zone, host_zone=host_zone), gathered)
+    if local:
+        _place(gathered, given)
+    offsets = _offsets(gathered.readings)
+    for reading in local:
+        theirs = offsets.get(reading.gateway, ()) if reading.gateway is not None else ()
+        _parse(reading, Given(zone=zone, host_zone=host_zone, offsets=theirs), gathered)
+
+
+def _needs_zone(reading: Reading) -> bool:
+    return reading.detected.form is not None and reading.detected.form.needs_zone
+
+
+def _place(gathered: Gathered, given: Sequence[Path]) -> Placed:
+    placed = place(
+        [(reading.found, reading.kind) for reading in gathered.readings],
+        given,
+        parsed=[reading.parsed for reading in gathered.readings],
+        named=[reading.named for reading in gathered.readings],
+        gaps=gathered.gaps,
+    )
+    for reading, gateway in zip(gathered.readings, placed.gateways, strict=True):
         reading.gateway = gateway
-    _set_unusable_aside(readings)
-    if not any(_is_evidence(reading) for reading in readings):
-        raise _nothing(paths, readings, notices)
-    return _evidence(readings, placed, notices)
+    return placed
 
 
-def _set_unusable_aside(readings: list[_Reading]) -> None:
-    """Take the logs that prove nothing away from their gateways: they are named, and support no verdict."""
-    logs: dict[str, list[tuple[_Reading, Parsed]]] = {}
+def _offsets(readings: Sequence[Reading]) -> dict[str | None, list[tuple[datetime, timedelta]]]:
+    """Give, per gateway, the offsets from UTC that its files state, each with its moment, in time order."""
+    stated: dict[str | None, set[tuple[datetime, timedelta]]] = {}
     for reading in readings:
-        if reading.parsed is not None and reading.parsed.kind in _LOG_KINDS and reading.gateway is not None:
-            logs.setdefault(reading.gateway, []).append((reading, reading.parsed))
+        stated.setdefault(reading.gateway, set()).update(reading.parsed.offsets if reading.parsed else ())
+    return {gateway: sorted(offsets) for gateway, offsets in stated.items()}
+
+
+def _set_unusable_aside(readings: Sequence[Reading]) -> None:
+    """Take the logs that prove nothing away from their gateways: they are named, and support no verdict."""
+    logs: dict[tuple[str, SourceKind], list[tuple[Reading, Parsed]]] = {}
+    for reading in readings:
+        if reading.parsed is not None and reading.kind in _LOG_KINDS and reading.gateway is not None:
+            logs.setdefault((reading.gateway, reading.kind), []).append((reading, reading.parsed))
     for together in logs.values():
         several = len({store for _, parsed in together for store in parsed.stores}) > 1
         only_warnings = all(parsed.only_warnings for _, parsed in together)
@@ -111,93 +158,61 @@ def _set_unusable_aside(readings: list[_Reading]) -> None:
                 reading.gateway = None
 
 
-def _detected(paths: Sequence[str], notices: list[dict[str, object]]) -> list[_Reading]:
-    readings: dict[tuple[int, int], _Reading] = {}
-    unread: list[Unread] = []
-    for argument in sorted(set(paths)):
-        try:
-            for found in find_files(argument, unread):
-                key = found.path.stat().st_dev, found.path.stat().st_ino
-                if key not in readings:
-                    readings[key] = _Reading(found, _detect(found, notices))
-        except (UnreadableError, OSError) as error:
-            _note(
-                notices, "unreadable", f"{argument}: {_why(error)}; check the path and its permissions", level="error"
-            )
-        _note_left_out(argument, notices)
-    for skipped in unread:
-        _note(notices, "unreadable", f"{skipped.shown}: {skipped.why}; nothing of it is used")
-    ordered = sorted(readings.values(), key=lambda reading: reading.found.shown)
-    _pair_companions(ordered, notices)
-    return ordered
-
-
-def _detect(found: Found, notices: list[dict[str, object]]) -> Detected:
-    try:
-        return detect(found.path, found.name)
-    except (UnreadableError, OSError) as error:
-        _note(notices, "unreadable", f"{found.shown}: {_why(error)}; check its permissions", level="error")
-        return Detected(SourceKind.DAMAGED, "could not be read")
-
-
-def _note_left_out(argument: str, notices: list[dict[str, object]]) -> None:
-    try:
-        folders = left_out(argument)
-    except OSError:
-        return
-    if folders:
-        _note(
-            notices, "left_out", f"{argument}: not read, as they hold no evidence: {', '.join(folders)}", level="info"
-        )
-
-
-def _pair_companions(readings: list[_Reading], notices: list[dict[str, object]]) -> None:
-    databases = {
-        reading.found.path: reading for reading in readings if reading.detected.kind is SourceKind.TASK_REGISTRY
-    }
-    for path, reading in databases.items():
-        reading.companions = companions_of(path)
-    for reading in readings:
-        if reading.detected.kind is SourceKind.TASK_REGISTRY_WAL and not _database_of(reading.found.path, databases):
-            _note(
-                notices,
-                "wal_orphan",
-                f"{reading.found.shown}: a write-ahead log without its database; hand over the file beside it, too",
-                level="error",
-            )
-
-
-def _database_of(wal: Path, databases: Iterable[Path]) -> Path | None:
-    return next((path for path in databases if wal == path.with_name(path.name + "-wal")), None)
-
-
-def _parse(reading: _Reading, notices: list[dict[str, object]]) -> None:
+def _parse(reading: Reading, known: Given, gathered: Gathered) -> None:
     kind, form = reading.detected.kind, reading.detected.form
     try:
         if form is None:
             reading.parsed = _without_records(reading)
         else:
-            reading.parsed = form.parse(reading.found.path, _given(reading))
+            reading.parsed = form.parse(reading.found.path, _given(reading, known))
             reading.parsed.form = reading.parsed.form or form.name
+            _mark_cut(reading, reading.parsed)
     except (UnreadableError, OSError) as error:
         reading.parsed = _without_records(reading)
         reading.parsed.notices.add(
-            "damaged", f"{_why(error)}; nothing of it is used, look for another copy", level="error"
+            "damaged", f"{why(error)}; nothing of it is used, look for another copy", level="error"
         )
     if kind is SourceKind.UNKNOWN and reading.found.explicit:
-        _note(
-            notices,
-            "unknown_kind",
-            f"{reading.found.shown}: {reading.detected.by}; see README, what it reads",
-            level="error",
-        )
+        message = f"{reading.found.shown}: {reading.detected.by}; see README, what it reads"
+        gathered.note("unknown_kind", message, level="error")
 
 
-def _given(reading: _Reading) -> Given:
-    return Given(name=reading.found.name, companions=tuple(reading.companions))
+def _given(reading: Reading, known: Given) -> Given:
+    return replace(
+        known,
+        name=reading.found.name,
+        companions=tuple(reading.companions),
+        modified_at=_modified_at(reading.found.path),
+    )
 
 
-def _without_records(reading: _Reading) -> Parsed:
+def _modified_at(path: Path) -> datetime | None:
+    """Give when a file was last written; an archive that does not say so leaves the beginning of time."""
+    try:
+        seconds = path.stat().st_mtime
+        return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
+    except (OSError, OverflowError, ValueError):
+        return None
+
+
+def _mark_cut(reading: Reading, parsed: Parsed) -> None:
+    """Say of a file that its container ends within it; only what is read line by line can still be used.
+
+    Raises:
+        UnreadableError: it is of another kind.
+    """
+    if not reading.found.is_cut:
+        return
+    if parsed.kind not in (*_LOG_KINDS, SourceKind.CRON_RUN_LOG):
+        raise UnreadableError("the container it came in ends within it")
+    parsed.notices.add(
+        "torn", "the container it came in ends within this file; what followed is missing", level="error"
+    )
+    for history in parsed.histories:
+        history["is_damaged"] = True
+
+
+def _without_records(reading: Reading) -> Parsed:
     """Give an empty reading. A run log that cannot be read counts as one damaged line: its job has a history."""
     path, kind = reading.found.path, reading.detected.kind
     if kind not in EVIDENCE_KINDS and kind is not SourceKind.DAMAGED:
@@ -217,30 +232,56 @@ def _without_records(reading: _Reading) -> Parsed:
     return Parsed(SourceKind.DAMAGED, reading.detected.by, timezone=None)
 
 
-def _note_unknown(readings: list[_Reading], notices: list[dict[str, object]]) -> None:
+def _note_unknown(gathered: Gathered) -> None:
     """Name the files in a folder that should be evidence by their name but are of no known kind, in one notice."""
     unknown = [
         reading.found.shown
-        for reading in readings
+        for reading in gathered.readings
         if reading.detected.kind is SourceKind.UNKNOWN
         and not reading.found.explicit
-        and reading.found.path.suffix in _EVIDENCE_SUFFIXES
+        and Path(reading.found.name).suffix in _EVIDENCE_SUFFIXES
     ]
     if unknown:
         more = f" and {len(unknown) - _NAMED_FILES} more" if len(unknown) > _NAMED_FILES else ""
         named = ", ".join(unknown[:_NAMED_FILES])
-        _note(notices, "unknown_kind", f"{len(unknown)} files of no known kind are not read: {named}{more}")
+        gathered.note("unknown_kind", f"{len(unknown)} files of no known kind are not read: {named}{more}")
 
 
-def _is_kept(reading: _Reading) -> bool:
+def _note_changed(gathered: Gathered) -> None:
+    """Name the files that a living gateway wrote or removed meanwhile: their hash is that of another moment."""
+    for reading in gathered.readings:
+        try:
+            now_bytes = reading.found.path.stat().st_size
+        except OSError as error:
+            gathered.note("changed", f"{reading.found.shown}: it went away while it was read ({why(error)})")
+            continue
+        if now_bytes != reading.size_bytes:
+            message = (
+                f"{reading.found.shown}: it changed while it was read, from {reading.size_bytes:,} to {now_bytes:,} "
+                "bytes; for a hash that holds, stop the gateway or copy it first"
+            )
+            gathered.note("changed", message)
+
+
+def _note_containers(scratch: Scratch, gathered: Gathered) -> None:
+    """Name each container that evidence came from, with a hash of its own."""
+    kept = [reading.found.shown for reading in gathered.readings if _is_evidence(reading)]
+    for opened in sorted(scratch.opened, key=lambda opened: opened.shown):
+        if any(shown == opened.shown or shown.startswith(f"{opened.shown}/") for shown in kept):
+            count = "1 file" if opened.files == 1 else f"{opened.files} files"
+            message = f"{opened.shown}: a container ({opened.kind}) of {count}, SHA-256 {sha256_of(opened.path)}"
+            gathered.note("container", message, level="info")
+
+
+def _is_kept(reading: Reading) -> bool:
     """Tell whether a file appears among the sources: evidence does, what was named on purpose, what has a notice."""
-    kind = _kind_of(reading)
+    kind = reading.kind
     is_damaged = kind in (SourceKind.DAMAGED, SourceKind.TASK_REGISTRY_WAL)
     is_noted = reading.parsed is not None and bool(reading.parsed.notices.rows)
     return kind in EVIDENCE_KINDS or is_damaged or is_noted or reading.found.explicit
 
 
-def _is_evidence(reading: _Reading) -> bool:
+def _is_evidence(reading: Reading) -> bool:
     """Tell whether a file was read as evidence; a run log without one good line was not."""
     if reading.parsed is None or reading.parsed.kind not in EVIDENCE_KINDS:
         return False
@@ -248,11 +289,8 @@ def _is_evidence(reading: _Reading) -> bool:
     return not (reading.parsed.kind is SourceKind.CRON_RUN_LOG and wholly_damaged)
 
 
-def _kind_of(reading: _Reading) -> SourceKind:
-    return reading.parsed.kind if reading.parsed else reading.detected.kind
-
-
-def _evidence(readings: list[_Reading], placed: Placed, notices: list[dict[str, object]]) -> Evidence:
+def _evidence(gathered: Gathered, placed: Placed, scratch: Scratch) -> Evidence:
+    readings, notices = gathered.readings, gathered.notices
     frames: dict[str, list[pl.DataFrame]] = {"tasks": [], "runs": [], "lifecycle": [], "jobs": []}
     for source, reading in enumerate(readings):
         for name, collected in frames.items():
@@ -262,7 +300,7 @@ def _evidence(readings: list[_Reading], placed: Placed, notices: list[dict[str, 
         parsed = reading.parsed
         notices.extend({"source": source} | notice for notice in (parsed.notices.closed() if parsed else []))
         if reading.gateway is None:
-            _note_unplaced(reading, source, notices)
+            _note_unplaced(reading, source, gathered)
     frames["lifecycle"] += _lines_before_foreign_starts(readings)
     jobs, last_runs = _merged_jobs(_joined(frames["jobs"], JOBS))
     return Evidence(
@@ -270,21 +308,23 @@ def _evidence(readings: list[_Reading], placed: Placed, notices: list[dict[str, 
         runs=_only_newest_state(_joined(frames["runs"], RUNS), last_runs),
         lifecycle=_joined(frames["lifecycle"], LIFECYCLE),
         jobs=jobs,
-        sources=frame_of([_source_row(source, reading) for source, reading in enumerate(readings)], SOURCES),
+        sources=_sources(readings),
         copies=frame_of(placed.copies, COPIES),
         histories=frame_of(_histories(readings), HISTORIES),
         notices=frame_of(notices, NOTICES),
         files={source: reading.found.path for source, reading in enumerate(readings)},
+        containers=tuple(opened.path for opened in scratch.opened),
+        scratch=scratch,
     )
 
 
-def _histories(readings: list[_Reading]) -> Iterator[dict[str, object]]:
+def _histories(readings: Sequence[Reading]) -> Iterator[dict[str, object]]:
     for source, reading in enumerate(readings):
         for history in reading.parsed.histories if reading.parsed else ():
             yield history | {"gateway": reading.gateway, "source": source}
 
 
-def _lines_before_foreign_starts(readings: list[_Reading]) -> Iterator[pl.DataFrame]:
+def _lines_before_foreign_starts(readings: Sequence[Reading]) -> Iterator[pl.DataFrame]:
     """Find the last gateway lines before process starts that stand in another log of the same time."""
     logs = [
         (source, reading, reading.parsed)
@@ -299,7 +339,7 @@ def _lines_before_foreign_starts(readings: list[_Reading]) -> Iterator[pl.DataFr
             for moment in _process_starts(theirs)
             if parsed.first_at is not None and parsed.last_at is not None and parsed.first_at < moment < parsed.last_at
         }
-        if starts:
+        if starts and parsed.kind is SourceKind.GATEWAY_LOG:
             yield _placed(last_gateway_lines_before(reading.found.path, sorted(starts)), reading.gateway, source)
 
 
@@ -352,7 +392,15 @@ def _only_newest_state(runs: pl.DataFrame, last_runs: pl.DataFrame) -> pl.DataFr
     return pl.concat([runs.filter(~is_state), newest]).sort("gateway", "job_id", "finished_at", "source", "line")
 
 
-def _source_row(source: int, reading: _Reading) -> dict[str, object]:
+def _sources(readings: Sequence[Reading]) -> pl.DataFrame:
+    logs = [reading if reading.kind in _LOG_KINDS else None for reading in readings]
+    holes = before_holes([None if reading is None else reading.found for reading in logs])
+    rows = [_source_row(source, reading) for source, reading in enumerate(readings)]
+    told = [row | {"before_hole": hole} for row, hole in zip(rows, holes, strict=True)]
+    return frame_of(told, SOURCES)
+
+
+def _source_row(source: int, reading: Reading) -> dict[str, object]:
     parsed = reading.parsed or Parsed(reading.detected.kind, reading.detected.by)
     return {
         "id": source,
@@ -363,7 +411,7 @@ def _source_row(source: int, reading: _Reading) -> dict[str, object]:
         "gateway": reading.gateway,
         "copy": reading.found.copy,
         "job_id": parsed.job_id,
-        "bytes": reading.found.path.stat().st_size,
+        "bytes": reading.size_bytes,
         "sha256": reading.sha256.result() if reading.sha256 and not reading.sha256.exception() else None,
         "lines": parsed.lines,
         "records": parsed.records,
@@ -377,23 +425,22 @@ def _source_row(source: int, reading: _Reading) -> dict[str, object]:
     }
 
 
-def _note_unplaced(reading: _Reading, source: int, notices: list[dict[str, object]]) -> None:
+def _note_unplaced(reading: Reading, source: int, gathered: Gathered) -> None:
     unusable = reading.parsed.unusable if reading.parsed else None
     if unusable is not None:
-        _note(notices, "unusable_log", f"{unusable}; it supports no verdict", source=source)
-    elif _kind_of(reading) in EVIDENCE_KINDS:
-        _note(
-            notices,
+        gathered.note("unusable_log", f"{unusable}; it supports no verdict", source=source)
+    elif reading.kind in EVIDENCE_KINDS:
+        gathered.note(
             "unplaced",
             "it cannot be told to which of the gateways this belongs; it supports no verdict. "
-            "Audit each gateway on its own, or keep its files in one folder",
+            "Name its gateway (--gateway NAME=PATH), or keep the files of a gateway in one folder",
             source=source,
         )
 
 
-def _nothing(paths: Sequence[str], readings: list[_Reading], notices: list[dict[str, object]]) -> NothingToReadError:
-    told = [str(notice["message"]) for notice in notices if notice["level"] == "error"]
-    for reading in readings:
+def _nothing(paths: Sequence[str], gathered: Gathered) -> NothingToReadError:
+    told = [str(notice["message"]) for notice in gathered.notices if notice["level"] != "info"]
+    for reading in gathered.readings:
         parsed_notices = reading.parsed.notices.closed() if reading.parsed else []
         told += [f"{reading.found.shown}: {notice['message']}" for notice in parsed_notices]
     shown = ", ".join(paths) or "no path"
@@ -404,19 +451,8 @@ def _nothing(paths: Sequence[str], readings: list[_Reading], notices: list[dict[
     )
 
 
-def _note(
-    notices: list[dict[str, object]], code: str, message: str, *, level: str = "warning", source: int | None = None
-) -> None:
-    told = well_formed(message)
-    notices.append({"source": source, "line": None, "level": level, "code": code, "message": told})
-
-
 def _exists(path: str) -> bool:
     try:
         return Path(path).exists()
     except OSError:
         return False
-
-
-def _why(error: Exception) -> str:
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)

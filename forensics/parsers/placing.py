@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import polars as pl
 
 from forensics.model.verdicts import SourceKind
+from forensics.parsers.containers import STANDARD_INPUT, without_ending
 from forensics.parsers.detect import Found
-from forensics.parsers.parsed import well_formed
+from forensics.parsers.parsed import Parsed, well_formed
 
 _STATE_KINDS = (SourceKind.TASK_REGISTRY, SourceKind.CRON_RUN_LOG, SourceKind.JOB_STORE, SourceKind.JOB_STATE)
+_ALONE = "gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,36 +28,203 @@ class Placed:
     copies: list[dict[str, object]]
 
 
-def place(files: Sequence[tuple[Found, SourceKind]], arguments: Sequence[Path]) -> Placed:
+@dataclass(slots=True)
+class _Gateway:
+    """One gateway: its folders, the tasks its registries hold, the cron stores that its logs name."""
+
+    name: str = ""
+    homes: set[Path] = field(default_factory=set)
+    stores: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One file, and what is known of it."""
+
+    found: Found
+    kind: SourceKind
+    parsed: Parsed | None
+    named: str | None
+
+    @property
+    def stores(self) -> set[str]:
+        return self.parsed.stores if self.parsed else set()
+
+    @property
+    def task_ids(self) -> pl.Series:
+        tasks = self.parsed.tasks if self.parsed else None
+        return pl.Series("task_id", dtype=pl.String) if tasks is None else tasks["task_id"]
+
+
+def place(
+    files: Sequence[tuple[Found, SourceKind]],
+    arguments: Sequence[Path],
+    *,
+    parsed: Sequence[Parsed | None] = (),
+    named: Sequence[str | None] = (),
+    gaps: Sequence[Path] = (),
+) -> Placed:
     """Give every file its gateway, or None where it cannot be told.
 
-    With at most one registry folder everything given together is one gateway. With several, a file belongs to the one
-    registry folder with which it shares most of its path, if there is only one such.
+    A file the user gave for a gateway belongs to that one. Registries that share a task are copies of one gateway, as
+    task ids are random; so is an export that shares one with them. With one gateway everything given together belongs
+    to it. With several, a file belongs to the one with whose folders it shares most of its path, if there is only one
+    such; a log, where several are as near, to the only one whose logs name the same cron store. The store alone never
+    makes two folders one gateway: most gateways name the same path. ``gaps`` are the places at which something could
+    not be read: a copied folder with such a gap proves nothing by what it lacks.
+
+    Source: design §6, gateways; observed.md (all captures name one store path).
     """
-    roots = sorted({found.copy_root for found, kind in files if kind is SourceKind.TASK_REGISTRY})
-    names = _names(roots)
-    if len(roots) > 1:
-        gateways = [_nearest(found.copy_root, names) for found, _ in files]
-    else:
-        only = next(iter(names.values()), "gateway")
-        gateways = [only] * len(files)
-    return Placed(gateways, _copies(files, gateways, [argument.resolve() for argument in arguments]))
+    count = len(files)
+    told = [
+        _Given(found, kind, known, name)
+        for (found, kind), known, name in zip(
+            files, [*parsed, *[None] * (count - len(parsed))], [*named, *[None] * (count - len(named))], strict=True
+        )
+    ]
+    gateways = _placed(told)
+    return Placed(gateways, _copies(files, gateways, [argument.resolve() for argument in arguments], gaps))
 
 
-def _names(roots: Sequence[Path]) -> dict[Path, str]:
-    """Name each registry folder by as few of its last path parts as tell all of them apart."""
-    for length in range(1, max((len(root.parts) for root in roots), default=1) + 1):
-        names = {root: well_formed(Path(*root.parts[-length:]).as_posix()) for root in roots}
-        if len(set(names.values())) == len(roots):
-            return names
-    return {}
+def _placed(files: Sequence[_Given]) -> list[str | None]:
+    known = _gateways(files)
+    if len(known) <= 1:
+        return [next(iter(known)).name if known else _ALONE] * len(files)
+    by_name = {gateway.name: gateway for gateway in known}
+    near = [_nearest(given, known) for given in files]
+    shared = _sharing(files, known)
+    for number, given in enumerate(files):
+        if given.named is not None:
+            near[number] = [by_name[given.named]]
+        elif number in shared:
+            near[number] = shared[number]
+        if len(near[number]) == 1:
+            near[number][0].stores |= given.stores
+    left = [_by_store(given, candidates) for given, candidates in zip(files, near, strict=True)]
+    return [candidates[0].name if len(candidates) == 1 else None for candidates in left]
 
 
-def _nearest(folder: Path, names: dict[Path, str]) -> str | None:
-    shared = {root: _shared_parts(folder, root) for root in names}
-    most = max(shared.values())
-    nearest = [root for root, parts in shared.items() if parts == most]
-    return names[nearest[0]] if len(nearest) == 1 else None
+def _by_store(given: _Given, candidates: list[_Gateway]) -> list[_Gateway]:
+    """Leave the gateways whose logs do not name another cron store, where one of them names the same."""
+    if len(candidates) == 1 or not given.stores:
+        return candidates
+    left = [gateway for gateway in candidates if not gateway.stores or gateway.stores & given.stores]
+    return left if len(left) == 1 and left[0].stores else candidates
+
+
+def _gateways(files: Sequence[_Given]) -> list[_Gateway]:
+    """Give the gateways: those the user named, and one for each group of registry folders that share tasks."""
+    named: dict[str, _Gateway] = {}
+    for given in files:
+        if given.named is not None:
+            named.setdefault(given.named, _Gateway(given.named)).homes.add(given.found.copy_home)
+    unnamed = [given for given in files if given.named is None and given.kind is SourceKind.TASK_REGISTRY]
+    groups = _grouped({given.found.copy_home for given in unnamed}, _shared_folders(unnamed))
+    unknown: list[_Gateway] = []
+    for homes in groups:
+        names = {name for name, gateway in named.items() if gateway.homes & homes}
+        names |= _names_sharing(homes, files) if named else set()
+        if len(names) == 1:
+            named[names.pop()].homes |= homes
+        else:
+            unknown.append(_Gateway(homes=set(homes)))
+    heads = [min(gateway.homes, key=_shortest) for gateway in unknown]
+    names_of = _names(heads, taken=named)
+    for gateway, head in zip(unknown, heads, strict=True):
+        gateway.name = names_of[head]
+    return [*named.values(), *unknown]
+
+
+def _names_sharing(homes: set[Path], files: Sequence[_Given]) -> set[str]:
+    """Name the gateways given by the user whose registries share a task with the registries of these folders."""
+    ours = [g.task_ids for g in files if g.named is None and _is_registry_of(g, homes)]
+    ids = pl.concat([series.alias("task_id") for series in ours]).drop_nulls().unique() if ours else pl.Series()
+    return {
+        g.named
+        for g in files
+        if g.named is not None and g.kind is SourceKind.TASK_REGISTRY and _is_any_in(g.task_ids, ids)
+    }
+
+
+def _is_registry_of(given: _Given, homes: set[Path]) -> bool:
+    return given.kind is SourceKind.TASK_REGISTRY and given.found.copy_home in homes
+
+
+def _is_any_in(ids: pl.Series, others: pl.Series) -> bool:
+    return bool(len(ids)) and bool(len(others)) and bool(ids.drop_nulls().is_in(others.implode()).any())
+
+
+def _shared_folders(registries: Sequence[_Given]) -> Iterable[tuple[Path, Path]]:
+    """Give pairs of folders whose registries share a task."""
+    homes = sorted({given.found.copy_home for given in registries})
+    if len(homes) < 2:
+        return []
+    ids = pl.concat(
+        [
+            pl.DataFrame({"task_id": given.task_ids}).with_columns(home=pl.lit(homes.index(given.found.copy_home)))
+            for given in registries
+        ]
+    ).drop_nulls()
+    first = ids.with_columns(first=pl.col("home").min().over("task_id"))
+    pairs = first.filter(pl.col("home") != pl.col("first")).select("home", "first").unique().sort("home", "first")
+    return [(homes[one], homes[other]) for one, other in pairs.iter_rows()]
+
+
+def _grouped(homes: Iterable[Path], pairs: Iterable[tuple[Path, Path]]) -> list[set[Path]]:
+    """Give the groups of folders that the pairs connect, in the order of their first folder."""
+    groups = {home: {home} for home in homes}
+    for one, other in pairs:
+        joined = groups[one] | groups[other]
+        groups |= dict.fromkeys(joined, joined)
+    return [groups[home] for home in sorted(groups) if home == min(groups[home])]
+
+
+def _sharing(files: Sequence[_Given], known: Sequence[_Gateway]) -> dict[int, list[_Gateway]]:
+    """Give, for each registry its gateway, and for each export that shares a task with registries theirs."""
+    shared: dict[int, list[_Gateway]] = {}
+    ids: defaultdict[int, list[pl.Series]] = defaultdict(list)
+    for number, given in enumerate(files):
+        if given.kind is SourceKind.TASK_REGISTRY:
+            place = next(at for at, gateway in enumerate(known) if _has(gateway, given))
+            ids[place].append(given.task_ids.alias("task_id"))
+            shared[number] = [known[place]]
+    joined = {place: pl.concat(series).drop_nulls().unique() for place, series in ids.items()}
+    for number, given in enumerate(files):
+        if given.kind is SourceKind.TASK_EXPORT:
+            owners = [known[place] for place in sorted(joined) if _is_any_in(given.task_ids, joined[place])]
+            shared |= {number: owners} if owners else {}
+    return shared
+
+
+def _has(gateway: _Gateway, given: _Given) -> bool:
+    return gateway.name == given.named if given.named is not None else given.found.copy_home in gateway.homes
+
+
+def _shortest(home: Path) -> tuple[int, int, str]:
+    return len(home.parts), len(str(home)), str(home)
+
+
+def _names(roots: Sequence[Path], taken: Iterable[str] = ()) -> dict[Path, str]:
+    """Name each registry folder by as few of its last path parts as tell all of them apart, and from ``taken``.
+
+    Of an archive the ending is left out, unless only that tells it from a folder.
+    """
+    longest = max((len(root.parts) for root in roots), default=1)
+    for shown in (_plain, str):
+        for length in range(1, longest + 1):
+            names = {root: well_formed(Path(*map(shown, root.parts[-length:])).as_posix()) for root in roots}
+            if len(set(names.values()) - set(taken)) == len(roots):
+                return names
+    return {root: f"{well_formed(root.as_posix())} ({number})" for number, root in enumerate(sorted(roots), 1)}
+
+
+def _plain(part: str) -> str:
+    return "stdin" if part == STANDARD_INPUT else without_ending(part)
+
+
+def _nearest(given: _Given, known: Sequence[_Gateway]) -> list[_Gateway]:
+    shared = [max(_shared_parts(given.found.home, home) for home in gateway.homes) for gateway in known]
+    return [gateway for gateway, parts in zip(known, shared, strict=True) if parts == max(shared)]
 
 
 def _shared_parts(one: Path, other: Path) -> int:
@@ -64,26 +237,35 @@ def _shared_parts(one: Path, other: Path) -> int:
 
 
 def _copies(
-    files: Sequence[tuple[Found, SourceKind]], gateways: Sequence[str | None], arguments: Sequence[Path]
+    files: Sequence[tuple[Found, SourceKind]],
+    gateways: Sequence[str | None],
+    arguments: Sequence[Path],
+    gaps: Sequence[Path],
 ) -> list[dict[str, object]]:
-    copies: dict[tuple[str, str], dict[str, object]] = {}
+    copies: dict[tuple[str, str], dict[str, Any]] = {}
     for (found, kind), gateway in zip(files, gateways, strict=True):
         if kind not in _STATE_KINDS or gateway is None:
             continue
+        is_whole = not _has_gap(found.copy_root, gaps)
         copy = copies.setdefault(
             (gateway, found.copy),
             {
                 "gateway": gateway,
                 "copy": found.copy,
-                "has_run_logs": _is_given(found.copy_root / "cron" / "runs", arguments),
+                "has_run_logs": is_whole and _is_given(found.copy_root / "cron" / "runs", arguments),
                 "has_job_store": False,
             },
         )
-        copy["has_run_logs"] = copy["has_run_logs"] or (kind is SourceKind.CRON_RUN_LOG and not found.explicit)
-        copy["has_job_store"] = copy["has_job_store"] or (
-            kind is not SourceKind.TASK_REGISTRY and kind is not SourceKind.CRON_RUN_LOG
-        )
+        is_run_log = kind is SourceKind.CRON_RUN_LOG
+        copy["has_run_logs"] |= is_whole and is_run_log and not found.explicit
+        copy["has_job_store"] |= is_whole and kind is not SourceKind.TASK_REGISTRY and not is_run_log
     return [copies[key] for key in sorted(copies)]
+
+
+def _has_gap(copy_root: Path, gaps: Sequence[Path]) -> bool:
+    """Tell whether something of a copied folder could not be read that a missing record might stand in."""
+    history = copy_root / "cron"
+    return any(gap.is_relative_to(history) or copy_root.is_relative_to(gap) for gap in gaps)
 
 
 def _is_given(folder: Path, arguments: Sequence[Path]) -> bool:

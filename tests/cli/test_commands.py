@@ -6,15 +6,22 @@ import json
 import os
 import shutil
 import sqlite3
+import sys
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from forensics import __version__
+from forensics.cli import main
+from forensics.cli.options import Asked, evidence_of, parsed_zone
+from forensics.model.errors import NothingToReadError, UsageError
 from tests.parsers.shapes import START_MS, log_line, utc, write_log
 from tests.support.captures import snapshot
 from tests.support.command import forensics
+from tests.support.packing import packed, write
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 COMMANDS = (["audit"], ["explain", "97b96ec8"], ["restarts"], ["sources"], ["check"])
@@ -291,3 +298,93 @@ def test_a_bug_is_reported_in_a_few_lines_with_exit_code_70(tmp_path: Path) -> N
     assert "bug in forensics" in result.stderr
     assert "RuntimeError: boom" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def archive_of(sample: str, folder: Path) -> Path:
+    return write(folder / f"{sample}.tar.gz", packed(SAMPLES / sample, "tar.gz"))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_every_reading_command_reads_an_archive(command: list[str], tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    archive = archive_of("real-lost-write", tmp_path / "given")
+    before = snapshot(archive.parent)
+    result = forensics(*command, archive, env={"TMPDIR": str(temporary)})
+    assert (result.returncode, result.stderr) == (0, "")
+    assert command == ["check"] or str(archive) in result.stdout
+    assert snapshot(archive.parent) == before
+    assert list(temporary.iterdir()) == []
+
+
+def test_fix_reads_an_archive_and_does_not_write_over_it(tmp_path: Path) -> None:
+    archive = archive_of("real-lost-write", tmp_path)
+    before = archive.read_bytes()
+    assert "2 rows to correct" in forensics("fix", archive, "-o", tmp_path / "fix.sql").stderr
+    assert_helpful(forensics("fix", archive, "-o", archive), 2, "is evidence; nothing was written")
+    assert archive.read_bytes() == before
+
+
+def piped(content: bytes, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=content)
+
+
+def test_standard_input_is_read_for_a_dash() -> None:
+    result = piped(packed(SAMPLES / "real-lost-write", "tar.gz"), "audit", "-")
+    assert result.exit_code == 0
+    assert "-/state/cron/runs/575b8a3a-11e6-4100-82fd-5dc4dc39cb66.jsonl:1" in result.stdout
+
+
+def test_standard_input_cannot_be_read_twice() -> None:
+    result = piped(b"", "audit", "-", "--gateway", "a=-")
+    assert isinstance(result.exception, UsageError)
+    assert "only once" in str(result.exception)
+
+
+def test_a_terminal_is_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdin.__class__, "isatty", lambda _stdin: True, raising=False)
+    with pytest.raises(UsageError, match="terminal"):
+        evidence_of(Asked(("-",), {}, None))
+
+
+def test_an_empty_standard_input_is_nothing_to_read() -> None:
+    result = piped(b"", "audit", "-")
+    assert isinstance(result.exception, NothingToReadError)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_every_reading_command_takes_named_gateways(command: list[str]) -> None:
+    paths = [f"--gateway=office={SAMPLES / 'real-lost-write' / part}" for part in ("state", "logs")]
+    result = forensics(*command, *paths, "--tz", "Europe/Berlin")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_named_gateways_are_read_beside_the_others() -> None:
+    result = forensics(
+        *("sources", SAMPLES / "founding-same-run", "-f", "json"),
+        *("--gateway", f"office={SAMPLES / 'real-lost-write'}"),
+    )
+    told = {row["path"]: row["gateway"] for row in json.loads(result.stdout)["sources"]}
+    assert {gateway for path, gateway in told.items() if "real-lost-write" in path} == {"office"}
+    assert {gateway for path, gateway in told.items() if "founding" in path} == {"state"}
+
+
+@pytest.mark.parametrize("given", ["office", "=x", "office=", " =x"])
+def test_a_gateway_without_name_or_path_is_a_usage_error(given: str) -> None:
+    assert_helpful(forensics("audit", "--gateway", given), 2, "names no gateway and path", "hint:")
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Nowhere", "", "+25:00", "+02:60", "/etc/passwd", "../UTC", "Europe", "a\x1bb", "2"]
+)
+def test_a_zone_that_is_none_is_a_usage_error(zone: str) -> None:
+    assert_helpful(forensics("audit", SAMPLES / "real-lost-write", "--tz", zone), 2, "is no time zone", "Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"), [("UTC", 0), ("+02:00", 2), ("-0530", -5.5), ("Asia/Kolkata", 5.5), ("+00:00", 0)]
+)
+def test_a_zone_is_a_name_or_an_offset(text: str, hours: float) -> None:
+    zone = parsed_zone(text)
+    assert zone is not None
+    assert zone.utcoffset(datetime(2026, 4, 17)) == timedelta(hours=hours)  # noqa: DTZ001 - in that zone

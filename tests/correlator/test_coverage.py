@@ -10,7 +10,8 @@ import pytest
 
 from forensics.correlator.audit import audit
 from forensics.correlator.coverage import gateway_log_spans, missing_sources
-from forensics.model.verdicts import LifecycleKind
+from forensics.model.schemas import SOURCES, frame_of
+from forensics.model.verdicts import LifecycleKind, SourceKind
 from tests.support.scenario import Gateway, J, K, a_day, at, evidence_of, finding_of, said, seconds
 
 S = at("10:00")
@@ -220,6 +221,76 @@ def test_a_file_within_another_does_not_end_the_stretch() -> None:
 def test_what_follows_the_line_that_says_a_file_is_full_is_a_hole() -> None:
     told = spans(("08:00", 0, "12:00", 0), ("09:00", 1, "10:00", 1), full="log 0")
     assert told == [("17 08:00", "17 12:00"), ("18 09:00", "18 10:00")]
+
+
+def spans_of(*logs: tuple[str, str, str] | tuple[str, str, str, str]) -> list[tuple[str, str]]:
+    """Give the spans of logs of one day: kind, first and last moment, and what else is known of them."""
+    told = {"file": SourceKind.GATEWAY_LOG, "console": SourceKind.GATEWAY_CONSOLE}
+    rows = [
+        {
+            "id": number,
+            "gateway": "gateway",
+            "kind": told[kind].value,
+            "first_at": at(first),
+            "last_at": at(last),
+            "zone_is_assumed": "assumed" in known,
+            "before_hole": "before_hole" in known,
+        }
+        for number, (kind, first, last, *known) in enumerate(logs)
+    ]
+    found = gateway_log_spans(frame_of(rows, SOURCES))
+    return [(f"{a:%H:%M}", f"{b:%H:%M}") for a, b in found.select("covered_from", "covered_until").iter_rows()]
+
+
+def test_what_follows_a_file_whose_successor_is_missing_is_a_hole() -> None:
+    assert spans_of(("file", "08:00", "12:00", "before_hole"), ("file", "14:00", "16:00")) == [
+        ("08:00", "12:00"),
+        ("14:00", "16:00"),
+    ]
+
+
+def test_a_file_within_one_that_ends_early_does_not_bridge_the_hole() -> None:
+    logs = (("file", "08:00", "12:00", "before_hole"), ("file", "09:00", "10:00"), ("file", "14:00", "16:00"))
+    assert spans_of(*logs) == [("08:00", "12:00"), ("14:00", "16:00")]
+
+
+def test_a_whole_copy_of_a_file_that_ends_early_goes_on() -> None:
+    logs = (("file", "08:00", "12:00", "before_hole"), ("file", "08:00", "13:00"), ("file", "14:00", "16:00"))
+    assert spans_of(*logs) == [("08:00", "16:00")]
+
+
+def test_a_hole_stays_one_however_many_files_overlap_it() -> None:
+    logs = (("file", "08:00", "12:00", "before_hole"), ("file", "08:00", "12:00"), ("file", "14:00", "16:00"))
+    assert spans_of(*logs) == [("08:00", "12:00"), ("14:00", "16:00")]
+
+
+def test_a_console_log_covers_what_lies_between_its_lines_and_no_more() -> None:
+    assert spans_of(("console", "08:00", "09:00"), ("console", "10:00", "11:00")) == [
+        ("08:00", "09:00"),
+        ("10:00", "11:00"),
+    ]
+
+
+def test_a_console_log_bridges_a_hole_of_the_file_log_that_it_covers_whole() -> None:
+    files = (("file", "08:00", "12:00", "before_hole"), ("file", "14:00", "16:00"))
+    assert spans_of(*files, ("console", "11:00", "15:00")) == [("08:00", "16:00")]
+    assert spans_of(*files, ("console", "12:30", "13:30")) == [
+        ("08:00", "12:00"),
+        ("12:30", "13:30"),
+        ("14:00", "16:00"),
+    ]
+    assert spans_of(*files, ("console", "11:00", "13:00")) == [("08:00", "13:00"), ("14:00", "16:00")]
+
+
+def test_a_console_log_does_not_make_file_logs_follow_each_other() -> None:
+    assert spans_of(("console", "08:00", "09:00"), ("file", "10:00", "11:00")) == [
+        ("08:00", "09:00"),
+        ("10:00", "11:00"),
+    ]
+
+
+def test_a_console_log_whose_zone_is_assumed_covers_nothing() -> None:
+    assert spans_of(("console", "08:00", "09:00", "assumed")) == []
 
 
 def test_a_bare_ok_that_ends_in_the_hole_behind_a_full_log_is_weak() -> None:

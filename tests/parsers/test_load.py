@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
+import os
 import shutil
+from datetime import UTC, timedelta, timezone
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from forensics import audit
-from forensics.model.errors import NothingToReadError, UnreadableError
+from forensics.correlator.coverage import gateway_log_spans
+from forensics.model.errors import NothingToReadError, UnreadableError, UsageError
 from forensics.model.evidence import Evidence
-from forensics.parsers import cron_runs, files, forms
+from forensics.model.verdicts import SourceKind
+from forensics.parsers import catalogue, cron_runs, detect, files, forms, gateway_log
+from forensics.parsers.forms import Form, Given, Glimpse
 from forensics.parsers.load import load_evidence
+from forensics.parsers.parsed import Parsed
 from tests.parsers.shapes import (
     JOB,
     START_MS,
@@ -26,6 +33,7 @@ from tests.parsers.shapes import (
     write_run_log,
     write_wal_registry,
 )
+from tests.support.packing import packed, write
 
 
 def store(**state: object) -> dict[str, object]:
@@ -38,8 +46,11 @@ def write_json(path: Path, document: object) -> Path:
     return path
 
 
-def state_directory(folder: Path) -> Path:
-    write_registry(folder / "tasks" / "runs.sqlite", task_row())
+OTHER = "1d2e3f40-0000-4000-8000-165a70867728"
+
+
+def state_directory(folder: Path, task_id: str = TASK) -> Path:
+    write_registry(folder / "tasks" / "runs.sqlite", task_row(task_id))
     write_run_log(folder / "cron" / "runs" / f"{JOB}.jsonl", run_entry())
     write_json(folder / "cron" / "jobs.json", store(lastRunAtMs=START_MS, lastRunStatus="ok", lastDurationMs=62_000))
     write_log(folder / "logs" / "gateway.log", log_line("gateway", "gateway ready"), log_line("plugins", "x"))
@@ -95,6 +106,7 @@ def test_sources_tell_what_was_read_and_how(tmp_path: Path, monkeypatch: pytest.
         "last_at": at(START_MS),
         "timezone": "UTC from _meta.date; local stamps +00:00",
         "zone_is_assumed": False,
+        "before_hole": False,
         "detected_by": "JSON lines with _meta and time",
     }
     assert evidence.files[2] == Path("state/logs/gateway.log")
@@ -280,14 +292,14 @@ def test_definition_and_state_of_a_job_are_joined_from_two_files(tmp_path: Path)
 
 
 def test_two_state_directories_are_two_gateways(tmp_path: Path) -> None:
-    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two")
+    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two", OTHER)
     evidence = load_evidence([str(one), str(two)])
-    assert evidence.tasks.select("gateway", "task_id").rows() == [("one", TASK), ("two", TASK)]
+    assert evidence.tasks.select("gateway", "task_id").rows() == [("one", TASK), ("two", OTHER)]
     assert sorted(evidence.copies["gateway"].to_list()) == ["one", "two"]
 
 
 def test_evidence_that_belongs_to_no_gateway_is_named(tmp_path: Path) -> None:
-    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two")
+    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two", OTHER)
     log = write_log(tmp_path / "gateway.log", log_line("gateway", "gateway ready"))
     evidence = load_evidence([str(one), str(two), str(log)])
     source = evidence.sources.filter(pl.col("path") == str(log)).row(0, named=True)
@@ -385,3 +397,167 @@ def test_a_list_of_jobs_is_no_job_store(tmp_path: Path) -> None:
     write_json(tmp_path / "list.json", {"jobs": [], "total": 0, "hasMore": False})
     write_run_log(tmp_path / "cron" / "runs" / f"{JOB}.jsonl", run_entry())
     assert not load_evidence([str(tmp_path)]).copies["has_job_store"].any()
+
+
+def test_copies_of_one_state_directory_are_one_gateway(tmp_path: Path) -> None:
+    state, snap = state_directory(tmp_path / "state"), state_directory(tmp_path / "snap" / "1764000000000-t330")
+    log = write_log(tmp_path / "elsewhere.log", log_line("gateway", "starting...", ms=START_MS + 1))
+    evidence = load_evidence([str(state), str(snap), str(log)])
+    assert set(evidence.sources["gateway"].to_list()) == {"state"}
+    assert evidence.copies["copy"].to_list() == [str(snap), str(state)]
+    assert noted(evidence, "unplaced") == []
+
+
+def test_what_is_given_for_a_gateway_belongs_to_it(tmp_path: Path) -> None:
+    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two", OTHER)
+    log = write_log(tmp_path / "gateway.log", log_line("gateway", "gateway ready"))
+    evidence = load_evidence([str(one)], gateways={"office": [str(two), str(log)]})
+    told = dict(evidence.sources.select("path", "gateway").iter_rows())
+    assert told[str(log)] == "office"
+    assert evidence.tasks.select("gateway", "task_id").sort("gateway").rows() == [("office", OTHER), ("one", TASK)]
+
+
+def test_with_one_named_gateway_all_that_is_given_beside_it_belongs_to_it(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    log = write_log(tmp_path / "gateway.log", log_line("gateway", "gateway ready"))
+    evidence = load_evidence([str(log)], gateways={"office": [str(state)]})
+    assert set(evidence.sources["gateway"].to_list()) == {"office"}
+
+
+def test_a_copy_of_a_named_gateway_belongs_to_it(tmp_path: Path) -> None:
+    copy, state, other = (tmp_path / name for name in ("copy", "state", "other"))
+    state_directory(copy), state_directory(state), state_directory(other, OTHER)
+    evidence = load_evidence([str(copy), str(other)], gateways={"office": [str(state)]})
+    told = evidence.sources.filter(pl.col("kind") == "task_registry").select("path", "gateway").rows()
+    assert [gateway for _, gateway in told] == ["office", "other", "office"]
+
+
+def test_two_gateways_the_user_named_stay_two_although_they_share_tasks(tmp_path: Path) -> None:
+    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two")
+    evidence = load_evidence(gateways={"a": [str(one)], "b": [str(two)]})
+    assert sorted(evidence.tasks["gateway"].to_list()) == ["a", "b"]
+
+
+def test_a_folder_is_not_called_like_a_gateway_the_user_named(tmp_path: Path) -> None:
+    one, two = state_directory(tmp_path / "office"), state_directory(tmp_path / "two", OTHER)
+    evidence = load_evidence([str(one)], gateways={"office": [str(two)]})
+    assert len(set(evidence.tasks["gateway"].to_list())) == 2
+
+
+def test_a_path_given_for_two_gateways_is_a_usage_error(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    with pytest.raises(UsageError, match="given for two gateways: a and b"):
+        load_evidence(gateways={"a": [str(state)], "b": [str(state / "tasks")]})
+    archive = write(tmp_path / "state.zip", packed(state, "zip"))
+    with pytest.raises(UsageError, match="given for two gateways: a and b"):
+        load_evidence(gateways={"a": [str(archive)], "b": [f"{tmp_path}/./state.zip"]})
+
+
+def test_a_gateway_without_a_name_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs a name"):
+        load_evidence(gateways={" ": [str(state_directory(tmp_path / "state"))]})
+
+
+def test_archives_of_several_gateways_are_told_apart(tmp_path: Path) -> None:
+    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two", OTHER)
+    shared = write(tmp_path / "all.tar.gz", packed(tmp_path, "tar.gz"))
+    each = [write(tmp_path / f"{state.name}.zip", packed(state, "zip")) for state in (one, two)]
+    for given in ([shared], each):
+        evidence = load_evidence([str(path) for path in given])
+        told = evidence.tasks.select("gateway", "task_id").sort("gateway").rows()
+        assert told == [("one", TASK), ("two", OTHER)]
+        assert evidence.sources.group_by("gateway").len().sort("gateway").rows() == [("one", 4), ("two", 4)]
+
+
+def test_an_archive_beside_the_folder_it_was_made_of_is_the_same_gateway(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    evidence = load_evidence([str(state), str(write(tmp_path / "state.zip", packed(state, "zip")))])
+    assert set(evidence.sources["gateway"].to_list()) == {"state"}
+
+
+def reading(seen: dict[str, Given], name: str, offset_h: int | None, *, needs_zone: bool = False) -> Form:
+    """Give a form that recognises ``name`` as the file's content, and keeps what it was told of it."""
+
+    def parse(_path: Path, given: Given) -> Parsed:
+        seen[name] = given
+        offsets = [] if offset_h is None else [(at(START_MS), timedelta(hours=offset_h))]
+        return Parsed(SourceKind.GATEWAY_CONSOLE, "", lines=1, skipped=1, offsets=offsets)
+
+    def recognise(glimpse: Glimpse) -> str | None:
+        return name if glimpse.head == name.encode() else None
+
+    return Form(name, SourceKind.GATEWAY_CONSOLE, recognise, parse, needs_zone)
+
+
+def test_local_stamps_are_read_last_with_the_offsets_of_their_own_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Given] = {}
+    forms_tried = [
+        reading(seen, "local", None, needs_zone=True),
+        reading(seen, "states +1", 1),
+        reading(seen, "states +2", 2),
+    ]
+    monkeypatch.setattr(detect, "FORMS", (*forms_tried, *catalogue.FORMS))
+    one, two = state_directory(tmp_path / "one"), state_directory(tmp_path / "two", OTHER)
+    local = write_log(one / "logs" / "a-local.log", "local")
+    write_log(one / "logs" / "b.log", "states +1")
+    write_log(two / "logs" / "b.log", "states +2")
+    os.utime(local, (START_MS // 1000, START_MS // 1000))
+    zone = timezone(timedelta(hours=5))
+    load_evidence([str(one), str(two)], zone=zone, host_zone=zone)
+    given = seen["local"]
+    log_of_one = (at(START_MS), timedelta(0))
+    assert list(given.offsets) == [log_of_one, (at(START_MS), timedelta(hours=1))]
+    assert (given.zone, given.host_zone, given.name, given.modified_at) == (zone, zone, "a-local.log", at(START_MS))
+    assert list(seen["states +1"].offsets) == []
+
+
+def test_without_a_word_about_zones_the_last_resort_is_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Given] = {}
+    monkeypatch.setattr(detect, "FORMS", (reading(seen, "local", None, needs_zone=True), *catalogue.FORMS))
+    state = state_directory(tmp_path / "state")
+    load_evidence([str(state), "-"], standard_input=io.BytesIO(b"local"))
+    assert (seen["local"].zone, seen["local"].host_zone, seen["local"].modified_at) == (None, UTC, None)
+
+
+def test_a_missing_file_of_a_rotated_log_is_a_hole(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    for name, hours in (("gateway.2.log", -3), ("gateway.1.log", -1)):
+        write_log(state / "logs" / name, log_line("gateway", "gateway ready", ms=START_MS + hours * 3_600_000))
+    evidence = load_evidence([str(state)])
+    assert gateway_log_spans(evidence.sources, evidence.lifecycle).height == 1
+    (state / "logs" / "gateway.1.log").unlink()
+    evidence = load_evidence([str(state)])
+    assert gateway_log_spans(evidence.sources, evidence.lifecycle).height == 2
+
+
+def test_a_file_that_grows_while_it_is_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = state_directory(tmp_path / "state")
+    log = state / "logs" / "gateway.log"
+    size = log.stat().st_size
+    original = gateway_log.parse_gateway_log
+
+    def grow_and_parse(path: Path) -> Parsed:
+        parsed = original(path)
+        with path.open("a", encoding="utf-8") as file:
+            file.write("more")
+        return parsed
+
+    monkeypatch.setattr(gateway_log, "parse_gateway_log", grow_and_parse)
+    (told,) = noted(load_evidence([str(state)]), "changed")
+    assert told.startswith(f"{log}: it changed while it was read, from {size} to {size + 4} bytes")
+
+
+def test_a_file_that_vanishes_while_others_are_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = state_directory(tmp_path / "state")
+    original = gateway_log.parse_gateway_log
+
+    def parse_and_remove(path: Path) -> Parsed:
+        parsed = original(path)
+        path.unlink()
+        return parsed
+
+    monkeypatch.setattr(gateway_log, "parse_gateway_log", parse_and_remove)
+    (told,) = noted(load_evidence([str(state)]), "changed")
+    assert "it went away while it was read" in told

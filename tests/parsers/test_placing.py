@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from forensics.model.schemas import TASKS, frame_of
 from forensics.model.verdicts import SourceKind as Kind
 from forensics.parsers import placing
 from forensics.parsers.detect import Found, find_files
+from forensics.parsers.parsed import Parsed
 from forensics.parsers.placing import Placed, place
 from tests.parsers.shapes import JOB, log_line, run_entry, task_row, write_log, write_registry, write_run_log
 
@@ -131,3 +135,107 @@ def test_what_belongs_to_no_gateway_is_no_copy(tmp_path: Path) -> None:
     lone = write_run_log(tmp_path / "lone" / "x.jsonl", run_entry())
     told = placed(lone, state_directory(tmp_path / "one"), state_directory(tmp_path / "two"))
     assert [copy["gateway"] for copy in told.copies] == ["one", "two"]
+
+
+def read(*arguments: Path, tasks: dict[str, list[str]], stores: dict[str, set[str]] | None = None) -> dict[str, Any]:
+    """Place files of which it is known which tasks they hold and which cron stores they name; by the end of a path."""
+    files = [(found, kind_of(found)) for argument in arguments for found in find_files(str(argument), [])]
+    parsed = []
+    for found, kind in files:
+        ids = next((ids for end, ids in tasks.items() if found.shown.endswith(end)), [])
+        known = next((known for end, known in (stores or {}).items() if found.shown.endswith(end)), set())
+        frame = frame_of([{"task_id": task_id} for task_id in ids], TASKS)
+        parsed.append(Parsed(kind, "", tasks=frame, stores=set(known)))
+    told = place(files, arguments, parsed=parsed)
+    above = f"{arguments[0].parent}/"
+    return {found.shown.removeprefix(above): name for (found, _), name in zip(files, told.gateways, strict=True)}
+
+
+def registry(folder: Path) -> Path:
+    write_registry(folder / "tasks" / "runs.sqlite", task_row())
+    return folder
+
+
+def test_registries_that_share_a_task_are_copies_of_one_gateway_named_by_the_shortest_path(tmp_path: Path) -> None:
+    state, snap = registry(tmp_path / "state"), registry(tmp_path / "snap" / "1764000000000-t330")
+    log = write_log(tmp_path / "elsewhere" / "gateway.log", "x")
+    told = read(state, snap, log, tasks={"state/tasks/runs.sqlite": ["a", "b"], "t330/tasks/runs.sqlite": ["b"]})
+    assert set(told.values()) == {"state"}
+
+
+def test_copies_are_found_however_they_are_connected(tmp_path: Path) -> None:
+    states = [registry(tmp_path / name) for name in ("p", "q", "r", "s")]
+    tasks = {"p/tasks/runs.sqlite": ["a"], "q/tasks/runs.sqlite": ["b"], "r/tasks/runs.sqlite": ["c"]}
+    told = read(*states, tasks=tasks | {"s/tasks/runs.sqlite": ["b", "a"]})
+    assert [told[f"{name}/tasks/runs.sqlite"] for name in "pqrs"] == ["p", "p", "r", "p"]
+
+
+def test_rows_without_an_id_connect_nothing(tmp_path: Path) -> None:
+    states = [registry(tmp_path / name) for name in ("p", "q")]
+    files = [(found, kind_of(found)) for state in states for found in find_files(str(state), [])]
+    frame = frame_of([{"task_id": None}], TASKS)
+    told = place(files, states, parsed=[Parsed(kind, "", tasks=frame) for _, kind in files])
+    assert told.gateways == ["p", "q"]
+
+
+def test_an_export_belongs_to_the_gateway_whose_tasks_it_shows_wherever_it_lies(tmp_path: Path) -> None:
+    one, two = registry(tmp_path / "one"), registry(tmp_path / "two")
+    export = write_log(one / "exports" / "list.export", "x")
+    files = [(found, kind_of(found)) for state in (one, two) for found in find_files(str(state), [])]
+    files.append((replace(files[0][0], path=export, home=export.parent), Kind.TASK_EXPORT))
+    tasks = [["a"], ["b"], ["b", "z"]]
+    parsed = [
+        Parsed(kind, "", tasks=frame_of([{"task_id": task_id} for task_id in ids], TASKS))
+        for (_, kind), ids in zip(files, tasks, strict=True)
+    ]
+    assert place(files, [one, two], parsed=parsed).gateways == ["one", "two", "two"]
+    both = [*parsed[:2], Parsed(Kind.TASK_EXPORT, "", tasks=frame_of([{"task_id": i} for i in "ab"], TASKS))]
+    assert place(files, [one, two], parsed=both).gateways == ["one", "two", None]
+
+
+def test_a_log_beside_several_gateways_belongs_to_the_one_whose_logs_name_its_store(tmp_path: Path) -> None:
+    one, two = registry(tmp_path / "one"), registry(tmp_path / "two")
+    logs = [write_log(path, "x") for path in (one / "logs" / "1.log", two / "logs" / "2.log", tmp_path / "l" / "3.log")]
+    tasks = {"one/tasks/runs.sqlite": ["a"], "two/tasks/runs.sqlite": ["b"]}
+    told = read(one, two, logs[2], tasks=tasks, stores={"1.log": {"/x"}, "2.log": {"/y"}, "3.log": {"/y"}})
+    assert told["l/3.log"] == "two"
+
+
+@pytest.mark.parametrize(
+    "stores",
+    [
+        {"1.log": {"/x"}, "2.log": {"/x"}, "3.log": {"/x"}},
+        {"1.log": {"/x"}, "2.log": {"/y"}, "3.log": {"/z"}},
+        {"1.log": {"/x"}, "3.log": {"/y"}},
+        {"1.log": {"/x"}, "3.log": {"/x"}},
+        {"1.log": {"/x"}, "2.log": {"/y"}},
+    ],
+)
+def test_the_store_alone_proves_nothing_while_another_gateway_may_name_it(
+    tmp_path: Path, stores: dict[str, set[str]]
+) -> None:
+    one, two = registry(tmp_path / "one"), registry(tmp_path / "two")
+    logs = [write_log(path, "x") for path in (one / "logs" / "1.log", two / "logs" / "2.log", tmp_path / "l" / "3.log")]
+    told = read(
+        one, two, logs[2], tasks={"one/tasks/runs.sqlite": ["a"], "two/tasks/runs.sqlite": ["b"]}, stores=stores
+    )
+    assert told["l/3.log"] is None
+
+
+def test_state_and_logs_side_by_side_in_one_folder_for_each_gateway(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        registry(tmp_path / "all" / name / "state")
+        write_log(tmp_path / "all" / name / "logs" / "gateway.log", "x")
+    assert placed(tmp_path / "all").gateways == ["a/state", "a/state", "b/state", "b/state"]
+
+
+def test_a_gap_among_the_run_logs_takes_their_silence_away(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    files = [(found, kind_of(found)) for found in find_files(str(state), [])]
+    for gap, whole in (
+        (state / "cron" / "runs" / "x.jsonl", False),
+        (state / "logs" / "x.log", True),
+        (tmp_path, False),
+    ):
+        (copy,) = place(files, [state], gaps=[gap]).copies
+        assert copy["has_run_logs"] is whole

@@ -342,7 +342,8 @@ def evidence_of(*gateways: Gateway) -> Evidence:
     frames = {name: [] for name in schemas}
     for gateway in gateways:
         gateway._collect(frames)
-    return Evidence(**{name: frame_of(frames[name], schema) for name, schema in schemas.items()}, files={})
+    told: dict[str, Any] = {name: frame_of(frames[name], schema) for name, schema in schemas.items()}
+    return Evidence(**told, files={})
 
 
 def audited(*gateways: Gateway, now: datetime | None = None, **policy: Any) -> Report:
