@@ -29,7 +29,7 @@ from forensics.parsers.parsed import Parsed, brief
 from forensics.parsers.service_lines import NEEDLES as SERVICE_NEEDLES
 from forensics.parsers.stamps import Tells
 from forensics.parsers.text_clock import clock_of
-from forensics.parsers.text_dates import Dates, Told, dates_of, is_quoted, samples_of, usual_offset
+from forensics.parsers.text_dates import Dates, Told, dates_of, is_quoted, names_log, samples_of, usual_offset
 from forensics.parsers.text_line import CONSOLE_JSON, ERR_LOG, JOURNAL_JSON, JSON_FILE, LOGS_JSON, TextLine, take_apart
 from forensics.parsers.timestamps import as_offset
 
@@ -149,15 +149,24 @@ def _is_broken_expr() -> pl.Expr:
 def _pick(reading: _Reading) -> None:
     """Take apart the lines that may say something, up to the last that was counted: a live log grows."""
     wanted = LINE.str.contains_any(list(NEEDLES)) & (pl.col("number") <= reading.parsed.lines)
-    picked = collected(scan(reading.log).filter(wanted)).sort("number")
-    for number, text in picked.iter_rows():
-        lines = take_apart(number, text)
-        if len(lines) > 1:
-            told = f"{len(lines)} records stand on one line; each is read"
-            reading.parsed.notices.add("joined_records", told, number)
-        reading.picked.extend(line for line in lines if line.form is not None)
-    if reading.parsed.lines <= PASTE_LINES:
+    is_paste = reading.parsed.lines <= PASTE_LINES
+    for batch in scan(reading.log).filter(wanted).collect_batches(engine="streaming"):
+        for number, text in batch.iter_rows():
+            lines = take_apart(number, text)
+            if len(lines) > 1:
+                told = f"{len(lines)} records stand on one line; each is read"
+                reading.parsed.notices.add("joined_records", told, number)
+            reading.picked.extend(line for line in lines if _is_of_use(line, is_paste=is_paste))
+    reading.picked.sort(key=lambda line: line.number)
+    if is_paste:
         _rejoin(reading)
+
+
+def _is_of_use(line: TextLine, *, is_paste: bool) -> bool:
+    """Tell whether a picked line is kept; words of lifecycle messages stand in many others, which would fill memory."""
+    if line.form is None:
+        return False
+    return is_paste or line.is_blob or names_log(line) is not None or bool(line.events())
 
 
 def _rejoin(reading: _Reading) -> None:
