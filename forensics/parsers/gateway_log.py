@@ -41,7 +41,16 @@ from forensics.parsers.log_record import (
     stamp_of,
     store_of,
 )
-from forensics.parsers.log_scan import LINE, collected, counted, ends_with_newline, last_before, lines_at, scan
+from forensics.parsers.log_scan import (
+    LINE,
+    collected,
+    counted,
+    ends_with_newline,
+    last_before,
+    lines_at,
+    read_through,
+    scan,
+)
 from forensics.parsers.mending import mended
 from forensics.parsers.parsed import Parsed, brief
 from forensics.parsers.task_export import note_projected, tasks_in_document
@@ -257,7 +266,7 @@ def last_gateway_lines_before(path: Path, moments: Sequence[datetime]) -> pl.Dat
     """
     parsed = Parsed(SourceKind.GATEWAY_LOG, "")
     stamp = LINE.str.extract(_STAMP_PATTERN).str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_zone="UTC", strict=False)
-    with counted(path, parsed.notices, lambda log: _count_lines(log, parsed)) as (log, _):
+    with counted(path, parsed.notices, read_through) as (log, _):
         stamped = scan(log).filter(LINE.str.contains(GATEWAY_LINE_PATTERN)).select("number", stamp.alias("at"))
         ordered = stamped.drop_nulls().collect(engine="streaming").sort("at", "number").set_sorted("at")
         wanted = pl.DataFrame({"before": moments}, schema={"before": ordered.schema["at"]}).sort("before")

@@ -57,6 +57,12 @@ def scan(log: IO[bytes]) -> pl.LazyFrame:
     )
 
 
+def read_through(log: IO[bytes]) -> int:
+    """Read a whole log once, which fails where it is no UTF-8; give its number of lines."""
+    lines, _ = scan(log).select(pl.len(), LINE.str.len_bytes().sum().alias("bytes")).collect(engine="streaming").row(0)
+    return int(lines)
+
+
 def collected(lines: pl.LazyFrame) -> pl.DataFrame:
     """Collect a few lines of many. Formatting copies them: a filtered column would keep the whole log in memory."""
     return lines.with_columns(pl.format("{}", "line").alias("line")).collect(engine="streaming")

@@ -56,6 +56,8 @@ def content_behind(shown: str | None, text: str) -> tuple[str, dict[str, object]
     """
     if shown is None or shown == _NEVER_PREFIXED:
         return NO_BINDING, {}, text if shown is None else f"[{shown}] {text}"
+    if shown in _FILE_ONLY:
+        return f"console/{shown}", {}, text  # the scheduler is never heard on a console; a command may say the same
     binding = _BINDING_OF.get(shown, shown)
     for wording in (f"{shown} {text}", f"{shown}: {text}"):
         if any(_events(binding, wording)):

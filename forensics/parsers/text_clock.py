@@ -30,12 +30,11 @@ _DAY = 86_400
 _BATCH_LINES = 1 << 18
 _ANSI = r"(?:\x1b\[[0-9;]*m)*"
 _BEFORE = rf"^{_ANSI}(?:[\w.-]+ +\| )?{_ANSI}"
+_TIME_OF_DAY = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 _PATTERNS = {
-    Tells.NO_DATE: _BEFORE + r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)",
-    Tells.NO_YEAR: _BEFORE
-    + r"(?P<month>[JFMASOND][a-z]{2}) +(?P<day>\d\d?) (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)",
-    Tells.DATE: _BEFORE
-    + r"(?:[A-Z][a-z]{2} )?(?P<date>\d{4}-\d\d-\d\d)[T ](?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)",
+    Tells.NO_DATE: _BEFORE + _TIME_OF_DAY,
+    Tells.NO_YEAR: _BEFORE + r"(?P<month>[JFMASOND][a-z]{2}) +(?P<day>[0-9]{1,2}) " + _TIME_OF_DAY,
+    Tells.DATE: _BEFORE + r"(?:[A-Z][a-z]{2} )?(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[T ]" + _TIME_OF_DAY,
 }
 _DAYS_BEFORE = dict(
     zip(

@@ -295,11 +295,19 @@ def _day_anchor(line: TextLine, zones: Zones) -> _Anchor | None:
         return _Anchor(line.number, stamp.shown.date())
     if stamp.at is not None:
         return _Anchor(line.number, zones.local_of(stamp.at).date())
-    named = _LOG_PATH.match(line.content[2]) if line.content is not None and line.content[0] == GATEWAY else None
+    named = names_log(line)
     if named is None or stamp.tells is not Tells.NO_DATE or _second_of_day(stamp.shown) < START_NAMES_LOG.seconds:
         return None
+    return _Anchor(line.number, named, stamp.shown)
+
+
+def names_log(line: TextLine) -> date | None:
+    """Give the date in the path of the log that a start-up line names, if it is such a line."""
+    match = _LOG_PATH.match(line.content[2]) if line.content is not None and line.content[0] == GATEWAY else None
+    if match is None:
+        return None
     try:
-        return _Anchor(line.number, date.fromisoformat(named[1]), stamp.shown)
+        return date.fromisoformat(match[1])
     except ValueError:
         return None
 

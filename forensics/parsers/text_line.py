@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from forensics.parsers.lifecycle_messages import NO_BINDING, Event, events_of
-from forensics.parsers.log_record import Record, content_of, records_in, stamp_of
+from forensics.parsers.log_record import Record, content_of, records_in, stamp_of, store_of
 from forensics.parsers.parsed import well_formed
 from forensics.parsers.service_lines import is_gateway_unit, service_events_of, unit_of
 from forensics.parsers.stamps import CLOCK, FULL, ISO, READERS, SYSLOG, UNIX, Stamp, Tells, iso_stamp, unix_stamp
@@ -80,7 +80,7 @@ class TextLine:
     """One line. ``outer`` is the stamp of what wrapped it, ``inner`` its own; ``origin`` the unit or service it is of.
 
     ``content`` is binding, fields and wording as the file log has them, None where no gateway said it; ``manager`` is
-    what systemd itself said of the gateway's unit.
+    what systemd itself said of the gateway's unit; ``stores`` are the cron stores it names.
     """
 
     number: int
@@ -92,6 +92,7 @@ class TextLine:
     is_shown: bool = False
     pid: int | None = None
     origin: str | None = None
+    stores: frozenset[str] = frozenset()
     stream: str | None = None
     is_blob: bool = False
 
@@ -254,14 +255,17 @@ def _of_logs(peeling: _Peeling, match: re.Match[str]) -> TextLine:
     """Read a line of ``openclaw logs``: the binding and the fields stand as JSON before the message."""
     stamp = _stamp_in(match)
     line = replace(peeling.line, inner=stamp, form=peeling.wrapper or (LOGS_CLOCK if match["clock"] else LOGS))
-    binding, fields, text = _bound(match["text"])
-    if binding is None:
-        unbound = f"{match['name']} {text}" if match["name"] else text
+    objects, text = _objects_before(match["text"])
+    name = objects[0].get("subsystem", objects[0].get("module")) if objects else None
+    if not isinstance(name, str):
+        unbound = f"{match['name']} {match['text']}" if match["name"] else match["text"]
         return replace(line, content=(NO_BINDING, {}, well_formed(unbound)))
-    return replace(line, content=(binding, fields, well_formed(text)), is_shown=True)
+    fields = {key: value for told in objects[1:] for key, value in told.items()}
+    stores = frozenset(store_of({"0": json.dumps(objects[0])}))
+    return replace(line, content=(name, fields, well_formed(text)), is_shown=True, stores=stores)
 
 
-def _bound(text: str) -> tuple[str | None, Record, str]:
+def _objects_before(text: str) -> tuple[list[Record], str]:
     """Take the binding and the fields off the front of a message."""
     objects: list[Record] = []
     rest = text
@@ -272,11 +276,7 @@ def _bound(text: str) -> tuple[str | None, Record, str]:
             break
         objects.append(value)
         rest = rest[end:].lstrip(" ")
-    name = objects[0].get("subsystem", objects[0].get("module")) if objects else None
-    if not isinstance(name, str):
-        return None, {}, text
-    fields = {key: value for told in objects[1:] for key, value in told.items()}
-    return name, fields, rest
+    return objects, rest
 
 
 def _of_record(peeling: _Peeling, record: Record) -> list[TextLine]:
@@ -344,7 +344,7 @@ def _of_file_record(peeling: _Peeling, record: Record) -> list[TextLine]:
     at = stamp_of(record)
     stamp = Stamp(Tells.MOMENT, at.replace(tzinfo=None), at) if at is not None else None
     told = replace(peeling.line, inner=stamp, content=content_of(record), is_shown=True)
-    return [replace(told, form=peeling.wrapper or FILE_RECORD)]
+    return [replace(told, form=peeling.wrapper or FILE_RECORD, stores=frozenset(store_of(record)))]
 
 
 def _is_console_record(record: Record) -> bool:

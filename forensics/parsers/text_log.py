@@ -29,7 +29,7 @@ from forensics.parsers.parsed import Parsed, brief
 from forensics.parsers.service_lines import NEEDLES as SERVICE_NEEDLES
 from forensics.parsers.stamps import Tells
 from forensics.parsers.text_clock import clock_of
-from forensics.parsers.text_dates import Dates, Told, dates_of, is_quoted, samples_of, usual_offset
+from forensics.parsers.text_dates import Dates, Told, dates_of, is_quoted, names_log, samples_of, usual_offset
 from forensics.parsers.text_line import CONSOLE_JSON, ERR_LOG, JOURNAL_JSON, JSON_FILE, LOGS_JSON, TextLine, take_apart
 from forensics.parsers.timestamps import as_offset
 
@@ -104,8 +104,8 @@ def parse_text_log(path: Path, given: Given, form: str, by: str) -> Parsed:
     file log. ``skipped`` counts all other lines.
     Units: ``precision_ms`` is 1000 where a stamp has whole seconds.
     Notices: not_json, truncated_line, mended_line, joined_records, invalid_utf8, no_stamp, no_date, quoted_line,
-    blob_data, contradicted_stamp, mixed_stamps, year_assumed, zone_assumed, ambiguous_time, impossible_time,
-    clock_stepped_back.
+    blob_data, mixed_forms, contradicted_stamp, mixed_stamps, year_assumed, zone_assumed, ambiguous_time,
+    impossible_time, clock_stepped_back.
     Source: formats.md §4.3, §4.4, §5, §6; cases.md §2.6, §2.7, T14, T15.
 
     Raises:
@@ -149,15 +149,24 @@ def _is_broken_expr() -> pl.Expr:
 def _pick(reading: _Reading) -> None:
     """Take apart the lines that may say something, up to the last that was counted: a live log grows."""
     wanted = LINE.str.contains_any(list(NEEDLES)) & (pl.col("number") <= reading.parsed.lines)
-    picked = collected(scan(reading.log).filter(wanted)).sort("number")
-    for number, text in picked.iter_rows():
-        lines = take_apart(number, text)
-        if len(lines) > 1:
-            told = f"{len(lines)} records stand on one line; each is read"
-            reading.parsed.notices.add("joined_records", told, number)
-        reading.picked.extend(line for line in lines if line.form is not None)
-    if reading.parsed.lines <= PASTE_LINES:
+    is_paste = reading.parsed.lines <= PASTE_LINES
+    for batch in scan(reading.log).filter(wanted).collect_batches(engine="streaming"):
+        for number, text in batch.iter_rows():
+            lines = take_apart(number, text)
+            if len(lines) > 1:
+                told = f"{len(lines)} records stand on one line; each is read"
+                reading.parsed.notices.add("joined_records", told, number)
+            reading.picked.extend(line for line in lines if _is_of_use(line, is_paste=is_paste))
+    reading.picked.sort(key=lambda line: line.number)
+    if is_paste:
         _rejoin(reading)
+
+
+def _is_of_use(line: TextLine, *, is_paste: bool) -> bool:
+    """Tell whether a picked line is kept; words of lifecycle messages stand in many others, which would fill memory."""
+    if line.form is None:
+        return False
+    return is_paste or line.is_blob or names_log(line) is not None or bool(line.events())
 
 
 def _rejoin(reading: _Reading) -> None:
@@ -340,17 +349,26 @@ def _judge(reading: _Reading, dates: Dates, given: Given) -> None:
     streams = {line.stream for line in lines if line.stream is not None}
     named = parsed.form == ERR_LOG or _WARNINGS_BY_NAME.search(given.name) is not None
     parsed.only_warnings = streams == {"stderr"} or (named and not kinds & _NEVER_WARNINGS)
+    parsed.stores = {store for line in lines for store in line.stores}
     _note_hidden(reading)
+    _note_mixture(reading)
     mixed_at = next((clock.other_clock_at for clock in dates.clocks.values() if clock.other_clock_at), None)
     if mixed_at is not None:
         parsed.notices.add("mixed_stamps", "stamps of two clocks are mixed, as by local and by UTC time", mixed_at)
     reasons = {
         "its stamps are of two clocks, so that its lines cannot be put in order": mixed_at is not None,
         "it holds lines of several gateways, told by their units or services": len(reading.origins) > 1,
+        "it holds lines of several gateways, told by their cron stores": len(parsed.stores) > 1,
         "nothing tells on which day its lines were written": parsed.first_at is None,
         "nothing tells on which day some of its starts and stops were": reading.is_undated,
     }
     parsed.unusable = next((reason for reason, holds in reasons.items() if holds), parsed.unusable)
+
+
+def _note_mixture(reading: _Reading) -> None:
+    forms = sorted({line.form for line in reading.picked if line.form is not None and line.events()})
+    if len(forms) > 1:
+        reading.parsed.notices.add("mixed_forms", f"lines of several forms are read: {', '.join(forms)}", level="info")
 
 
 def _note_hidden(reading: _Reading) -> None:

@@ -95,6 +95,15 @@ def test_a_console_alone_gives_the_windows_of_the_file_log(capture: str, console
 
 
 @pytest.mark.parametrize("capture", CAPTURES)
+def test_a_console_beside_the_file_log_adds_no_window(capture: str, consoles: Path) -> None:
+    shown, logged = both(consoles / capture)
+    beside = shown.with_columns(pl.col("source") + 100)
+    windows = [find_restarts(frame, NO_ONE_ALIVE, Policy())[0] for frame in (logged, pl.concat([logged, beside]))]
+    names = ["kind", "process", "ready_at", "reason", "drain", "pid_before", "pid_after"]
+    assert windows[0].select(names).rows() == windows[1].select(names).rows()
+
+
+@pytest.mark.parametrize("capture", CAPTURES)
 def test_every_line_of_a_console_is_accounted_for(capture: str, consoles: Path) -> None:
     for path in sorted((consoles / capture).rglob("*console*.log")):
         parsed = read(path)

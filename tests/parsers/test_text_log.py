@@ -288,6 +288,19 @@ def test_a_paste_may_mix_wrappings(tmp_path: Path) -> None:
     parsed = read(written(tmp_path, *lines))
     assert kinds(parsed) == [(1, "signal_acted"), (2, "process_start"), (3, "ready"), (4, "cron_started")]
     assert times(parsed) == [at(START_MS + ms) for ms in (0, 5_000, 9_000, 9_500)]
+    assert codes(parsed) == ["mixed_forms"]
+
+
+def test_words_of_the_scheduler_on_a_console_are_those_of_a_command(tmp_path: Path) -> None:
+    lines = [console("gateway ready"), console("started", binding="cron"), f"{shapes.iso(START_MS, 2)} cron: started\n"]
+    assert kinds(read(written(tmp_path, *lines))) == [(1, "ready")]
+
+
+def test_a_log_that_names_two_cron_stores_is_of_several_gateways(tmp_path: Path) -> None:
+    line = shapes.logs(Said("cron", "cron: started", START_MS, {"enabled": True}))
+    assert read(written(tmp_path, line)).stores == {"/home/claw/.openclaw/cron/jobs.json"}
+    parsed = read(written(tmp_path, line, line.replace("/home/claw", "/home/other")))
+    assert parsed.unusable == "it holds lines of several gateways, told by their cron stores"
 
 
 def test_lines_of_openclaw_logs_that_are_no_log_are_skipped(tmp_path: Path) -> None:

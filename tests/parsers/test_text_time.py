@@ -230,6 +230,15 @@ def test_a_full_stamp_in_the_file_tells_the_day(tmp_path: Path) -> None:
     assert times(read(written(tmp_path, *lines)))[1:] == [utc_time(2026, 4, 17, 8), utc_time(2026, 4, 17, 23)]
 
 
+def test_digits_of_other_scripts_are_no_clock(tmp_path: Path) -> None:
+    lines = [
+        *clock_lines("10:00:00", "10:00:00"),
+        "11:00:0\u0660 [gateway] ready\n",
+        "Apr 1\u0667 07:40:44 host node[1]: x\n",
+    ]
+    assert times(read(written(tmp_path, *lines), name=DATED, zone=UTC)) == [utc_time(2026, 4, 17, 10)] * 2
+
+
 def test_without_any_date_bare_clock_times_prove_nothing(tmp_path: Path) -> None:
     parsed = read(written(tmp_path, *clock_lines("03:49:01", "03:54:49")), modified_at=utc_time(2026, 4, 17))
     assert kinds(parsed) == []
