@@ -56,12 +56,13 @@ def command(asked: Asked, output: Path, undo: Path | None, include: str, exclude
     from forensics.parsers.task_registry import raw_values
     from forensics.writers.sql import GUARDS, TOUCHED, plan_corrections, plan_healed, selected, write_fix, write_undo
 
-    findings = selected(
+    chosen = selected(
         report,
         include=[Verdict(name) for name in included if name != "healed"],
         exclude=[Verdict(name) for name in excluded],
         minimum=Confidence(min_confidence),
     )
+    findings = _of_registries(chosen, evidence)
     healed = report.summary.healed if "healed" in included else ()
     source = _registry_of(findings, healed, evidence)
     path = evidence.files[source]
@@ -86,6 +87,23 @@ def _chosen(text: str, allowed: tuple[str, ...], option: str) -> list[str]:
     return names
 
 
+def _of_registries(findings: list[Finding], evidence: Evidence) -> list[Finding]:
+    """Leave out the rows that only an export or a dump shows: there is no registry to correct them in.
+
+    Raises:
+        UsageError: no registry was handed over at all.
+    """
+    from forensics.model.verdicts import SourceKind
+
+    registries = evidence.sources.filter(evidence.sources["kind"] == SourceKind.TASK_REGISTRY)["id"].to_list()
+    if not registries:
+        raise UsageError(
+            "the rows come from an export or a dump: there is no registry here to correct",
+            "hand over tasks/runs.sqlite with its -wal, or state/openclaw.sqlite",
+        )
+    return [finding for finding in findings if finding.source in registries]
+
+
 def _registry_of(findings: list[Finding], healed: tuple[str, ...], evidence: Evidence) -> int:
     """Give the one registry that all rows lie in.
 
@@ -94,7 +112,8 @@ def _registry_of(findings: list[Finding], healed: tuple[str, ...], evidence: Evi
     """
     from forensics.model.verdicts import SourceKind
 
-    rows = evidence.tasks.filter(evidence.tasks["task_id"].is_in(list(healed)))
+    stored = evidence.tasks.filter(evidence.tasks["registry"] == "store")
+    rows = stored.filter(stored["task_id"].is_in(list(healed)))
     sources = {finding.source for finding in findings} | set(rows["source"].to_list())
     if not sources:
         registries = evidence.sources.filter(evidence.sources["kind"] == SourceKind.TASK_REGISTRY)

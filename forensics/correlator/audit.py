@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from forensics.correlator.causes import with_cause
-from forensics.correlator.citations import cited
+from forensics.correlator.citations import cited, in_tables
 from forensics.correlator.counts import audit_counts, warns_for_retained_lost
 from forensics.correlator.coverage import gateway_log_spans, with_gateway_log_coverage, with_run_log_coverage
 from forensics.correlator.deaths import with_abort, with_marker, with_open_batch, with_process_end
@@ -60,7 +60,7 @@ def audit(evidence: Evidence, policy: Policy | None = None, now: datetime | None
         summary=_summary(evidence, tasks, findings, restarts, now, policy),
         sources=evidence.sources,
         notices=evidence.notices,
-        restarts=tuple(_restarts(restarts, restart_evidence)),
+        restarts=tuple(_restarts(restarts, in_tables(restart_evidence, evidence.sources))),
         findings=tuple(_findings(findings, citations)),
     )
 
@@ -94,7 +94,8 @@ def restart_windows(evidence: Evidence, policy: Policy) -> tuple[pl.DataFrame, p
 
 def restart_ledger(evidence: Evidence, policy: Policy) -> list[Restart]:
     """Give the restart windows of every gateway, each with its lines."""
-    return list(_restarts(*restart_windows(evidence, policy)))
+    restarts, restart_evidence = restart_windows(evidence, policy)
+    return list(_restarts(restarts, in_tables(restart_evidence, evidence.sources)))
 
 
 def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame, policy: Policy) -> pl.DataFrame:
@@ -229,7 +230,7 @@ def _citations(evidence: pl.DataFrame) -> dict[tuple[str, str], list[Citation]]:
 def _restarts(restarts: pl.DataFrame, restart_evidence: pl.DataFrame) -> Iterable[Restart]:
     told: dict[tuple[str, str], list[Citation]] = defaultdict(list)
     for row in restart_evidence.iter_rows(named=True):
-        citation = Citation("restart", row["source"], row["line"], row["at"], row["text"])
+        citation = Citation("restart", row["source"], row["line"], row["at"], row["text"], row["table"])
         told[row["gateway"], row["id"]].append(citation)
     names = [field.name for field in fields(Restart) if field.name != "evidence"]
     for row in restarts.iter_rows(named=True):

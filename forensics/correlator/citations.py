@@ -48,7 +48,11 @@ def in_tables(facts: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
     """Keep the table of a fact only where its source is a database: elsewhere its line is a line.
 
     A fact that names no table tells it at the beginning of its text, as a log line tells its subsystem.
+
+    Shape: as ``facts``, with column ``table``.
     """
+    if "table" not in facts.columns:
+        facts = facts.with_columns(pl.lit(None, pl.String).alias("table"))
     databases = sources.filter(pl.col("kind") == SourceKind.TASK_REGISTRY)["id"]
     named = pl.coalesce("table", pl.col("text").str.extract(_TABLE_TOLD))
     in_database = pl.col("source").is_in(databases.implode()) & pl.col("line").is_not_null()

@@ -19,7 +19,8 @@ from forensics.parsers.parsed import well_formed
 
 _BY_PLACE = "its place and name: no line of it could be recognised"
 _STATE_FOLDERS = {"tasks", "cron", "logs", "state", "flows", "tmp"}
-_STATE_MARKS = ("tasks/runs.sqlite", "cron/jobs.json", "cron/runs", "openclaw.json")
+_STATE_DATABASE = "openclaw.sqlite"
+_STATE_MARKS = ("tasks/runs.sqlite", "cron/jobs.json", "cron/runs", "openclaw.json", f"state/{_STATE_DATABASE}")
 _COPY_TAILS = (("cron", "runs"), ("cron",), ("tasks",))
 
 
@@ -271,6 +272,8 @@ def _copy_root(folder: Path, shown: str) -> tuple[Path, str]:
     resolved = folder.resolve()
     if _is_state_directory(resolved):
         return resolved, shown
+    if resolved.name == "state" and (resolved / _STATE_DATABASE).exists():
+        return resolved.parent, _shown_above(shown, 1)
     for tail in _COPY_TAILS:
         if resolved.parts[-len(tail) :] == tail:
             root = resolved.parents[len(tail) - 1]

@@ -141,7 +141,10 @@ def _finding(finding: Finding, paths: Mapping[int, str]) -> dict[str, object]:
 
 def _restart(restart: Restart) -> dict[str, object]:
     told = {name: getattr(restart, name) for name in Restart.__slots__ if name != "evidence"}
-    lines = [{"source": f.source, "line": f.line, "at": _time(f.at), "text": f.text} for f in restart.evidence]
+    lines = [
+        {"source": f.source, "line": f.line, "at": _time(f.at), "text": f.text, "table": f.table}
+        for f in restart.evidence
+    ]
     return _values(told) | {"evidence": lines}
 
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from forensics.model.finding import Restart
 from forensics.writers.layout import text_table
-from forensics.writers.wording import stamp
+from forensics.writers.wording import place, stamp
 
 
 def write_restarts(restarts: Iterable[Restart], sources: pl.DataFrame) -> str:
@@ -43,9 +43,7 @@ def _restarts(restarts: list[Restart], paths: dict[int, str]) -> Iterator[str]:
     yield text_table(headers, rows)
     yield from _doubts(restarts, several=several)
     lines = [
-        (restart.id, stamp(fact.at), fact.text, "" if fact.source is None else f"{paths[fact.source]}:{fact.line}")
-        for restart in restarts
-        for fact in restart.evidence
+        (restart.id, stamp(fact.at), fact.text, place(fact, paths)) for restart in restarts for fact in restart.evidence
     ]
     yield text_table(("restart", "at (UTC)", "line", "where"), lines)
 
