@@ -229,7 +229,7 @@ def _citations(evidence: pl.DataFrame) -> dict[tuple[str, str], list[Citation]]:
 
 def _restarts(restarts: pl.DataFrame, restart_evidence: pl.DataFrame) -> Iterable[Restart]:
     told: dict[tuple[str, str], list[Citation]] = defaultdict(list)
-    for row in restart_evidence.iter_rows(named=True):
+    for row in restart_evidence.sort("at", "source", "line").iter_rows(named=True):
         citation = Citation("restart", row["source"], row["line"], row["at"], row["text"], row["table"])
         told[row["gateway"], row["id"]].append(citation)
     names = [field.name for field in fields(Restart) if field.name != "evidence"]
