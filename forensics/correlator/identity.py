@@ -143,16 +143,21 @@ def _coarse_start(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame
 
     Stamps printed as text have a second's precision: they can be paired, never with the confidence of a millisecond.
     """
-    known = pl.col("start_precision_ms").fill_null(1)
-    theirs = pl.col("precision_ms").fill_null(1)
+    known, theirs = pl.col("start_precision_ms").fill_null(1), pl.col("precision_ms").fill_null(1)
     apart = (pl.col("started_at") - pl.col("start")).dt.total_milliseconds()
     overlap = (apart < known) & (-apart < theirs)
-    second = timedelta(seconds=1)
+    near = {"left_on": "start", "right_on": "started_at", "by": _JOB, "within": timedelta(seconds=1)}
     started = records.filter(pl.col("started_at").is_not_null())
-    near = {"left_on": "start", "right_on": "started_at", "by": _JOB, "within": second}
-    claims = near_pairs(tasks.drop("precision_ms"), started, **near).filter(overlap)  # type: ignore[arg-type]
+    printed_rows, precise_rows = left.filter(known > 1), left.filter(known == 1)
+    pairs = pl.concat(
+        [
+            near_pairs(printed_rows, started, **near).filter(overlap),  # type: ignore[arg-type]
+            near_pairs(precise_rows, started.filter(theirs > 1), **near).filter(overlap),  # type: ignore[arg-type]
+        ]
+    )
+    rivals = started.join(pairs.select("rec"), on="rec", how="semi")
+    claims = near_pairs(tasks.drop("precision_ms"), rivals, **near).filter(overlap)  # type: ignore[arg-type]
     claimed = claims.group_by("rec").agg(pl.col("task_id").n_unique().alias("claims"))
-    pairs = near_pairs(left, started, **near).filter(overlap & ((known > 1) | (theirs > 1)))  # type: ignore[arg-type]
     pairs = pairs.join(claimed, on="rec", how="left", validate="m:1")
     only = ((pl.col("claims") == 1).all() & (pl.col("started_at").n_unique() == 1)).over(ROW)
     paired = pairs.with_columns(only.fill_null(value=False).alias("unique"))
