@@ -34,6 +34,10 @@ class CorruptError(Exception):
     """The data is not what was packed; what was read of this file cannot be trusted."""
 
 
+class UnsoundError(CorruptError):
+    """Compressed data does not decompress to what was packed: nothing that it gave can be trusted."""
+
+
 class TooMuchError(Exception):
     """Going on with this file would cost more than a limit allows."""
 
@@ -124,7 +128,7 @@ class Decompressed:
             if self._is_fresh and not self._is_first:
                 raise TornError("behind the compressed data stands something else") from error
             message = f"the compressed data is damaged ({type(error).__name__})"
-            raise CorruptError(message) from error
+            raise UnsoundError(message) from error
 
 
 class _Inflating:

@@ -27,6 +27,7 @@ from forensics.parsers.compressed import (
     Stream,
     TooMuchError,
     TornError,
+    UnsoundError,
     compression_of,
 )
 from forensics.parsers.files import head_of, open_evidence
@@ -51,9 +52,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class Opened:
     """One container and what came out of it.
 
-    ``single`` is the one file of a container that is not an archive; ``torn`` says why it was not read to its end;
-    ``cut`` is the file that is therefore not whole; ``refused`` holds each refused entry: its name, its place where it
-    has one, and the reason; ``replaced`` the entries whose name a later one has, which is read.
+    ``single`` is the one file of a container that is not an archive; ``torn`` says why it was not read to its end,
+    ``cut`` is the file that is therefore not whole; ``is_corrupt`` says that its checksum does not hold, so nothing
+    of it was kept, ``has_damage`` that some entry is damaged, whose very name may be; ``refused`` holds each refused
+    entry: its name, its place where it has one, and the reason; ``replaced`` the entries whose name a later one has,
+    which is read.
     """
 
     path: Path
@@ -63,6 +66,8 @@ class Opened:
     files: int = 0
     single: Path | None = None
     torn: str | None = None
+    is_corrupt: bool = False
+    has_damage: bool = False
     cut: Path | None = None
     refused: list[tuple[str, Path | None, str]] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
@@ -136,6 +141,8 @@ class Scratch:
             opened = Opened(path, shown, self.root)
             try:
                 self._unpack(raw, opened, place, called)
+            except UnsoundError as error:
+                _discard(opened, str(error))
             except (TornError, CorruptError, TooMuchError) as error:
                 opened.torn = str(error)
         self.opened.append(opened)
@@ -167,7 +174,11 @@ class Scratch:
         if is_tar(begin):
             opened.kind = f"tar.{compression}" if compression else "tar"
             opened.folder = self._new_folder()
-            self._extract(tar_members(stream, self.limits), opened, None)
+            try:
+                self._extract(tar_members(stream, self.limits), opened, None)
+            finally:
+                if compression:
+                    _check(stream)
         else:
             self._single(stream, opened, place, called, _gzip_time(head) or raw_time(opened.path))
 
@@ -208,6 +219,7 @@ class Scratch:
             target.unlink(missing_ok=True)
             if not is_zip_entry or isinstance(error, FullError):
                 raise
+            opened.has_damage = opened.has_damage or isinstance(error, CorruptError)
             return str(error)
         except OSError as error:
             return f"it cannot be unpacked: {error.strerror}"
@@ -277,6 +289,25 @@ class Scratch:
             folder = folder.joinpath(*(part for part in place.parts[-2:] if part != place.anchor))
         folder.mkdir(mode=0o700, parents=True)
         return folder
+
+
+def _check(stream: Stream) -> None:
+    """Read a stream to its end, where the checksum of the whole stands; one that ends early has none.
+
+    Raises:
+        UnsoundError: what was read is not what was packed.
+    """
+    with suppress(TornError, TooMuchError):
+        while stream.read(_CHUNK_BYTES):
+            pass
+
+
+def _discard(opened: Opened, why: str) -> None:
+    """Keep nothing of a container whose checksum does not hold: any of what it gave may be what damage made of it."""
+    opened.torn, opened.is_corrupt, opened.files, opened.cut, opened.single = why, True, 0, None, None
+    if opened.is_archive:
+        shutil.rmtree(opened.folder, ignore_errors=True)
+        opened.folder.mkdir(mode=0o700, exist_ok=True)
 
 
 class _Metered:

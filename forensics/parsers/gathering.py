@@ -144,10 +144,13 @@ def _note_opened(scratch: Scratch, gathered: Gathered) -> None:
     for opened in scratch.opened:
         if opened.is_archive:
             _note_left_out(str(opened.folder), opened.shown, gathered)
+        if opened.has_damage:
+            gathered.gaps += [opened.path, opened.folder]
         if opened.torn is not None:
             what = f"{opened.shown}: it could not be unpacked to its end: {opened.torn}; "
             followed = "what came before is used, what follows is missing" if opened.files else "nothing of it is used"
-            gathered.note("torn", what + followed, level="error")
+            other = "; look for another copy" if opened.is_corrupt else ""
+            gathered.note("torn", what + followed + other, level="error")
             gathered.gaps += [opened.path, *([opened.folder] if opened.is_archive else [])]
 
 

@@ -19,7 +19,7 @@ else:
 
 COMPRESSED: Mapping[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,
-    "zst": zstd.compress,
+    "zst": lambda content: zstd.compress(content, options={zstd.CompressionParameter.checksum_flag: 1}),
     "bz2": bz2.compress,
     "xz": lzma.compress,
 }
