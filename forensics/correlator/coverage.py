@@ -12,6 +12,7 @@ from forensics.model.verdicts import LifecycleKind, Origin, Reason, SourceKind, 
 COVERED = "covered"
 _JOB = ["gateway", "job_id"]
 _HISTORIES = [origin.value for origin in (Origin.RUN_LOG, Origin.RUN_TABLE, Origin.RUN_PAGE, Origin.TASK_DETAIL)]
+_TABLES = [Origin.RUN_TABLE.value, Origin.TASK_DETAIL.value]
 _FINISHED = [TaskStatus.SUCCEEDED.value, TaskStatus.FAILED.value, TaskStatus.TIMED_OUT.value]
 
 
@@ -35,21 +36,33 @@ def with_run_log_coverage(
     Source: design §6, coverage; formats.md §3.1 (pruning); observed.md §A.
     """
     stores = _stores(histories, _latest_stamps(tasks, runs, jobs, sources), policy)
-    logs = _best_of_each_job(stores)
+    of_rows = rows.select(ROW, *_JOB, "task_id", "start")
+    logs = _store_of_each_row(of_rows, stores.filter(pl.col("job_id").is_not_null()), tasks, _JOB)
+    wholes = _store_of_each_row(of_rows, stores.filter(pl.col("job_id").is_null()), tasks, ["gateway"])
     flags = ("has_run_logs", "has_job_store")
     folders = copies.group_by("gateway").agg(pl.col(flag).fill_null(value=False).any() for flag in flags)
     finished = _jobs_that_finished(tasks, runs)
     known = pl.concat([finished.select("gateway"), runs.select("gateway")]).drop_nulls().unique()
     ran = known.with_columns(pl.lit(value=True).alias("some_job_ran"))
     joined = (
-        rows.join(logs, on=_JOB, how="left", validate="m:1")
-        .join(_whole_stores(stores), on="gateway", how="left", validate="m:1")
+        rows.join(
+            _named(logs, "run_log_source", "run_log_lines", "log_damaged", "kept_from", "file_until"),
+            on=ROW,
+            how="left",
+            validate="1:1",
+        )
+        .join(
+            _named(wholes, "store_source", "store_lines", "store_is_damaged", "store_kept_from", "store_until"),
+            on=ROW,
+            how="left",
+            validate="1:1",
+        )
         .join(folders, on="gateway", how="left", validate="m:1")
         .join(_until_without_file(tasks, runs, jobs, sources, copies), on="gateway", how="left", validate="m:1")
         .join(finished, on=_JOB, how="left", validate="m:1")
         .join(ran, on="gateway", how="left", validate="m:1")
         .join(_failed_appends(lifecycle), on="gateway", how="left", validate="m:1")
-        .join(_incomplete_logs(tasks, runs, logs), on=_JOB, how="left", validate="m:1")
+        .join(_incomplete_logs(tasks, runs, _longest_of_each_job(stores)), on=_JOB, how="left", validate="m:1")
     )
     has_file, has_store = pl.col("run_log_lines").is_not_null(), pl.col("store_until").is_not_null()
     until = pl.when(has_file).then("file_until").when(has_store).then("store_until").otherwise("folder_until")
@@ -59,7 +72,15 @@ def with_run_log_coverage(
             until.alias("run_log_until"),
             pl.coalesce("run_log_source", pl.when(~has_file).then("store_source")).alias("run_log_source"),
         )
-        .drop("has_run_logs", "has_job_store", "store_source", "store_kept_from", "store_is_damaged", "store_until")
+        .drop(
+            "has_run_logs",
+            "has_job_store",
+            "store_source",
+            "store_lines",
+            "store_kept_from",
+            "store_is_damaged",
+            "store_until",
+        )
         .drop("job_finished", "some_job_ran", "kept_from", "log_damaged", "log_incomplete")
         .drop("file_until", "folder_until", "append_failed_at")
         .sort(ROW)
@@ -201,40 +222,47 @@ def _stores(histories: pl.DataFrame, latest: pl.DataFrame, policy: Policy) -> pl
     )
 
 
-def _best_of_each_job(stores: pl.DataFrame) -> pl.DataFrame:
-    """Give, per job, its run log: how many lines, from when it was kept if it may have been pruned, damaged or not.
+def _store_of_each_row(rows: pl.DataFrame, stores: pl.DataFrame, tasks: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Give each row the one store whose silence means most: that which covers its start and reaches furthest.
 
-    With several copies of a log the one with the most lines counts; it is as young as the youngest of them.
+    Never the beginning of one store with the end of another: what lies between them is in neither. A table vouches only
+    for the rows of its own database: it need not have been there when another row ran.
+
+    Shape: columns of ``stores`` with row; at most one row per row.
     """
+    # m:n - each row with the few stores of its job
+    candidates = rows.join(stores.drop([name for name in _JOB if name not in by]), on=by, how="inner")
+    held = tasks.select("gateway", "task_id", "source").unique()
+    in_table = candidates.filter(pl.col("origin").is_in(_TABLES)).join(
+        held, on=["gateway", "task_id", "source"], how="semi"
+    )
+    candidates = pl.concat([candidates.filter(~pl.col("origin").is_in(_TABLES)), in_table])
+    covers = ~pl.col("is_damaged") & (pl.col("kept_from").is_null() | (pl.col("start") >= pl.col("kept_from")))
     return (
-        stores.filter(pl.col("job_id").is_not_null())
-        .with_columns(pl.col("until").max().over(_JOB).alias("file_until"))
-        .sort("gateway", "job_id", "records", "source", descending=[False, False, True, False])
-        .unique(_JOB, keep="first", maintain_order=True)
-        .select(
-            *_JOB,
-            pl.col("source").alias("run_log_source"),
-            pl.col("records").alias("run_log_lines"),
-            pl.col("is_damaged").alias("log_damaged"),
-            "kept_from",
-            "file_until",
-        )
+        candidates.with_columns(covers.fill_null(value=False).alias("covers"))
+        .sort(ROW, "covers", "until", "records", "source", descending=[False, True, True, True, False], nulls_last=True)
+        .unique(ROW, keep="first", maintain_order=True)
     )
 
 
-def _whole_stores(stores: pl.DataFrame) -> pl.DataFrame:
-    """Give, per gateway, the youngest store that holds the run records of all jobs: a job it does not name has none."""
+def _named(chosen: pl.DataFrame, source: str, lines: str, damaged: str, kept_from: str, until: str) -> pl.DataFrame:
+    return chosen.select(
+        ROW,
+        pl.col("source").alias(source),
+        pl.col("records").alias(lines),
+        pl.col("is_damaged").alias(damaged),
+        pl.col("kept_from").alias(kept_from),
+        pl.col("until").alias(until),
+    )
+
+
+def _longest_of_each_job(stores: pl.DataFrame) -> pl.DataFrame:
+    """Give, per job, from when its longest store was kept."""
     return (
-        stores.filter(pl.col("job_id").is_null() & pl.col("until").is_not_null())
-        .sort("gateway", "until", "source", descending=[False, True, False])
-        .unique("gateway", keep="first", maintain_order=True)
-        .select(
-            "gateway",
-            pl.col("source").alias("store_source"),
-            pl.col("kept_from").alias("store_kept_from"),
-            pl.col("is_damaged").alias("store_is_damaged"),
-            pl.col("until").alias("store_until"),
-        )
+        stores.filter(pl.col("job_id").is_not_null())
+        .sort("gateway", "job_id", "records", "source", descending=[False, False, True, False])
+        .unique(_JOB, keep="first", maintain_order=True)
+        .select(*_JOB, "kept_from")
     )
 
 

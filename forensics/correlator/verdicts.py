@@ -65,7 +65,7 @@ def _doubts(policy: Policy) -> dict[str, pl.Expr]:
     ok = pl.col("own_class") == "ok"
     told_end = pl.coalesce("own_end_at", "own_told_at")
     end_covered = (told_end <= pl.col("gateway_log_until")).fill_null(value=False)
-    wordless = pl.col("own_origin").is_in([Origin.JOB_STATE.value, Origin.LEDGER_WARNING.value])
+    wordless = pl.col("own_origin").is_in([Origin.JOB_STATE.value, Origin.RECEIPT.value, Origin.LEDGER_WARNING.value])
     active_for = pl.col("lost_at") - pl.col("start")
     lasted = pl.coalesce(pl.duration(milliseconds="own_duration_ms"), pl.col("own_told_at") - pl.col("start"))
     in_window = pl.col("abort_id").is_not_null()
@@ -158,6 +158,7 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
         (Reason.ONLY_RECORD, judged & (pl.col("identity") == Confidence.WEAK)),
         (Reason.TWO_RECORDS, verdict.is_in([Verdict.FALSE_LOST, Verdict.FAILED]) & pl.col("twin_at").is_not_null()),
         (Reason.JOB_STATE, judged & (pl.col("own_origin") == Origin.JOB_STATE)),
+        (Reason.RECEIPT, judged & (pl.col("own_origin") == Origin.RECEIPT)),
         (Reason.LEDGER_WARNING, judged & (pl.col("own_origin") == Origin.LEDGER_WARNING)),
         (Reason.ABORTED_OK, pl.col("is_aborted")),
         (Reason.MAYBE_ABORTED, pl.col("maybe_aborted")),
@@ -178,13 +179,23 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
         (Reason.START_MISMATCH, withheld & silent & pl.col("near_at").is_not_null()),
         (Reason.BATCH_OPEN, withheld & silent & pl.col("batch_open")),
         (Reason.PROCESS_KEPT, unproven & ~log_missing & ~pl.col("process_ended")),
-        (Reason.MAY_STILL_RUN, withheld & (silent | unproven) & ~pl.col("time_passed") & ~pl.col("process_ended")),
+        (
+            Reason.MAY_STILL_RUN,
+            withheld
+            & (silent | unproven)
+            & ~pl.col("time_passed")
+            & ~pl.col("process_ended")
+            & (pl.col("run_log") != Reason.RUN_LOG_ABSENT),
+        ),
         (Reason.RUN_LOG_ABSENT, withheld & silent & (pl.col("run_log") == Reason.RUN_LOG_ABSENT)),
         (Reason.RUN_LOG_MISSING, withheld & silent & (pl.col("run_log") == Reason.RUN_LOG_MISSING)),
         (Reason.RUN_LOG_PRUNED, withheld & silent & (pl.col("run_log") == Reason.RUN_LOG_PRUNED)),
         (Reason.RUN_LOG_DAMAGED, withheld & silent & (pl.col("run_log") == Reason.RUN_LOG_DAMAGED)),
         (Reason.GATEWAY_LOG_ABSENT, needs_log & log_missing),
-        (Reason.GATEWAY_LOG_GAP, needs_log & ~log_missing & log_ends & pl.col("time_passed")),
+        (
+            Reason.GATEWAY_LOG_GAP,
+            needs_log & ~log_missing & log_ends & (pl.col("time_passed") | pl.col("gateway_log_until").is_null()),
+        ),
     ]
     flags = [
         pl.when(applies.fill_null(value=False)).then(1 << bit).otherwise(0) for bit, (_, applies) in enumerate(told)

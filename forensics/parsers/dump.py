@@ -64,6 +64,8 @@ _DEFINING = (
 )
 """What defining a table takes: it writes the schema, and rules may name functions, which are never called."""
 _AFFINITY = re.compile(r"[A-Za-z ]{0,40}")
+_WHOLE = {"schema_meta", "task_runs", "task_delivery_state", "cron_jobs"}
+"""Tables that a dump of a whole state database defines, whatever its release."""
 _ROW_NAMES = ("rowid", "_rowid_", "oid")
 
 
@@ -92,7 +94,8 @@ def parse_dump(path: Path) -> Parsed:
 
     Shape: what ``task_registry.read_database`` gives; ``registry`` is ``export``, ``line`` the line of the INSERT.
     Notices: truncated_dump, damaged_dump, bad_statement, skipped_statement, no_table_definition, and those of the
-    reader of the database. In a torn dump a record may be missing from every history.
+    reader of the database. In a torn dump a record may be missing from every history; a dump of some tables only, or of
+    chosen rows, is no history at all: what it does not hold may be in what was not dumped.
     Source: formats.md §2.2.
 
     Raises:
@@ -101,6 +104,8 @@ def parse_dump(path: Path) -> Parsed:
     parsed = Parsed(SourceKind.TASK_EXPORT, _BY)
     with restored(path, parsed) as found:
         read = as_export(task_registry.read_database(found.database), parsed, found.line_of, set())
+        if not set(found.tables) >= _WHOLE:
+            read.histories = []
         if found.is_torn:
             read.histories = [history | {"is_damaged": True} for history in read.histories]
         return read

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from forensics.model.schemas import TIME
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.containers import STANDARD_INPUT, without_ending
 from forensics.parsers.detect import Found
@@ -54,6 +55,14 @@ class _Given:
     def task_ids(self) -> pl.Series:
         tasks = self.parsed.tasks if self.parsed else None
         return pl.Series("task_id", dtype=pl.String) if tasks is None else tasks["task_id"]
+
+    @property
+    def births(self) -> pl.DataFrame:
+        """The tasks of a registry and when each was created; imported run records were born elsewhere."""
+        tasks = self.parsed.tasks if self.parsed else None
+        if tasks is None:
+            return pl.DataFrame(schema={"task_id": pl.String, "created_at": TIME})
+        return tasks.filter(~pl.col("is_twin").fill_null(value=False)).select("task_id", "created_at")
 
 
 def place(
@@ -155,19 +164,37 @@ def _is_any_in(ids: pl.Series, others: pl.Series) -> bool:
 
 
 def _shared_folders(registries: Sequence[_Given]) -> Iterable[tuple[Path, Path]]:
-    """Give pairs of folders whose registries share a task."""
+    """Give pairs of folders whose registries are copies of one: they share tasks, and one of them stopped there.
+
+    Where both went on with tasks of their own behind the last that they share, one is a clone of the other: two
+    gateways since, whose records must not cross.
+    """
     homes = sorted({given.found.copy_home for given in registries})
     if len(homes) < 2:
         return []
-    ids = pl.concat(
-        [
-            pl.DataFrame({"task_id": given.task_ids}).with_columns(home=pl.lit(homes.index(given.found.copy_home)))
-            for given in registries
-        ]
-    ).drop_nulls()
-    first = ids.with_columns(first=pl.col("home").min().over("task_id"))
+    born = (
+        pl.concat(
+            [
+                given.births.with_columns(pl.lit(homes.index(given.found.copy_home)).alias("home"))
+                for given in registries
+            ]
+        )
+        .drop_nulls("task_id")
+        .unique(["task_id", "home"], keep="first", maintain_order=True)
+    )
+    first = born.with_columns(pl.col("home").min().over("task_id").alias("first"))
     pairs = first.filter(pl.col("home") != pl.col("first")).select("home", "first").unique().sort("home", "first")
-    return [(homes[one], homes[other]) for one, other in pairs.iter_rows()]
+    return [(homes[one], homes[other]) for one, other in pairs.iter_rows() if not _went_apart(born, one, other)]
+
+
+def _went_apart(born: pl.DataFrame, one: int, other: int) -> bool:
+    """Tell whether each of two registries has tasks that are younger than all they share."""
+    both = born.filter(pl.col("home").is_in([one, other])).with_columns(pl.len().over("task_id").alias("places"))
+    last_shared = both.filter(pl.col("places") > 1)["created_at"].max()
+    if last_shared is None:
+        return False
+    younger = both.filter((pl.col("places") == 1) & (pl.col("created_at") > last_shared))
+    return younger["home"].n_unique() > 1
 
 
 def _grouped(homes: Iterable[Path], pairs: Iterable[tuple[Path, Path]]) -> list[set[Path]]:

@@ -52,6 +52,7 @@ _KNOWN_COLUMNS = frozenset(
         "detail_json",
     )
 )
+_LAST_KNOWN_MONTH = (2026, 9)
 _VERSION = re.compile(r"^\d{4}\.\d+\.\d+[\w.-]*")
 
 
@@ -64,10 +65,14 @@ def note_release(database: sqlite3.Connection, parsed: Parsed) -> None:
     Notices: unknown_layout.
     """
     tables, columns = tables_of(database), columns_of(database, "task_runs")
-    schema = int(database.execute("PRAGMA user_version").fetchone()[0])
+    schema = _schema_of(database, tables)
     parsed.form = _form(tables)
-    parsed.release = _stated(database, tables) or _by_layout(tables, columns, schema)
+    stated = _stated(database, tables)
+    parsed.release = stated or _by_layout(tables, columns, schema)
     unlike = sorted(columns - _KNOWN_COLUMNS)
+    if stated is not None and _month_of(stated) > _LAST_KNOWN_MONTH:
+        unlike.insert(0, f"release {stated}")
+        parsed.histories.clear()
     if schema not in KNOWN_SCHEMAS:
         unlike.insert(0, f"schema version {schema}")
         parsed.histories.clear()
@@ -76,6 +81,21 @@ def note_release(database: sqlite3.Connection, parsed: Parsed) -> None:
         parsed.notices.add(
             "unknown_layout", f"no known release has this: {told}; what is known is read by name", level="info"
         )
+
+
+def _schema_of(database: sqlite3.Connection, tables: set[str]) -> int:
+    """Give the version of the schema; a dump keeps only the one that the table of versions states."""
+    version = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if version or "schema_version" not in columns_of(database, "schema_meta") or "schema_meta" not in tables:
+        return version
+    query = "SELECT schema_version FROM schema_meta WHERE meta_key = 'primary'"
+    stated = [value for (value,) in database.execute(query) if isinstance(value, int)]
+    return max(stated, default=version)
+
+
+def _month_of(release: str) -> tuple[int, int]:
+    year, month = release.split(".")[:2]
+    return int(year), int(month)
 
 
 def _form(tables: set[str]) -> str:
@@ -88,7 +108,8 @@ def _stated(database: sqlite3.Connection, tables: set[str]) -> str | None:
     """Give the release that the database names itself; of several the one that wrote last."""
     if "schema_meta" not in tables or "app_version" not in columns_of(database, "schema_meta"):
         return None
-    query = "SELECT app_version FROM schema_meta WHERE app_version IS NOT NULL ORDER BY updated_at DESC"
+    latest = "updated_at DESC" if "updated_at" in columns_of(database, "schema_meta") else "1"
+    query = f"SELECT app_version FROM schema_meta WHERE app_version IS NOT NULL ORDER BY {latest}"  # noqa: S608 - ours
     for (text,) in database.execute(query):
         match = _VERSION.match(text) if isinstance(text, str) else None
         if match:

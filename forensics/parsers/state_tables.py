@@ -145,16 +145,19 @@ def _detail_records(
     database: sqlite3.Connection, parsed: Parsed, *, complete: bool, imported_at: datetime | None
 ) -> list[dict[str, object]]:
     """Read the run records inside task rows; where there is no run table beside them they are the whole history."""
+    present = columns_of(database, TASK_TABLE)
+    chosen = ", ".join(name if name in present else "NULL" for name in ("source_id", "ended_at", "run_id"))
     number = row_number(database, TASK_TABLE)
     query = (
-        f"SELECT {number}, source_id, ended_at, run_id, detail_json FROM {TASK_TABLE} "  # noqa: S608 - our own names
+        f"SELECT {number}, {chosen}, detail_json FROM {TASK_TABLE} "  # noqa: S608 - our own names
         "WHERE runtime = 'cron' AND detail_json IS NOT NULL ORDER BY 1"
     )
     found: list[dict[str, object]] = []
     damaged = False
     for line, job_id, ended_at, run_id, text in database.execute(query):
         detail = _object(text, "detail_json", line, parsed)
-        row = detail_row(detail, line=line, job_id=job_id, written_at_ms=ended_at, run_id=run_id, parsed=parsed)
+        named = run_id if isinstance(run_id, str) else None
+        row = detail_row(detail, line=line, job_id=job_id, written_at_ms=ended_at, run_id=named, parsed=parsed)
         damaged = damaged or (row is None and (not detail or detail.get("kind") == "cron-run"))
         found += [] if row is None else [row]
     if complete:
@@ -167,23 +170,24 @@ def histories_of(
 ) -> list[dict[str, object]]:
     """Say what the absence of a record means in a table that holds the history of all jobs.
 
-    A table that was made after a run started holds its record only if the older run logs were imported; without a
-    single record from before that time they may not have been.
+    A table that was made after a run started holds its record only if the job's older run log was imported: of a job
+    without a single record from before that time it may not have been. A database that does not say since when it is
+    there vouches for no time before its own records.
     """
     by_job: dict[object, list[datetime]] = defaultdict(list)
     for row in found:
         written_at = row["finished_at"]
         if isinstance(written_at, datetime):
             by_job[row["job_id"]].append(written_at)
-    oldest = min((stamp for stamps in by_job.values() for stamp in stamps), default=None)
-    is_imported = imported_at is None or (oldest is not None and oldest < imported_at)
-    told: dict[str, object] = {"origin": origin.value, "is_damaged": is_damaged, "is_partial": not is_imported}
-    since = None if is_imported else imported_at
-    rows = [
-        told | {"job_id": job_id, "records": len(stamps), "oldest_at": since or min(stamps)}
-        for job_id, stamps in by_job.items()
-    ]
-    return [*rows, told | {"job_id": None, "records": 0, "oldest_at": since}]
+    told: dict[str, object] = {"origin": origin.value, "is_damaged": is_damaged}
+    rows = []
+    for job_id, stamps in by_job.items():
+        is_imported = imported_at is not None and min(stamps) < imported_at
+        since = min(stamps) if is_imported or imported_at is None else imported_at
+        rows.append(
+            told | {"job_id": job_id, "records": len(stamps), "oldest_at": since, "is_partial": not is_imported}
+        )
+    return [*rows, told | {"job_id": None, "records": 0, "oldest_at": imported_at, "is_partial": True}]
 
 
 def _receipts(

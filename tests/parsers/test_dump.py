@@ -113,8 +113,10 @@ def test_a_torn_dump_may_have_lost_a_record_of_every_job(tmp_path: Path, monkeyp
         return Parsed(SourceKind.TASK_REGISTRY, "", histories=histories)
 
     monkeypatch.setattr("forensics.parsers.task_registry.read_database", told)
-    assert [history["is_damaged"] for history in parse(tmp_path, HEAD + ROW).histories] == [True]
-    assert [history["is_damaged"] for history in parse(tmp_path, HEAD + ROW + END).histories] == [False]
+    others = "".join(f"CREATE TABLE {name} (x TEXT);\n" for name in ("schema_meta", "task_delivery_state", "cron_jobs"))
+    assert [history["is_damaged"] for history in parse(tmp_path, HEAD + others + ROW).histories] == [True]
+    assert [history["is_damaged"] for history in parse(tmp_path, HEAD + others + ROW + END).histories] == [False]
+    assert parse(tmp_path, HEAD + ROW + END).histories == []
 
 
 def test_a_dump_of_a_damaged_database_says_so(tmp_path: Path) -> None:

@@ -14,7 +14,17 @@ from forensics.parsers import placing
 from forensics.parsers.detect import Found, find_files
 from forensics.parsers.parsed import Parsed
 from forensics.parsers.placing import Placed, place
-from tests.parsers.shapes import JOB, log_line, run_entry, task_row, write_log, write_registry, write_run_log
+from tests.parsers.shapes import (
+    JOB,
+    START_MS,
+    at,
+    log_line,
+    run_entry,
+    task_row,
+    write_log,
+    write_registry,
+    write_run_log,
+)
 
 
 def state_directory(folder: Path) -> Path:
@@ -168,6 +178,26 @@ def test_copies_are_found_however_they_are_connected(tmp_path: Path) -> None:
     tasks = {"p/tasks/runs.sqlite": ["a"], "q/tasks/runs.sqlite": ["b"], "r/tasks/runs.sqlite": ["c"]}
     told = read(*states, tasks=tasks | {"s/tasks/runs.sqlite": ["b", "a"]})
     assert [told[f"{name}/tasks/runs.sqlite"] for name in "pqrs"] == ["p", "p", "r", "p"]
+
+
+@pytest.mark.parametrize(
+    ("of_p", "of_q", "apart"), [([3], [4], True), ([3], [], False), ([], [4], False), ([1], [4], False)]
+)
+def test_a_clone_that_went_on_by_itself_is_another_gateway(
+    tmp_path: Path, of_p: list[int], of_q: list[int], apart: bool
+) -> None:
+    states = [registry(tmp_path / name) for name in ("p", "q")]
+    files = [(found, kind_of(found)) for state in states for found in find_files(str(state), [])]
+
+    def told(own: str, stamps: list[int]) -> Parsed:
+        shared = [{"task_id": "shared", "created_at": at(START_MS + 2)}]
+        rows = shared + [{"task_id": f"{own}{stamp}", "created_at": at(START_MS + stamp)} for stamp in stamps]
+        return Parsed(Kind.TASK_REGISTRY, "", tasks=frame_of(rows, TASKS))
+
+    of_folder = {"p": told("p", of_p), "q": told("q", of_q)}
+    parsed = [of_folder[found.shown.split("/")[-3]] for found, _ in files]
+    gateways = place(files, states, parsed=parsed).gateways
+    assert (len(set(gateways)) == 2) is apart
 
 
 def test_rows_without_an_id_connect_nothing(tmp_path: Path) -> None:

@@ -96,9 +96,16 @@ def test_the_run_table_gives_records_with_their_row_number(tmp_path: Path) -> No
 
 
 def test_a_run_table_tells_of_each_job_and_of_those_it_does_not_name(tmp_path: Path) -> None:
-    parsed = with_logs(tmp_path / "openclaw.sqlite", log_row(), log_row(2, START_MS + 90_000))
+    made = [{"meta_key": "primary", "role": "global", "schema_version": 1, "created_at": START_MS + 80_000}]
+    parsed = with_logs(tmp_path / "openclaw.sqlite", log_row(), log_row(2, START_MS + 90_000), schema_meta=made)
     told = [(row["job_id"], row["records"], row["is_partial"], row["is_damaged"]) for row in parsed.histories]
-    assert told == [(JOB, 2, False, False), (None, 0, False, False)]
+    assert told == [(JOB, 2, False, False), (None, 0, True, False)]
+
+
+def test_a_database_that_does_not_say_since_when_it_is_there_vouches_for_no_older_time(tmp_path: Path) -> None:
+    parsed = with_logs(tmp_path / "openclaw.sqlite", log_row())
+    told = [(row["job_id"], row["oldest_at"], row["is_partial"]) for row in parsed.histories]
+    assert told == [(JOB, at(START_MS + 62_005), True), (None, None, True)]
 
 
 def test_a_database_younger_than_its_rows_holds_old_records_only_if_their_logs_were_imported(tmp_path: Path) -> None:
@@ -106,8 +113,15 @@ def test_a_database_younger_than_its_rows_holds_old_records_only_if_their_logs_w
     young = log_row(1, START_MS + 7_200_000, entry_json="{}")
     parsed = with_logs(tmp_path / "not-imported.sqlite", young, schema_meta=made)
     assert {(row["is_partial"], row["oldest_at"]) for row in parsed.histories} == {(True, at(START_MS + 3_600_000))}
+    other = log_row(1, job_id="other", entry_json="{}")
     parsed = with_logs(tmp_path / "imported.sqlite", young, log_row(2), schema_meta=made)
-    assert not any(row["is_partial"] for row in parsed.histories)
+    assert [(row["job_id"], row["is_partial"]) for row in parsed.histories] == [(JOB, False), (None, True)]
+    parsed = with_logs(tmp_path / "of-another-job.sqlite", young, other, schema_meta=made)
+    assert {row["job_id"]: row["is_partial"] for row in parsed.histories} == {
+        JOB: True,
+        "other": False,
+        None: True,
+    }
 
 
 @pytest.mark.parametrize(
