@@ -21,10 +21,11 @@ from forensics.correlator.facts import (
     healed_rows,
     lost_rows,
     newest_state,
+    with_assumed_start,
     with_reservation,
     with_start,
 )
-from forensics.correlator.identity import with_own_record
+from forensics.correlator.identity import with_own_record, with_weak_identity
 from forensics.correlator.joins import ROW
 from forensics.correlator.masks import with_unmasked_ids
 from forensics.correlator.records import prepared_records, resolved
@@ -107,14 +108,16 @@ def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame,
     lifecycle = with_unmasked_ids(placed, evidence.tasks, evidence.runs, evidence.jobs)
     records = prepared_records(evidence.runs, lifecycle, evidence.jobs)
     tasks = executions(tasks)
-    started_tasks = with_start(tasks)
+    started_tasks = with_assumed_start(with_start(tasks), evidence.sources)
     starts = all_starts(started_tasks, records)
     cron = with_reservation(started_tasks, starts, evidence.jobs, lifecycle, policy)
     rows = lost_rows(cron, evidence.jobs, policy)
     started = cron.filter(
         (pl.col("runtime") == "cron") & pl.col("start").is_not_null() & pl.col("job_id").is_not_null()
     )
-    rows = with_own_record(rows, started, records, starts, restarts, policy)
+    unplaced = evidence.runs.filter(pl.col("gateway").is_null())
+    rows = with_own_record(rows, started, records, starts, restarts, unplaced, policy)
+    rows = with_weak_identity(rows, evidence.sources)
     rows = with_run_log_coverage(
         rows,
         evidence.tasks,

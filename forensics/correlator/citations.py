@@ -115,7 +115,7 @@ def _of_records(rows: pl.DataFrame) -> list[pl.DataFrame]:
     went_on = pl.format("a later run of the job, not this one: started {}, recorded ok", _stamped("next_ok_at"))
     near = rows.filter(pl.col("near_at").is_not_null())
     missed = pl.format(
-        "a record that starts within a second of this run and fits no other row: start {}, {}",
+        "a record that fits no other row, and may be of this run: {}, {}",
         _stamped("near_at"),
         pl.coalesce("near_status", pl.lit("no status")),
     )

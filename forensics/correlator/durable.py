@@ -148,8 +148,12 @@ def with_durable(windows: list[Window], lines: Iterable[Line], around: Surroundi
     for place, changes in joined.items():
         _join(windows[place], changes, around)
     _question_spanned(windows, boots, joined, around.policy)
+    spanned = _spanned(alone, boots)
     for change in alone:
-        _insert(windows, _window_from(change, around))
+        window = _window_from(change, around)
+        if change in spanned:
+            window.question(OVERLAP)
+        _insert(windows, window)
     _add_starts(windows, boots, lines, around)
     _add_fatal(windows, lines, around.policy)
     return windows
@@ -332,6 +336,21 @@ def _question_spanned(
         is_own = any(boot is change.before for change in joined.get(place, ()))
         if not is_own and _ended_at(boot) > over + policy.boot_near_log:
             window.question(RAN_ON)
+
+
+def _spanned(changes: Sequence[_Change], boots: Sequence[_Boot]) -> list[_Change]:
+    """Give the changes across which another boot was on record: the process that ended was not the only one."""
+    ended = [boot for boot in boots if boot.ended_at is not None]
+    starts = [boot.started_at for boot in ended]
+    longest = list(accumulate(ended, _longer))
+    found = []
+    for change in changes:
+        moment = change.down_at or change.anchor
+        began = bisect_left(starts, moment)
+        other = longest[began - 1] if began else None
+        if other is not None and other is not change.before and _ended_at(other) > moment:
+            found.append(change)
+    return found
 
 
 def _longer(one: _Boot, other: _Boot) -> _Boot:

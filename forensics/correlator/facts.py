@@ -10,6 +10,7 @@ from forensics.model.schemas import TIME
 from forensics.model.verdicts import MARKERS, TaskStatus
 
 _EPOCH_MS_DIGITS = 13
+_EPOCH_IN_ID = rf"^cron:.*:\d{{{_EPOCH_MS_DIGITS}}}(?::|$)"
 
 MANUAL = "manual:"
 
@@ -44,6 +45,9 @@ def newest_state(tasks: pl.DataFrame) -> pl.DataFrame:
 def in_order_of_writing(tasks: pl.DataFrame) -> pl.DataFrame:
     """Give the states of all tasks, each task's newest last.
 
+    The registry with the younger runs is the newer one; of two that hold the same runs, the one that shows this row
+    further on: a correction takes a lost mark back, which was the last thing written.
+
     Shape: as ``tasks`` with ``written_at``, sorted by gateway, task, and what makes a state the newer one.
     """
     written = pl.max_horizontal("created_at", "started_at", "ended_at", "last_event_at")
@@ -53,6 +57,7 @@ def in_order_of_writing(tasks: pl.DataFrame) -> pl.DataFrame:
     task = ["gateway", "task_id"]
     stated = told.with_columns(
         written.max().over("source").alias("written_at"),
+        pl.max_horizontal("created_at", "started_at").max().over("source").alias("born_at"),
         pl.col("status").replace_strict(_PROGRESS, default=0, return_dtype=pl.Int8).alias("progress"),
         # the same state in several copies is cited from the registry
         is_store.max().over(*task, "status", "ended_at", "projected").alias("is_in_store"),
@@ -62,11 +67,11 @@ def in_order_of_writing(tasks: pl.DataFrame) -> pl.DataFrame:
     )
     went_on = (pl.col("written_at") > pl.col("store_written_at")) & (pl.col("progress") > pl.col("store_progress"))
     rank = pl.when(went_on).then(2).when(pl.col("is_in_store")).then(1).otherwise(0).alias("rank")
-    order = ["projected", "rank", "written_at", "is_store", "progress", "source", "line"]
+    order = ["projected", "rank", "born_at", "progress", "written_at", "is_store", "source", "line"]
     return (
         stated.with_columns(rank, is_store.alias("is_store"))
         .sort(*task, *order, descending=[False, False, *(name in ("projected", "source") for name in order)])
-        .drop("rank", "progress", "is_in_store", "store_written_at", "store_progress", "is_store")
+        .drop("rank", "progress", "born_at", "is_in_store", "store_written_at", "store_progress", "is_store")
     )
 
 
@@ -84,6 +89,21 @@ def with_start(tasks: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce(named, "started_at").alias("start"),
         pl.when(named.is_not_null()).then(1).otherwise(_precision_expr()).cast(pl.Int64).alias("start_precision_ms"),
         manual.fill_null(value=False).alias("is_manual"),
+    )
+
+
+def with_assumed_start(tasks: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
+    """Add ``start_is_assumed``: the start is printed without a zone that anything names, so it may be hours off.
+
+    A start that the run id tells is an epoch number and needs no zone.
+    """
+    assumed = sources.filter(pl.col("zone_is_assumed").fill_null(value=False))["id"]
+    printed = pl.col("start") == pl.col("started_at")
+    told_by_id = pl.col("run_id").str.contains(_EPOCH_IN_ID).fill_null(value=False)
+    return tasks.with_columns(
+        (pl.col("source").is_in(assumed.implode()) & printed & ~told_by_id)
+        .fill_null(value=False)
+        .alias("start_is_assumed")
     )
 
 

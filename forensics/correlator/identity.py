@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import polars as pl
@@ -28,6 +29,7 @@ _OWN = {
     "own_source": "source",
     "own_line": "line",
     "own_is_bare": "is_bare",
+    "own_kind_is_known": "kind_is_known",
     "own_manual": "manual",
     "own_conflict": "conflict",
     "own_overruled": "overruled_bare",
@@ -47,11 +49,13 @@ def with_own_record(
     records: pl.DataFrame,
     starts: pl.DataFrame,
     windows: pl.DataFrame,
+    unplaced: pl.DataFrame,
     policy: Policy,
 ) -> pl.DataFrame:
     """Add to each row the record of its own run, if one can be proven to be that.
 
-    ``tasks`` are all cron rows with their starts: a record that another row claims as well redeems none.
+    ``tasks`` are all cron rows with their starts: a record that another row claims as well redeems none. ``unplaced``
+    are run records of which it is not known to which gateway they belong: they redeem none, and may be any row's own.
 
     Shape: rows, unchanged in number and order, plus own_*, identity (exact, strong, weak or null), ambiguous, near_*
     (a record within a second of the start that fits no other row).
@@ -86,13 +90,32 @@ def with_own_record(
         ]
     )
     doubtful = pl.concat([ambiguous, unclear, blurred, shared.select(ROW)]).unique()
-    missed = _near_misses(left.join(only, on=ROW, how="anti"), tasks, records, policy)
+    unpaired = left.join(only, on=ROW, how="anti")
+    missed = _first_of_each(
+        [
+            _near_misses(unpaired, tasks, records, policy),
+            _unplaced_records(unpaired, unplaced),
+            _startless_records(unpaired, records, starts),
+        ]
+    )
     return (
         rows.join(own, on=ROW, how="left", validate="1:1")
         .join(missed, on=ROW, how="left", validate="1:1")
         .with_columns(pl.col(ROW).is_in(doubtful[ROW].implode()).alias("ambiguous"))
         .sort(ROW)
     )
+
+
+def with_weak_identity(rows: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
+    """Make an identity weak where the start of row or record was printed without a zone that anything names.
+
+    Jobs repeat by the hour: a time that is hours off is that of another run.
+    """
+    assumed = sources.filter(pl.col("zone_is_assumed").fill_null(value=False))["id"]
+    by_record = pl.col("own_source").is_in(assumed.implode()) & pl.col("own_started_at").is_not_null()
+    unsure = pl.col("start_is_assumed") | by_record.fill_null(value=False)
+    weak = pl.when(unsure & pl.col("identity").is_not_null()).then(pl.lit(Confidence.WEAK.value))
+    return rows.with_columns(weak.otherwise("identity").alias("identity"))
 
 
 def _exact(judged: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -215,14 +238,46 @@ def _near_misses(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame,
     nearest = near.with_columns((pl.col("start") - pl.col("started_at")).abs().alias("off")).sort(
         ROW, "off", "source", "line"
     )
-    return nearest.unique(ROW, keep="first", maintain_order=True).select(
+    return _as_near(nearest.unique(ROW, keep="first", maintain_order=True), "started_at")
+
+
+def _startless_records(left: pl.DataFrame, records: pl.DataFrame, starts: pl.DataFrame) -> pl.DataFrame:
+    """A record that names no start and was written between this start and the job's next: it may be this run's end."""
+    startless = records.filter(pl.col("started_at").is_null() & pl.col("finished_at").is_not_null())
+    following = first_after(
+        left, starts.select(*_JOB, pl.col("start").alias("next_start")),
+        left_on="start", right_on="next_start", by=_JOB, strict=True,
+    )  # fmt: skip
+    written = startless.select(*_JOB, pl.col("finished_at").alias("written_at"), "status", "source", "line", "origin")
+    found = first_after(following, written, left_on="start", right_on="written_at", by=_JOB)
+    before_next = pl.col("next_start").is_null() | (pl.col("written_at") <= pl.col("next_start"))
+    return _as_near(found.filter(pl.col("written_at").is_not_null() & before_next), "written_at")
+
+
+def _unplaced_records(left: pl.DataFrame, unplaced: pl.DataFrame) -> pl.DataFrame:
+    """A record of this very job and start in a file that could not be told to belong to a gateway."""
+    told = unplaced.filter(pl.col("started_at").is_not_null()).sort("started_at", "source", "line")
+    told = told.unique(["job_id", "started_at"], keep="first", maintain_order=True)
+    found = left.join(
+        told.select("job_id", pl.col("started_at").alias("start"), "status", "source", "line", "origin"),
+        on=["job_id", "start"], how="inner", validate="m:1",
+    )  # fmt: skip
+    return _as_near(found, "start")
+
+
+def _as_near(found: pl.DataFrame, at: str) -> pl.DataFrame:
+    return found.select(
         ROW,
-        pl.col("started_at").alias("near_at"),
+        pl.col(at).alias("near_at"),
         pl.col("status").alias("near_status"),
         pl.col("source").alias("near_source"),
         pl.col("line").alias("near_line"),
         pl.col("origin").alias("near_origin"),
     )
+
+
+def _first_of_each(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(frames).unique(ROW, keep="first", maintain_order=True)
 
 
 def _crowded_starts(tasks: pl.DataFrame) -> pl.DataFrame:

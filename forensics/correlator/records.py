@@ -35,7 +35,7 @@ def prepared_records(runs: pl.DataFrame, lifecycle: pl.DataFrame, jobs: pl.DataF
 
     Shape: columns of ``runs`` plus rec (number), class (ok, error, interrupted, unknown), tier (0 a record of the end,
     1 of an interruption, 2 job state or a receipt, 3 a ledger warning), end_at, told_at (when a ledger warning was
-    logged), is_bare, manual, also (the other places that tell the same record).
+    logged), is_bare, kind_is_known (of the job), manual, also (the other places that tell the same record).
     Source: design §6; observed.md §A (an aborted run is logged ok without summary and usage).
     """
     written = runs.with_columns(pl.lit(None, TIME).alias("told_at"))
@@ -48,7 +48,7 @@ def prepared_records(runs: pl.DataFrame, lifecycle: pl.DataFrame, jobs: pl.DataF
         .with_row_index("rec")
         .with_columns(_class_expr().alias("class"), manual.alias("manual"))
         .with_columns(_tier_expr().alias("tier"), _end_expr().alias("end_at"))
-        .with_columns(_is_bare_expr().alias("is_bare"))
+        .with_columns(_is_bare_expr().alias("is_bare"), pl.col("payload_kind").is_not_null().alias("kind_is_known"))
         .drop("payload_kind")
     )
 

@@ -10,6 +10,7 @@ from forensics.model.schemas import TIME
 from forensics.model.verdicts import SEVERITY_OF, Confidence, Origin, Reason, TaskStatus, Verdict
 
 _DEAD = [Verdict.REPLAYED.value, Verdict.INTERRUPTED.value]
+_OF_OLD_RELEASES = [Origin.RUN_LOG.value, Origin.RUN_PAGE.value]
 _PROVEN = [Verdict.FALSE_LOST.value, Verdict.FAILED.value, *_DEAD]
 
 
@@ -30,9 +31,13 @@ def with_fate(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     told_interrupted = (own_class == "interrupted") & ((process_ended & record_after) | no_other_end)
     clear = ~pl.col("batch_open") & pl.col("near_at").is_null()
     died_unrecorded = own_class.is_null() & (pl.col("run_log") == COVERED) & process_ended & clear
-    is_aborted = ((own_class == "ok") & pl.col("own_is_bare") & pl.col("abort_is_sure")).fill_null(value=False)
+    # a command's ok has neither summary nor usage either; run logs are of releases that had no commands
+    by_kind = pl.col("own_kind_is_known") | pl.col("own_origin").is_in(_OF_OLD_RELEASES)
+    is_aborted = ((own_class == "ok") & pl.col("own_is_bare") & by_kind & pl.col("abort_is_sure")).fill_null(
+        value=False
+    )
     conflict = pl.col("own_conflict") | (pl.col("own_overruled") & ~is_aborted)
-    doubtful = pl.col("ambiguous") | conflict.fill_null(value=False) | ~pl.col("applies")
+    doubtful = pl.col("start_is_assumed") | pl.col("ambiguous") | conflict.fill_null(value=False) | ~pl.col("applies")
     facts = {
         "own_conflict": conflict,
         "is_aborted": is_aborted & ~doubtful,
@@ -83,7 +88,7 @@ def _verdict_expr() -> pl.Expr:
     own_class = pl.col("own_class")
     contradictory = pl.col("ambiguous") | pl.col("own_conflict").fill_null(value=False)
     seen_to_the_end = pl.col("gateway_log_until") >= pl.col("start") + pl.col("longest")
-    open_questions = pl.col("batch_open") | pl.col("near_at").is_not_null()
+    open_questions = pl.col("start_is_assumed") | pl.col("batch_open") | pl.col("near_at").is_not_null()
     silent = own_class.is_null() & (pl.col("run_log") == COVERED) & pl.col("time_passed") & ~open_questions
     return (
         pl.when(~pl.col("applies"))
@@ -148,6 +153,7 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
         (Reason.NOT_CRON, ~pl.col("is_cron")),
         (Reason.OTHER_ERROR, pl.col("is_cron") & ~pl.col("has_lost_error")),
         (Reason.NO_START, judged & pl.col("start").is_null()),
+        (Reason.ZONE_ASSUMED, judged & pl.col("start_is_assumed")),
         (Reason.AMBIGUOUS_ROWS, judged & pl.col("ambiguous")),
         (Reason.CONFLICT, judged & pl.col("own_conflict")),
         (Reason.NO_STATUS, withheld & (pl.col("own_class") == "unknown")),

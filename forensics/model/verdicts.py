@@ -92,6 +92,7 @@ class Reason(StrEnum):
     AMBIGUOUS_ROWS = "ambiguous_rows"
     PROCESS_KEPT = "process_kept"
     NO_START = "no_start"
+    ZONE_ASSUMED = "zone_assumed"
     NO_STATUS = "no_status"
     RUN_LOG_ABSENT = "run_log_absent"
     RUN_LOG_MISSING = "run_log_missing"

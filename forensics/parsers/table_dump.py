@@ -125,6 +125,8 @@ def _read(
     read = read_rows(rows, taken, parsed)
     printed_as = taken.moments.printed_as
     read.timezone = "UTC, times printed as text" if "text" in printed_as else "UTC"
+    if read.zone_is_assumed:
+        read.timezone = "assumed UTC: times printed as text without a zone"
     if "local text" in printed_as:
         read.timezone = "local times printed as text, read in the zone that was named"
     if watched is not None and not watched.ends_with_line:

@@ -7,7 +7,7 @@ import sqlite3
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, tzinfo
+from datetime import UTC, timedelta, timezone, tzinfo
 
 import polars as pl
 
@@ -23,6 +23,8 @@ from forensics.parsers.timestamps import epoch_ms_of_text, scaled_epoch
 Stored = int | float | str | None
 Value = object
 
+_ELSEWHERE = timezone(timedelta(hours=1))
+"""Any zone but UTC: a text that means another moment there does not name its own."""
 _ABSENT = ("", "NULL")
 _CUT_ID_LENGTH = 36
 _LARGEST = 1 << 63
@@ -61,12 +63,31 @@ class Moments:
                 "local_time", f"{column.name} is printed in local time; name its zone with --tz; it is unknown", line
             )
             return None, 1
-        stamp = epoch_ms_of_text(text, (column.is_local and self._zone) or UTC)
+        is_bare = (
+            not column.is_local
+            and not column.is_printed
+            and epoch_ms_of_text(text, _ELSEWHERE) != (epoch_ms_of_text(text, UTC))
+        )
+        stamp = epoch_ms_of_text(text, ((column.is_local or is_bare) and self._zone) or UTC)
+        if is_bare and stamp is not None:
+            self._note_bare(column, line)
         if stamp is None:
             self._parsed.notices.add("out_of_range", f"{column.name} {brief(text, 40)} is no time; it is unknown", line)
             return None, 1
         self.printed_as.add("local text" if column.is_local else "text")
         return stamp
+
+    def _note_bare(self, column: Column, line: int | None) -> None:
+        if self._zone is not None:
+            self.printed_as.add("local text")
+        elif not self._parsed.zone_is_assumed:
+            self._parsed.zone_is_assumed = True
+            self._parsed.notices.add(
+                "zone_assumed",
+                f"{column.name} is printed without a zone; it is taken as UTC and proves nothing by itself, name the "
+                "zone with --tz",
+                line,
+            )
 
     def _of_number(self, number: float, column: Column) -> tuple[Stored, int]:
         scaled = scaled_epoch(number)

@@ -24,12 +24,15 @@ class Holds(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a dump: where it stands, what it is in its table, and whether it was printed in local time."""
+    """One column of a dump: where it stands, what it is in its table, whether it was printed in local time, and
+    whether its heading says how: ``datetime(x/1000, 'unixepoch')`` is UTC, a bare name may be any zone.
+    """  # noqa: D205
 
     place: int
     name: str
     holds: Holds
     is_local: bool = False
+    is_printed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,7 @@ def columns_of(table: Table, headings: Sequence[str]) -> list[Column]:
         name, rank, is_local = _meaning(table, heading)
         holds = table.holds(name) if name else None
         if holds is not None and (name not in found or rank < found[name][0]):
-            found[name] = rank, Column(place, name, holds, is_local)
+            found[name] = rank, Column(place, name, holds, is_local, is_printed=rank == 1)
     return [column for _, column in found.values()]
 
 

@@ -255,7 +255,7 @@ def test_a_run_dies_with_a_process_that_another_one_replaced_on_record(outcome: 
 def test_a_doubtful_restart_pairs_no_row_with_a_record_that_has_no_time_of_its_own() -> None:
     gateway = logged().boot(at("00:00:01"), 11, at("10:00"), "forced_stop").boot(at("10:00:05"), 12)
     gateway.row(J, at("09:59"), at("10:09")).record(J, None, duration=None, written=at("10:30"))
-    assert said(found(audited(gateway.copied(at("23:59"))))) == ("unexplained", None)
+    assert said(found(audited(gateway.copied(at("23:59"))))) == ("undetermined", None)
     gateway = logged().restarted(at("10:00"), at("10:00:05"))
     gateway.row(J, at("09:59"), at("10:09")).record(J, None, duration=None, written=at("10:30"))
     assert said(found(audited(gateway.copied(at("23:59"))))) == ("false_lost", "weak")

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import polars as pl
 import pytest
 
-from tests.support.scenario import Gateway, J, K, a_day, at, audited, epoch_ms, finding_of, found, said, seconds
+from forensics.correlator.audit import audit
+from tests.support.scenario import (
+    Gateway,
+    J,
+    K,
+    a_day,
+    at,
+    audited,
+    epoch_ms,
+    evidence_of,
+    finding_of,
+    found,
+    said,
+    seconds,
+)
 
 S = at("10:00:00.005")
 L = at("10:20")
@@ -145,7 +162,35 @@ def test_a_record_without_a_start_whose_derived_start_is_within_a_second_is_stro
 
 @pytest.mark.parametrize("off", [1.001, -1.001, 26])
 def test_a_record_whose_derived_start_is_further_off_redeems_nothing(off: float) -> None:
-    assert said(finding_of(startless(lost(), seconds(off)))) == ("unexplained", None)
+    finding = finding_of(startless(lost(), seconds(off)))
+    assert said(finding) == ("undetermined", None)
+    assert "start_mismatch" in finding.reasons
+
+
+@pytest.mark.parametrize(
+    "columns", [{"duration": 327.48, "written": at("10:04:30")}, {"duration": None, "written": at("10:04")}]
+)
+def test_a_record_that_names_no_start_stands_against_a_death(columns: dict[str, Any]) -> None:
+    gateway = lost().crashed(at("10:05"), at("10:06"))
+    assert finding_of(gateway.run_log(K)).verdict == "interrupted"
+    finding = finding_of(gateway.record(J, None, **columns))
+    assert said(finding) == ("undetermined", None)
+    assert "start_mismatch" in finding.reasons
+
+
+def test_a_record_behind_the_next_start_says_nothing_of_this_run() -> None:
+    gateway = lost().crashed(at("10:05"), at("10:06")).row(J, at("11:00"), at("11:10"), task_id="next")
+    finding = found(audited(gateway.record(J, None, duration=None, written=at("11:05"))))
+    assert finding.verdict == "interrupted"
+
+
+def test_a_record_that_may_be_another_gateways_stands_against_a_death() -> None:
+    gateway = lost().crashed(at("10:05"), at("10:06")).run_log(K).record(J, S, file="page.json")
+    evidence = evidence_of(gateway)
+    of_page = pl.col("job_id") == J
+    unplaced = evidence.runs.with_columns(pl.when(~of_page).then("gateway").alias("gateway"))
+    (finding,) = audit(replace(evidence, runs=unplaced)).findings
+    assert said(finding) == ("undetermined", None)
 
 
 def test_two_records_that_could_be_the_runs_own_by_derivation_are_withheld() -> None:
@@ -244,7 +289,7 @@ def test_the_only_record_between_two_starts_and_behind_a_restart_is_weak() -> No
 
 
 def test_without_a_restart_between_the_only_record_redeems_nothing() -> None:
-    assert said(finding_of(nameless(restarted=False))) == ("unexplained", None)
+    assert said(finding_of(nameless(restarted=False))) == ("undetermined", None)
     assert finding_of(nameless("10:05:20")).verdict != "false_lost"
 
 

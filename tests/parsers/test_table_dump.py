@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from shutil import which
 from tempfile import TemporaryDirectory
@@ -111,7 +111,7 @@ def test_a_run_row_without_a_usable_stamp_is_rejected(tmp_path: Path) -> None:
 
 
 def test_times_printed_as_text_are_whole_seconds_of_utc(tmp_path: Path) -> None:
-    headings = "task_id|status|runtime|datetime(created_at/1000,'unixepoch')|ended|run_id"
+    headings = "task_id|status|runtime|datetime(created_at/1000,'unixepoch')|datetime(ended_at/1000,'unixepoch')|run_id"
     text = f"{headings}\n{TASK}|lost|cron|2026-04-17 02:32:26|2026-04-17 02:32:27|cron:x:1\n"
     parsed = read_text(tmp_path / "x", text)
     assert parsed.tasks is not None
@@ -119,6 +119,19 @@ def test_times_printed_as_text_are_whole_seconds_of_utc(tmp_path: Path) -> None:
     assert told == (at(1_776_393_146_000), at(1_776_393_147_000), 1000)
     assert parsed.timezone == "UTC, times printed as text"
     assert codes(parsed) == []
+
+
+def test_a_time_under_a_bare_name_may_be_of_any_zone(tmp_path: Path) -> None:
+    text = f"task_id|status|runtime|started_at\n{TASK}|lost|cron|2026-04-17 02:32:26\n"
+    parsed = read_text(tmp_path / "x", text)
+    assert (parsed.zone_is_assumed, codes(parsed)) == (True, ["zone_assumed"])
+    assert parsed.timezone == "assumed UTC: times printed as text without a zone"
+    found = detect(tmp_path / "x")
+    assert found.form is not None
+    named = found.form.parse(tmp_path / "x", Given(zone=timezone(timedelta(hours=2))))
+    assert named.tasks is not None
+    assert named.tasks["started_at"].to_list() == [at(1_776_393_146_000 - 7_200_000)]
+    assert (named.zone_is_assumed, codes(named)) == (False, [])
 
 
 @pytest.mark.parametrize(
@@ -129,7 +142,7 @@ def test_times_printed_as_text_are_whole_seconds_of_utc(tmp_path: Path) -> None:
         (f"{START_MS // 1000}.131", START_MS + 131, 1, ["time_unit"]),
         (f"{START_MS}131", START_MS, 1, ["time_unit"]),
         (f"{START_MS}.0", START_MS, 1, []),
-        ("2026-04-17 07:40:44.250", START_MS + 250, 1, []),
+        ("2026-04-17 07:40:44.250", START_MS + 250, 1, ["zone_assumed"]),
         ("2026-04-17T07:40:44Z", START_MS, 1000, []),
         ("2026-04-17T09:40:44+02:00", START_MS, 1000, []),
         ("", None, 1, []),
