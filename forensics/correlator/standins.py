@@ -95,7 +95,11 @@ def _good_runs(records: pl.DataFrame, windows: pl.DataFrame, spans: pl.DataFrame
 
 
 def _with_catch_up(rows: pl.DataFrame, lifecycle: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
-    """Add ``is_caught_up``: named by the start-up line, or started before that process's ``cron: started``."""
+    """Add ``is_caught_up``: named by the start-up line, or started before that process's ``cron: started``.
+
+    Both lines are the scheduler's, and no console shows them (formats.md §4.3). Without them a catch-up is a stand-in
+    by its time alone; one that begins after the job's next slot is none, and the death stays an ``interrupted`` one.
+    """
     named = lifecycle.filter(pl.col("kind").is_in(_NAMED)).select(*_JOB, pl.col("at").alias("named_at"))
     cron = windows.group_by("gateway", pl.col("serving_at").alias("up_ready")).agg(pl.col("cron_started_at").min())
     next_down = windows.select("gateway", pl.col("down_at").alias("next_down_at"))

@@ -421,6 +421,7 @@ def _source_row(source: int, reading: Reading) -> dict[str, object]:
         "last_at": parsed.last_at,
         "timezone": parsed.timezone,
         "zone_is_assumed": parsed.zone_is_assumed,
+        "shows_scheduler": parsed.shows_scheduler,
         "detected_by": parsed.detected_by,
     }
 
