@@ -262,17 +262,32 @@ def _incomplete_logs(tasks: pl.DataFrame, runs: pl.DataFrame, logs: pl.DataFrame
     ended = (pl.col("runtime") == "cron") & (pl.col("status") == TaskStatus.SUCCEEDED)
     known = pl.concat(
         [
-            tasks.filter(ended).select(*_JOB, "started_at"),
-            runs.filter(pl.col("origin") == Origin.JOB_STATE).select(*_JOB, "started_at"),
+            tasks.filter(ended).select(*_JOB, "started_at", "precision_ms"),
+            runs.filter(pl.col("origin") == Origin.JOB_STATE).select(*_JOB, "started_at", "precision_ms"),
         ]
-    ).drop_nulls()
+    ).drop_nulls([*_JOB, "started_at"])
     recorded = runs.filter(pl.col("origin").is_in(_HISTORIES))
     startless = recorded.filter(pl.col("started_at").is_null()).select(_JOB).unique()
-    absent = known.join(recorded, on=[*_JOB, "started_at"], how="anti").join(startless, on=_JOB, how="anti")
+    absent = _not_among(known, recorded).join(startless, on=_JOB, how="anti")
     within = absent.join(logs.select(*_JOB, "kept_from"), on=_JOB, how="inner", validate="m:1").filter(
         pl.col("kept_from").is_null() | (pl.col("started_at") >= pl.col("kept_from"))
     )
     return within.select(_JOB).unique().with_columns(pl.lit(value=True).alias("log_incomplete"))
+
+
+def _not_among(known: pl.DataFrame, recorded: pl.DataFrame) -> pl.DataFrame:
+    """Keep the runs that no record tells; one whose start is printed in whole seconds is any that began within it."""
+    is_coarse = pl.col("precision_ms").fill_null(1) > 1
+    second = pl.col("started_at").dt.truncate("1s").alias("second")
+    coarse_record = recorded.filter(is_coarse).with_columns(second)
+    precise = known.filter(~is_coarse).join(recorded, on=[*_JOB, "started_at"], how="anti").with_columns(second)
+    precise = precise.join(coarse_record, on=[*_JOB, "second"], how="anti")
+    coarse = (
+        known.filter(is_coarse)
+        .with_columns(second)
+        .join(recorded.with_columns(second), on=[*_JOB, "second"], how="anti")
+    )
+    return pl.concat([precise, coarse]).drop("second")
 
 
 def _failed_appends(lifecycle: pl.DataFrame, sources: pl.DataFrame, policy: Policy) -> pl.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from forensics.correlator.coverage import gateway_log_spans, scheduler_log_spans
@@ -13,21 +15,21 @@ L = at("10:20")
 HANDED_OVER = [Gateway.logged, Gateway.shown]
 
 
-def assumed(handed_over: object, gateway: Gateway | None = None) -> Gateway:
+def assumed(handed_over: Callable[..., Gateway], gateway: Gateway | None = None) -> Gateway:
     """Hand over a log of the whole day whose zone nothing tells; what is said next stands in it."""
     told = (gateway or Gateway()).copied(at("23:59"))
-    return handed_over(told, at("00:00"), at("23:59"), file="x.log", zone_is_assumed=True)  # type: ignore[operator]
+    return handed_over(told, at("00:00"), at("23:59"), file="x.log", zone_is_assumed=True)
 
 
 @pytest.mark.parametrize("handed_over", HANDED_OVER)
-def test_it_covers_no_time(handed_over: object) -> None:
+def test_it_covers_no_time(handed_over: Callable[..., Gateway]) -> None:
     evidence = evidence_of(assumed(handed_over))
     assert gateway_log_spans(evidence.sources).is_empty()
     assert scheduler_log_spans(evidence.sources).is_empty()
 
 
 @pytest.mark.parametrize("handed_over", HANDED_OVER)
-def test_it_proves_no_death_and_no_cause(handed_over: object) -> None:
+def test_it_proves_no_death_and_no_cause(handed_over: Callable[..., Gateway]) -> None:
     gateway = assumed(handed_over).row(J, S, L).record(K, at("08:00")).restarted(at("10:05"), at("10:06"))
     gateway.marker(J, S, at("10:06:20"))
     finding = finding_of(gateway)
@@ -38,7 +40,7 @@ def test_it_proves_no_death_and_no_cause(handed_over: object) -> None:
 
 
 @pytest.mark.parametrize("handed_over", HANDED_OVER)
-def test_its_silence_is_no_sign_that_nothing_happened(handed_over: object) -> None:
+def test_its_silence_is_no_sign_that_nothing_happened(handed_over: Callable[..., Gateway]) -> None:
     finding = finding_of(assumed(handed_over).row(J, S, L).record(K, at("08:00")))
     assert (*said(finding), finding.cause) == ("undetermined", None, "unknown")
     bare = finding_of(assumed(handed_over).row(J, S, L).bare_ok(J, S, 60))
@@ -46,7 +48,7 @@ def test_its_silence_is_no_sign_that_nothing_happened(handed_over: object) -> No
 
 
 @pytest.mark.parametrize("handed_over", HANDED_OVER)
-def test_it_aborts_no_run(handed_over: object) -> None:
+def test_it_aborts_no_run(handed_over: Callable[..., Gateway]) -> None:
     gateway = assumed(handed_over).row(J, S, L).bare_ok(J, S, 336)
     finding = finding_of(gateway.reloaded(at("10:01"), at("10:05:30")))
     assert (*said(finding), finding.cause) == ("false_lost", "weak", "unknown")

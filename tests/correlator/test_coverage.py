@@ -338,3 +338,18 @@ def test_an_export_does_not_extend_what_the_run_logs_cover() -> None:
     )
     (finding,) = audit(replace(evidence, tasks=exported)).findings
     assert said(finding) == ("undetermined", None)
+
+
+@pytest.mark.parametrize(("second", "printed"), [(1, 1000), (1000, 1)])
+def test_a_run_whose_start_is_printed_in_seconds_is_the_one_recorded_within_its_second(
+    second: int, printed: int
+) -> None:
+    whole, exact = at("08:00"), at("08:00:00.417")
+    row, record = (whole, exact) if printed > 1 else (exact, whole)
+    gateway = crashed().row(J, row, at("08:05"), task_id="fine", status="succeeded", error=None, precision_ms=printed)
+    assert said(finding_of(gateway.record(J, record, precision_ms=second))) == ("interrupted", "strong")
+
+
+def test_a_run_whose_start_is_printed_in_seconds_and_recorded_in_no_such_second_is_missing() -> None:
+    gateway = crashed().row(J, at("08:00"), at("08:05"), task_id="fine", status="succeeded", precision_ms=1000)
+    withheld(gateway.record(J, at("08:00:01")), "run_log_damaged")
