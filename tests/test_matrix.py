@@ -22,7 +22,7 @@ from forensics.model.policy import INTERRUPTED_ERROR
 from tests.support.incident import registries, story
 from tests.support.incident.logs import BLIND, COARSE, CONSOLES, LOGS
 from tests.support.incident.registries import EXPORTS, OF_RELEASE_15, REGISTRIES
-from tests.support.incident.written import Forms, every_pair, fits, judged, richest, written
+from tests.support.incident.written import Forms, every_pair, fits, judged, richest, with_more, written
 
 RICHEST: Forms = ("runs.sqlite", "run logs", "file log")
 WITH_BOOTS = ("state 7", "state 8", "state 9")
@@ -284,6 +284,26 @@ def test_no_forms_together_say_more_than_the_richest_and_each_lack_is_told(forms
             assert told == whole, (word, finding.reasons)
         elif (told.verdict, told.confidence) != (whole.verdict, whole.confidence):
             assert {reason for lack in lacks for reason in lack.reasons} & set(finding.reasons), (word, finding.reasons)
+
+
+@pytest.mark.parametrize(
+    ("forms", "exports", "records", "logs"),
+    [
+        (RICHEST, ["tasks list --json", "sqlite3 -csv", "printed times"], ["pages"], ["console compact"]),
+        (RICHEST, ["tasks audit --json"], ["partial page", "run table as csv"], ["short", "short-iso", "docker -t"]),
+        (RICHEST, ["tasks show"], [], ["openclaw logs, time only", "console pretty", "journal json"]),
+        (("printed times", "run logs", "short-iso"), ["JSON lines"], ["pages"], ["file log, gz"]),
+        (("state 7", "run table", "docker json-file"), ["tasks list --json"], ["pages"], ["file log, new shape"]),
+        (("state 9", "details", "file log, newest wording"), [], [], ["console compact, newest wording", "cat"]),
+    ],
+)
+def test_more_forms_beside_the_richest_take_nothing_away_and_add_nothing(
+    forms: Forms, exports: list[str], records: list[str], logs: list[str], tmp_path: Path
+) -> None:
+    report = judged(with_more(written(tmp_path, forms), exports, records, logs), forms)
+    told = {word: outcome_of(finding) for word, finding in findings_of(report).items() if word != "projected"}
+    assert told == BASELINE
+    assert [restart.kind for restart in report.restarts if restart.doubt is None] == ["start", "signal", "in_process"]
 
 
 def test_every_form_is_handed_over_in_some_way() -> None:

@@ -223,12 +223,17 @@ def _stores(histories: pl.DataFrame, latest: pl.DataFrame, policy: Policy) -> pl
 def _best_of_each_job(stores: pl.DataFrame) -> pl.DataFrame:
     """Give, per job, its run log: how many lines, from when it was kept if it may have been pruned, damaged or not.
 
-    With several copies of a log the one with the most lines counts; it is as young as the youngest of them.
+    With several copies of a log the one with the most lines counts; it is as young as the youngest of them. One that
+    was never cut comes before pages of it which reach back to the time it covers: together they are whole.
     """
+    is_whole = pl.col("kept_from").is_null()
+    whole_until = pl.col("until").filter(is_whole).max()
+    together = (is_whole | (pl.col("kept_from") <= whole_until)).fill_null(value=False).all()
     return (
         stores.filter(pl.col("job_id").is_not_null())
-        .with_columns(pl.col("until").max().over(_JOB).alias("file_until"))
-        .sort("gateway", "job_id", "records", "source", descending=[False, False, True, False])
+        .with_columns(pl.col("until").max().over(_JOB).alias("file_until"), together.over(_JOB).alias("together"))
+        .with_columns((is_whole & pl.col("together")).alias("is_whole"))
+        .sort("gateway", "job_id", "is_whole", "records", "source", descending=[False, False, True, True, False])
         .unique(_JOB, keep="first", maintain_order=True)
         .select(
             *_JOB,

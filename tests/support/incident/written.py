@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta, timezone
 from pathlib import Path
 
@@ -52,6 +52,22 @@ def written(folder: Path, forms: Forms) -> Path:
         FILES[records](folder)
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     LOGS[log](folder / "logs")
+    return folder
+
+
+def with_more(folder: Path, exports: Sequence[str], records: Sequence[str], logs: Sequence[str]) -> Path:
+    """Write more forms beside those of a folder, each in a folder of its own where it would lie in the way of another.
+
+    Run records lie where the gateway has them: only forms that do not share a file go together.
+    """
+    for number, export in enumerate(exports):
+        EXPORTS[export](folder / "exports" / f"more-{number}")
+    for form in records:
+        FILES[form](folder)
+    for number, log in enumerate(logs):
+        target = folder / "logs" / f"more-{number}"
+        target.mkdir(parents=True)
+        LOGS[log](target)
     return folder
 
 
