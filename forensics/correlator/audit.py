@@ -13,7 +13,13 @@ import polars as pl
 from forensics.correlator.causes import with_cause
 from forensics.correlator.citations import cited, in_tables
 from forensics.correlator.counts import audit_counts, warns_for_retained_lost
-from forensics.correlator.coverage import gateway_log_spans, with_gateway_log_coverage, with_run_log_coverage
+from forensics.correlator.coverage import (
+    gateway_log_spans,
+    of_assumed_zone,
+    scheduler_log_spans,
+    with_gateway_log_coverage,
+    with_run_log_coverage,
+)
 from forensics.correlator.deaths import with_abort, with_marker, with_open_batch, with_process_end
 from forensics.correlator.facts import (
     all_starts,
@@ -105,7 +111,9 @@ def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame,
     Shape: one row per lost task of ``tasks`` (one row per task), numbered.
     """
     placed = evidence.lifecycle.filter(pl.col("gateway").is_not_null())
-    lifecycle = with_unmasked_ids(placed, evidence.tasks, evidence.runs, evidence.jobs)
+    lifecycle = with_unmasked_ids(
+        _of_known_zone(placed, evidence.sources), evidence.tasks, evidence.runs, evidence.jobs
+    )
     records = prepared_records(evidence.runs, lifecycle, evidence.jobs)
     tasks = executions(tasks)
     started_tasks = with_assumed_start(with_start(tasks), evidence.sources)
@@ -123,7 +131,7 @@ def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame,
         evidence.tasks,
         evidence.runs,
         evidence.jobs,
-        lifecycle,
+        placed,
         evidence.sources,
         evidence.copies,
         evidence.histories,
@@ -137,8 +145,14 @@ def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame,
     rows = with_open_batch(rows, started, records, restarts, policy)
     rows = with_fate(rows, policy)
     rows = with_stand_in(rows, starts, records, lifecycle, restarts, spans, policy)
-    rows = with_cause(rows, starts, lifecycle, restarts, policy)
+    scheduler_spans = scheduler_log_spans(evidence.sources, lifecycle)
+    rows = with_cause(rows, starts, lifecycle, restarts, scheduler_spans, policy)
     return with_verdict(rows, policy).sort(ROW)
+
+
+def _of_known_zone(lifecycle: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
+    """Keep the lines that may prove something; those of an assumed zone are told as doubtful windows only."""
+    return lifecycle.filter(~pl.col("source").is_in(of_assumed_zone(sources).implode()))
 
 
 def as_findings(rows: pl.DataFrame) -> pl.DataFrame:
@@ -206,7 +220,8 @@ def _corrected(tasks: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
 
 def _aborted(healed: pl.DataFrame, evidence: Evidence, restarts: pl.DataFrame, policy: Policy) -> list[str]:
     """Name the healed rows whose ok is an abort in disguise: a restart cut them short."""
-    records = prepared_records(evidence.runs, evidence.lifecycle, evidence.jobs)
+    lifecycle = _of_known_zone(evidence.lifecycle, evidence.sources)
+    records = prepared_records(evidence.runs, lifecycle, evidence.jobs)
     bare = resolved(records.filter(pl.col("started_at").is_not_null()), [*_JOB, "started_at"]).filter("is_bare")
     ended = (
         with_start(healed)

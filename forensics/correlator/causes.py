@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from forensics.correlator.joins import NEVER, ROW, first_after
+from forensics.correlator.joins import NEVER, ROW, first_after, latest_before
 from forensics.model.policy import Policy
 from forensics.model.verdicts import NO_STOP_SEEN, Cause, LifecycleKind
 
@@ -12,15 +12,25 @@ _JOB = ["gateway", "job_id"]
 
 
 def with_cause(
-    rows: pl.DataFrame, starts: pl.DataFrame, lifecycle: pl.DataFrame, windows: pl.DataFrame, policy: Policy
+    rows: pl.DataFrame,
+    starts: pl.DataFrame,
+    lifecycle: pl.DataFrame,
+    windows: pl.DataFrame,
+    scheduler_spans: pl.DataFrame,
+    policy: Policy,
 ) -> pl.DataFrame:
     """Add ``cause``, ``mark_window`` (the restart behind the mark), and the line that names a catch-up.
+
+    ``no_restart`` says that none of the other causes holds. Restarts show in every log, the line that names a catch-up
+    only where the scheduler writes (``scheduler_spans``). Where no such log reaches from the start of the process to
+    that of the run, a run that may have been a catch-up has an unknown cause.
 
     Shape: rows, unchanged in number and order.
     Source: design §6, cause; formats.md §7 (when a mark falls, by cause).
     """
     told = _with_mark_window(rows, windows, policy)
     told = _with_catch_up_line(told, starts, lifecycle)
+    told = _with_unseen_catch_up(told, starts, windows, scheduler_spans, policy)
     covered = pl.col("gateway_log_until") >= pl.col("lost_at")
     manual = pl.col("is_manual") | pl.col("own_manual").fill_null(value=False)
     cause = (
@@ -34,11 +44,11 @@ def with_cause(
         .then(pl.lit(Cause.CATCH_UP.value))
         .when(manual)
         .then(pl.lit(Cause.MANUAL_RUN.value))
-        .when(covered.fill_null(value=False) & ~pl.col("mark_in_doubt"))
+        .when(covered.fill_null(value=False) & ~pl.col("mark_in_doubt") & ~pl.col("maybe_caught_up"))
         .then(pl.lit(Cause.NO_RESTART.value))
         .otherwise(pl.lit(Cause.UNKNOWN.value))
     )
-    return told.with_columns(cause.alias("cause")).drop("mark_in_doubt")
+    return told.with_columns(cause.alias("cause")).drop("mark_in_doubt", "maybe_caught_up")
 
 
 def _with_mark_window(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
@@ -64,6 +74,32 @@ def _with_mark_window(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy)
         pl.when(belongs & ~in_doubt).then("mark_window").alias("mark_window"),
         (belongs & in_doubt).alias("mark_in_doubt"),
     ).drop("mark_ready", "mark_down", "mark_kind")
+
+
+def _with_unseen_catch_up(
+    rows: pl.DataFrame, starts: pl.DataFrame, windows: pl.DataFrame, scheduler_spans: pl.DataFrame, policy: Policy
+) -> pl.DataFrame:
+    """Add ``maybe_caught_up``: the first run of its job soon after ready, where no log would show that it is one.
+
+    A log that ends between the two counts as none: the line that names a catch-up, and the one that ends catching up,
+    may both be missing.
+
+    Source: formats.md §4.3 (the scheduler's lines never reach a console); cases.md C4.
+    """
+    ups = windows.select(
+        "gateway", pl.col("serving_at").alias("came_up_at"), pl.coalesce("up_at", "serving_at").alias("came_from")
+    ).filter(pl.col("came_up_at").is_not_null())
+    told = latest_before(rows, ups, left_on="start", right_on="came_up_at", by=["gateway"], strict=True)
+    earlier = starts.select(*_JOB, pl.col("start").alias("earlier_start"))
+    told = latest_before(told, earlier, left_on="start", right_on="earlier_start", by=_JOB, strict=True)
+    seen = scheduler_spans.select("gateway", pl.col("covered_from").alias("seen_from"), "covered_until")
+    told = latest_before(told, seen, left_on="came_from", right_on="seen_from", by=["gateway"])
+    is_first = pl.col("earlier_start").is_null() | (pl.col("earlier_start") < pl.col("came_from"))
+    is_soon = (pl.col("start") - pl.col("came_up_at")) <= policy.catch_up_span
+    is_seen = (pl.col("covered_until") >= pl.col("start")).fill_null(value=False)
+    return told.with_columns(
+        (is_soon & is_first & ~is_seen).fill_null(value=False).alias("maybe_caught_up"),
+    ).drop("came_up_at", "came_from", "earlier_start", "seen_from", "covered_until")
 
 
 def _with_catch_up_line(rows: pl.DataFrame, starts: pl.DataFrame, lifecycle: pl.DataFrame) -> pl.DataFrame:

@@ -33,6 +33,10 @@ def with_run_log_coverage(
     a line could not be appended. A missing file of a job beside the files of others means that the job never finished,
     while nothing contradicts that; a row whose job cannot be named has no run log that could be looked into.
 
+    That a line could not be appended is written to the file log only. A run log counts as complete without one as well:
+    such failures are those of a full or broken disk, and a run that is known to have ended without its line is caught
+    by ``_incomplete_logs``. A log of an assumed zone tells of a failure at some time within a day of its stamp.
+
     Source: design §6, coverage; formats.md §3.1 (pruning); observed.md §A.
     """
     stores = _stores(histories, _latest_stamps(tasks, runs, jobs, sources), policy)
@@ -61,7 +65,7 @@ def with_run_log_coverage(
         .join(_until_without_file(tasks, runs, jobs, sources, copies), on="gateway", how="left", validate="m:1")
         .join(finished, on=_JOB, how="left", validate="m:1")
         .join(ran, on="gateway", how="left", validate="m:1")
-        .join(_failed_appends(lifecycle), on="gateway", how="left", validate="m:1")
+        .join(_failed_appends(lifecycle, sources, policy), on="gateway", how="left", validate="m:1")
         .join(_incomplete_logs(tasks, runs, _longest_of_each_job(stores)), on=_JOB, how="left", validate="m:1")
     )
     has_file, has_store = pl.col("run_log_lines").is_not_null(), pl.col("store_until").is_not_null()
@@ -87,22 +91,37 @@ def with_run_log_coverage(
     )
 
 
+def of_assumed_zone(sources: pl.DataFrame) -> pl.Series:
+    """Name the sources whose stamps are of an assumed zone, so that nothing they say can be put in order with others.
+
+    Their lines prove nothing: no death, no cause, no run, no cover. They may only add a doubt.
+    """
+    return sources.filter(pl.col("zone_is_assumed").fill_null(value=False))["id"]
+
+
+def scheduler_log_spans(sources: pl.DataFrame, lifecycle: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Give the time spans for which a log would have shown what the scheduler said: no console does (formats.md §4.3).
+
+    Shape: as ``gateway_log_spans``.
+    """
+    return gateway_log_spans(sources.filter(pl.col("shows_scheduler").fill_null(value=False)), lifecycle)
+
+
 def gateway_log_spans(sources: pl.DataFrame, lifecycle: pl.DataFrame | None = None) -> pl.DataFrame:
     """Give the time spans for which the gateway's log would have shown a restart.
 
     File logs of the same or of adjoining days follow each other without a gap; a missing day between two is a hole, and
     so is what follows a file that is known to end early: its successor was not handed over, or a line (in
-    ``lifecycle``) says that it is full. A console log covers what lies between its own first and last line, unless its
-    zone is only assumed. A span is what either of them covers; a hole in both stays one.
+    ``lifecycle``) says that it is full. A console log covers what lies between its own first and last line. A log whose
+    zone is only assumed covers nothing. A span is what any of them covers; a hole in all stays one.
 
     Shape: gateway, covered_from, covered_until; spans of a gateway do not overlap.
     Source: design §6, coverage; formats.md §4.1 (one file a local day, rotation), §4.3 (console).
     """
-    known = sources.filter(pl.col("first_at").is_not_null() & pl.col("gateway").is_not_null())
+    is_known = pl.col("first_at").is_not_null() & pl.col("gateway").is_not_null()
+    known = sources.filter(is_known & ~pl.col("zone_is_assumed").fill_null(value=False))
     file_logs = known.filter(pl.col("kind") == SourceKind.GATEWAY_LOG)
-    consoles = known.filter(
-        (pl.col("kind") == SourceKind.GATEWAY_CONSOLE) & ~pl.col("zone_is_assumed").fill_null(value=False)
-    )
+    consoles = known.filter(pl.col("kind") == SourceKind.GATEWAY_CONSOLE)
     stretches = [_stretches(file_logs, lifecycle), _spanned(consoles, "id")]
     return _united(pl.concat(stretches))
 
@@ -225,8 +244,9 @@ def _stores(histories: pl.DataFrame, latest: pl.DataFrame, policy: Policy) -> pl
 def _store_of_each_row(rows: pl.DataFrame, stores: pl.DataFrame, tasks: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """Give each row the one store whose silence means most: that which covers its start and reaches furthest.
 
-    Never the beginning of one store with the end of another: what lies between them is in neither. A table vouches only
-    for the rows of its own database: it need not have been there when another row ran.
+    Never the beginning of one store with the end of another, unless the other reaches back to where the first ends:
+    what lies between them is in neither. A table vouches only for the rows of its own database: it need not have been
+    there when another row ran.
 
     Shape: columns of ``stores`` with row; at most one row per row.
     """
@@ -238,8 +258,14 @@ def _store_of_each_row(rows: pl.DataFrame, stores: pl.DataFrame, tasks: pl.DataF
     )
     candidates = pl.concat([candidates.filter(~pl.col("origin").is_in(_TABLES)), in_table])
     covers = ~pl.col("is_damaged") & (pl.col("kept_from").is_null() | (pl.col("start") >= pl.col("kept_from")))
+    is_whole = pl.col("kept_from").is_null() & ~pl.col("is_damaged")
+    whole_until = pl.col("until").filter(is_whole).max().over(ROW)
+    goes_on = ~pl.col("is_damaged") & (pl.col("kept_from") <= whole_until)
+    is_last_whole = is_whole & (pl.col("until") == whole_until)
+    together = pl.max_horizontal(whole_until, pl.col("until").filter(goes_on.fill_null(value=False)).max().over(ROW))
     return (
         candidates.with_columns(covers.fill_null(value=False).alias("covers"))
+        .with_columns(pl.when(is_last_whole).then(together).otherwise("until").alias("until"))
         .sort(ROW, "covers", "until", "records", "source", descending=[False, True, True, True, False], nulls_last=True)
         .unique(ROW, keep="first", maintain_order=True)
     )
@@ -271,23 +297,40 @@ def _incomplete_logs(tasks: pl.DataFrame, runs: pl.DataFrame, logs: pl.DataFrame
     ended = (pl.col("runtime") == "cron") & (pl.col("status") == TaskStatus.SUCCEEDED)
     known = pl.concat(
         [
-            tasks.filter(ended).select(*_JOB, "started_at"),
-            runs.filter(pl.col("origin") == Origin.JOB_STATE).select(*_JOB, "started_at"),
+            tasks.filter(ended).select(*_JOB, "started_at", "precision_ms"),
+            runs.filter(pl.col("origin") == Origin.JOB_STATE).select(*_JOB, "started_at", "precision_ms"),
         ]
-    ).drop_nulls()
+    ).drop_nulls([*_JOB, "started_at"])
     recorded = runs.filter(pl.col("origin").is_in(_HISTORIES))
     startless = recorded.filter(pl.col("started_at").is_null()).select(_JOB).unique()
-    absent = known.join(recorded, on=[*_JOB, "started_at"], how="anti").join(startless, on=_JOB, how="anti")
+    absent = _not_among(known, recorded).join(startless, on=_JOB, how="anti")
     within = absent.join(logs.select(*_JOB, "kept_from"), on=_JOB, how="inner", validate="m:1").filter(
         pl.col("kept_from").is_null() | (pl.col("started_at") >= pl.col("kept_from"))
     )
     return within.select(_JOB).unique().with_columns(pl.lit(value=True).alias("log_incomplete"))
 
 
-def _failed_appends(lifecycle: pl.DataFrame) -> pl.DataFrame:
-    """Give, per gateway, when a run log line was last lost; the line names no job (formats.md §5)."""
+def _not_among(known: pl.DataFrame, recorded: pl.DataFrame) -> pl.DataFrame:
+    """Keep the runs that no record tells; one whose start is printed in whole seconds is any that began within it."""
+    is_coarse = pl.col("precision_ms").fill_null(1) > 1
+    second = pl.col("started_at").dt.truncate("1s").alias("second")
+    coarse_record = recorded.filter(is_coarse).with_columns(second)
+    precise = known.filter(~is_coarse).join(recorded, on=[*_JOB, "started_at"], how="anti").with_columns(second)
+    precise = precise.join(coarse_record, on=[*_JOB, "second"], how="anti")
+    coarse = (
+        known.filter(is_coarse)
+        .with_columns(second)
+        .join(recorded.with_columns(second), on=[*_JOB, "second"], how="anti")
+    )
+    return pl.concat([precise, coarse]).drop("second")
+
+
+def _failed_appends(lifecycle: pl.DataFrame, sources: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """Give, per gateway, when a run log line was last lost, at the latest; it names no job (formats.md §5)."""
     failed = lifecycle.filter(pl.col("kind") == LifecycleKind.RUN_LOG_APPEND_FAILED)
-    return failed.group_by("gateway").agg(pl.col("at").max().alias("append_failed_at"))
+    is_assumed = pl.col("source").is_in(of_assumed_zone(sources).implode())
+    latest = pl.when(is_assumed).then(pl.col("at") + policy.zone_error).otherwise("at")
+    return failed.group_by("gateway").agg(latest.max().alias("append_failed_at"))
 
 
 def _latest_stamps(tasks: pl.DataFrame, runs: pl.DataFrame, jobs: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:

@@ -129,7 +129,8 @@ def with_open_batch(
 
     Records of a batch are written when its slowest run ends (observed.md §A: 961 s late), so the absence of one proves
     nothing while the batch is open. One that was open when its process died may have held a finished run. What the
-    start-up code or a failed update says of a run is not written at the end of its batch.
+    start-up code or a failed update says of a run is not written at the end of its batch. A mate whose record was lost
+    when it could not be appended keeps the batch open for good: only a file log says so, and it names no job.
 
     Source: design §6, death; 2026.4.15/no-restart.
     """

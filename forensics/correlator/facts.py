@@ -196,19 +196,31 @@ def executions(tasks: pl.DataFrame) -> pl.DataFrame:
 def all_starts(tasks: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     """Give every known start of every job.
 
-    Shape: gateway, job_id, start, is_manual; key (gateway, job_id, start).
+    A start printed in whole seconds may be that of a run which another source names to the millisecond.
+
+    Shape: gateway, job_id, start, is_manual, precision_ms; key (gateway, job_id, start).
     """
-    known = pl.concat(
-        [
-            tasks.filter(pl.col("runtime") == "cron").select("gateway", "job_id", "start", "is_manual"),
-            runs.filter(pl.col("class") != "interrupted").select(
-                "gateway", "job_id", pl.col("started_at").alias("start"), pl.col("manual").alias("is_manual")
-            ),
-        ]
-    ).drop_nulls(["gateway", "job_id", "start"])
-    return (
-        known.group_by("gateway", "job_id", "start").agg(pl.col("is_manual").any()).sort("gateway", "job_id", "start")
+    columns = ["gateway", "job_id", "start", "is_manual", "precision_ms"]
+    of_tasks = (
+        tasks.filter(pl.col("runtime") == "cron").drop("precision_ms").rename({"start_precision_ms": "precision_ms"})
     )
+    of_runs = runs.filter(pl.col("class") != "interrupted").rename({"started_at": "start", "manual": "is_manual"})
+    known = pl.concat([of_tasks.select(columns), of_runs.select(columns).with_columns(_precision_expr())])
+    return (
+        known.drop_nulls(["gateway", "job_id", "start"])
+        .group_by("gateway", "job_id", "start")
+        .agg(pl.col("is_manual").any(), pl.col("precision_ms").min())
+        .sort("gateway", "job_id", "start")
+    )
+
+
+def told_precisely(starts: pl.DataFrame) -> pl.DataFrame:
+    """Leave out the starts of a whole second within which a start of the same job is known to the millisecond."""
+    key = ["gateway", "job_id", "second"]
+    placed = starts.with_columns(pl.col("start").dt.truncate("1s").alias("second"))
+    is_coarse = pl.col("precision_ms") > 1
+    doubles = placed.filter(is_coarse).join(placed.filter(~is_coarse), on=key, how="semi")
+    return starts.join(doubles, on=["gateway", "job_id", "start"], how="anti", maintain_order="left")
 
 
 def _is_sweep_error_expr() -> pl.Expr:

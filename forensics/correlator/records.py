@@ -84,7 +84,9 @@ def resolved(pairs: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     that disagree: withheld).
     """
     keys = list(key)
-    ordered = pairs.sort([*keys, "tier", "finished_at", "rec"], descending=[*[False] * len(keys), False, True, False])
+    # a receipt says when it was written, and by which request; the job state says neither
+    order, descending = [*keys, "tier", "finished_at", "rec"], [*[False] * len(keys), False, True, False]
+    ordered = pairs.sort(order, descending=descending, nulls_last=True)
     tier = pl.col("tier")
     says_an_end = pl.col("class").is_in(["ok", "error", "interrupted"])
     groups = ordered.group_by(keys, maintain_order=True).agg(

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import polars as pl
 
-from forensics.correlator.coverage import gateway_log_spans
+from forensics.correlator.coverage import gateway_log_spans, of_assumed_zone
 from forensics.correlator.durable import DURABLE, Surroundings, with_durable, with_unplaced_in_time
 from forensics.correlator.windows import Line, Window, in_order, lines_by_gateway
 from forensics.model.policy import Policy
@@ -52,27 +52,27 @@ def find_restarts(
     Source: design §5; formats.md §5; observed.md, lifecycle lines and §B2 (the boot table).
     """
     sources = empty(SOURCES) if sources is None else sources
-    is_assumed = pl.col("zone_is_assumed").fill_null(value=False)
-    assumed = set(sources.filter(is_assumed)["id"].to_list())
-    spans = gateway_log_spans(sources.filter(~is_assumed), lifecycle)
+    spans = gateway_log_spans(sources, lifecycle)
+    is_assumed = pl.col("source").is_in(of_assumed_zone(sources).implode())
+    sure = dict(lines_by_gateway(lifecycle.filter(~is_assumed), policy))
+    doubtful = dict(lines_by_gateway(lifecycle.filter(is_assumed), policy))
     windows: list[dict[str, object]] = []
     evidence: list[dict[str, object]] = []
-    for gateway, lines in lines_by_gateway(lifecycle, policy):
+    for gateway in sorted({*sure, *doubtful}):
         here = pl.col("gateway") == gateway
         covered = spans.filter(here).select("covered_from", "covered_until").rows()
         around = Surroundings(policy, activity.filter(here)["at"].sort(), covered)
-        for number, window in enumerate(_windows_of(lines, around, assumed), 1):
+        told = _windows_of(sure.get(gateway, []), doubtful.get(gateway, []), around)
+        for number, window in enumerate(told, 1):
             key: dict[str, object] = {"gateway": gateway, "id": f"R{number}"}
             windows.append(key | {name: getattr(window, name) for name in RESTARTS if name not in key})
             evidence.extend(_evidence_of(key, window.lines))
     return frame_of(windows, RESTARTS), frame_of(evidence, RESTART_EVIDENCE)
 
 
-def _windows_of(lines: list[Line], around: Surroundings, assumed: set[int]) -> list[Window]:
+def _windows_of(sure: list[Line], doubtful: list[Line], around: Surroundings) -> list[Window]:
     """Give the windows that logs show, then what durable records add, last what only logs of unknown zone tell."""
-    sure = [line for line in lines if line.source not in assumed]
     windows = with_durable(_logged(sure, around), sure, around)
-    doubtful = [line for line in lines if line.source in assumed]
     return in_order(with_unplaced_in_time(windows, _logged(doubtful, around)) if doubtful else windows)
 
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from forensics.correlator.coverage import with_gateway_log_coverage
 from forensics.correlator.deaths import with_abort
+from forensics.correlator.facts import told_precisely
 from forensics.correlator.joins import ROW, first_after
 from forensics.correlator.records import resolved
 from forensics.correlator.schedules import with_next_slot
@@ -34,7 +35,9 @@ def with_stand_in(
     good = _good_runs(records, windows, spans, policy)
     first = first_after(
         rows.filter(pl.col("ready_at").is_not_null()),
-        starts.select(*_JOB, pl.col("start").alias("stand_start"), pl.col("is_manual").alias("stand_is_manual")),
+        told_precisely(starts).select(
+            *_JOB, pl.col("start").alias("stand_start"), pl.col("is_manual").alias("stand_is_manual")
+        ),
         left_on="ready_at", right_on="stand_start", by=_JOB, strict=True,
     )  # fmt: skip
     told = first.join(
@@ -44,7 +47,7 @@ def with_stand_in(
         on=[*_JOB, "stand_start"], how="left", validate="m:1",
     )  # fmt: skip
     told = _with_catch_up(told, lifecycle, windows)
-    spacing = starts.group_by(_JOB).agg(pl.col("start").sort().diff().median().alias("spacing"))
+    spacing = told_precisely(starts).group_by(_JOB).agg(pl.col("start").sort().diff().median().alias("spacing"))
     told = with_next_slot(told.join(spacing, on=_JOB, how="left", validate="m:1"))
     stands = told.filter(_stands_in_expr(policy)).with_columns(
         _is_only_latest_expr().over(*_JOB, "stand_start").alias("is_latest")
@@ -95,7 +98,11 @@ def _good_runs(records: pl.DataFrame, windows: pl.DataFrame, spans: pl.DataFrame
 
 
 def _with_catch_up(rows: pl.DataFrame, lifecycle: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
-    """Add ``is_caught_up``: named by the start-up line, or started before that process's ``cron: started``."""
+    """Add ``is_caught_up``: named by the start-up line, or started before that process's ``cron: started``.
+
+    Both lines are the scheduler's, and no console shows them (formats.md §4.3). Without them a catch-up is a stand-in
+    by its time alone; one that begins after the job's next slot is none, and the death stays an ``interrupted`` one.
+    """
     named = lifecycle.filter(pl.col("kind").is_in(_NAMED)).select(*_JOB, pl.col("at").alias("named_at"))
     cron = windows.group_by("gateway", pl.col("serving_at").alias("up_ready")).agg(pl.col("cron_started_at").min())
     next_down = windows.select("gateway", pl.col("down_at").alias("next_down_at"))

@@ -70,13 +70,15 @@ def _doubts(policy: Policy) -> dict[str, pl.Expr]:
     ok = pl.col("own_class") == "ok"
     told_end = pl.coalesce("own_end_at", "own_told_at")
     end_covered = (told_end <= pl.col("gateway_log_until")).fill_null(value=False)
-    wordless = pl.col("own_origin").is_in([Origin.JOB_STATE.value, Origin.RECEIPT.value, Origin.LEDGER_WARNING.value])
+    wordless = pl.col("own_origin").is_in([Origin.JOB_STATE.value, Origin.LEDGER_WARNING.value])
+    is_receipt = pl.col("own_origin") == Origin.RECEIPT
     active_for = pl.col("lost_at") - pl.col("start")
     lasted = pl.coalesce(pl.duration(milliseconds="own_duration_ms"), pl.col("own_told_at") - pl.col("start"))
     in_window = pl.col("abort_id").is_not_null()
     doubts = {
         "maybe_aborted": ok & pl.col("own_is_bare") & ~pl.col("is_aborted") & (in_window | ~end_covered),
-        "state_only": ok & wordless & (in_window | ~end_covered),
+        # releases with receipts record an abort as an error; one that says ok amid a restart is doubted all the same
+        "state_only": ok & ((wordless & (in_window | ~end_covered)) | (is_receipt & in_window)),
         "is_instant": ok
         & (lasted <= policy.instant_ok)
         & (active_for >= policy.instant_ok_active).fill_null(value=True),
@@ -148,6 +150,7 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
     )
     needs_log = withheld & judged & (silent | unproven) & ~pl.col("process_ended")
     is_strong = pl.col("identity") == Confidence.STRONG
+    is_receipt = pl.col("own_origin") == Origin.RECEIPT
     is_coarse = (pl.col("start_precision_ms") > 1) | (pl.col("own_precision_ms") > 1).fill_null(value=False)
     told: list[tuple[Reason, pl.Expr]] = [
         (Reason.NOT_CRON, ~pl.col("is_cron")),
@@ -157,17 +160,16 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
         (Reason.AMBIGUOUS_ROWS, judged & pl.col("ambiguous")),
         (Reason.CONFLICT, judged & pl.col("own_conflict")),
         (Reason.NO_STATUS, withheld & (pl.col("own_class") == "unknown")),
-        (Reason.OWN_RECORD, judged & has_own & (pl.col("own_tier") == 0) & ~pl.col("is_aborted")),
+        (Reason.OWN_RECORD, judged & has_own & ((pl.col("own_tier") == 0) | is_receipt) & ~pl.col("is_aborted")),
         (Reason.DERIVED_START, judged & is_strong & pl.col("own_started_at").is_null()),
         (Reason.COARSE_TIME, judged & is_strong & pl.col("own_started_at").is_not_null() & is_coarse),
         (Reason.RESERVATION, judged & is_strong & pl.col("own_started_at").is_not_null() & ~is_coarse),
         (Reason.ONLY_RECORD, judged & (pl.col("identity") == Confidence.WEAK)),
         (Reason.TWO_RECORDS, verdict.is_in([Verdict.FALSE_LOST, Verdict.FAILED]) & pl.col("twin_at").is_not_null()),
         (Reason.JOB_STATE, judged & (pl.col("own_origin") == Origin.JOB_STATE)),
-        (Reason.RECEIPT, judged & (pl.col("own_origin") == Origin.RECEIPT)),
         (Reason.LEDGER_WARNING, judged & (pl.col("own_origin") == Origin.LEDGER_WARNING)),
         (Reason.ABORTED_OK, pl.col("is_aborted")),
-        (Reason.MAYBE_ABORTED, pl.col("maybe_aborted")),
+        (Reason.MAYBE_ABORTED, pl.col("maybe_aborted") | (pl.col("state_only") & is_receipt)),
         (Reason.INSTANT_OK, pl.col("is_instant")),
         (Reason.INTERRUPTED_RECORD, judged & (pl.col("own_class") == "interrupted")),
         (Reason.NO_RECORD, (dead | (verdict == Verdict.UNEXPLAINED)) & ~has_own),

@@ -155,6 +155,13 @@ class Policy:
     run_log_keep_lines: int = 2000
     """A run log is pruned to this many lines, so one with fewer was never pruned (formats.md §3.1)."""
 
+    catch_up_span: timedelta = timedelta(hours=2)
+    """A start-up catch-up begins this long after ready at most: up to five run one after another, for 11 to 14 minutes
+    as captured (2026.4.15), for as long as one run may take where they are slow (cases.md C4)."""
+
+    zone_error: timedelta = timedelta(hours=26)
+    """Two zones differ by this much at most (UTC-12 and UTC+14): so far off may a stamp of an assumed zone be."""
+
     retention: timedelta = timedelta(days=7)
     """Corrected rows are kept this long after their end, as the gateway keeps finished rows (formats.md §1.4)."""
 

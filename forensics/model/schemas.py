@@ -118,12 +118,14 @@ SOURCES: Schema = {
     "last_at": TIME,
     "timezone": pl.String,
     "zone_is_assumed": pl.Boolean,
+    "shows_scheduler": pl.Boolean,
     "before_hole": pl.Boolean,
     "detected_by": pl.String,
 }
 """One row per file; ``copy`` is the folder that was copied as a whole; lines = records + skipped + rejected.
 ``form`` is the form of input; ``release`` what the file itself says of the gateway's release, where it does;
 ``zone_is_assumed``: its stamps are local and nothing says in which zone, so that it proves nothing.
+``shows_scheduler``: a log to which the scheduler's lines are written: a file log, or what prints one; no console is.
 ``before_hole``: what followed its last line in the same log is known to be missing."""
 
 COPIES: Schema = {

@@ -73,7 +73,6 @@ class Reason(StrEnum):
     TWO_RECORDS = "two_records"
     LEDGER_WARNING = "ledger_warning"
     JOB_STATE = "job_state"
-    RECEIPT = "receipt"
     ABORTED_OK = "aborted_ok"
     MAYBE_ABORTED = "maybe_aborted"
     INSTANT_OK = "instant_ok"

@@ -96,7 +96,7 @@ def parse_gateway_log(path: Path, by: str = _BY) -> Parsed:
     Raises:
         UnreadableError: the file cannot be read.
     """
-    parsed = Parsed(SourceKind.GATEWAY_LOG, by)
+    parsed = Parsed(SourceKind.GATEWAY_LOG, by, shows_scheduler=True)
     with counted(path, parsed.notices, lambda log: _count_lines(log, parsed)) as (log, unusual):
         picked = _picked_lines(log, parsed.lines, unusual)
         rows = [*unusual.mended, *_lifecycle_rows(picked, parsed)]

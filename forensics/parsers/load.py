@@ -37,6 +37,8 @@ from forensics.parsers.gathering import Gathered, Reading, gather, why
 from forensics.parsers.parsed import Parsed, well_formed
 from forensics.parsers.placing import Placed, place
 from forensics.parsers.rotation import before_holes
+from forensics.parsers.text_line import COMPOSE, COMPOSE_T, CRI, DOCKER_T, JSON_FILE
+from forensics.parsers.zones import agreed
 
 EVIDENCE_KINDS = (
     SourceKind.TASK_REGISTRY,
@@ -51,6 +53,7 @@ EVIDENCE_KINDS = (
     SourceKind.RESTART_RECORD,
 )
 _LOG_KINDS = (SourceKind.GATEWAY_LOG, SourceKind.GATEWAY_CONSOLE)
+_OF_CONTAINERS = (DOCKER_T, JSON_FILE, COMPOSE, COMPOSE_T, CRI)
 _NAMED_FILES = 5
 _EVIDENCE_SUFFIXES = (".bak", ".db", ".json", ".jsonl", ".log", ".sqlite")
 
@@ -133,11 +136,15 @@ def _place(gathered: Gathered, given: Sequence[Path]) -> Placed:
 
 
 def _offsets(readings: Sequence[Reading]) -> dict[str | None, list[tuple[datetime, timedelta]]]:
-    """Give, per gateway, the offsets from UTC that its files state, each with its moment, in time order."""
-    stated: dict[str | None, set[tuple[datetime, timedelta]]] = {}
+    """Give, per gateway, the offsets from UTC that its files state, each with its moment, in time order.
+
+    A container has a zone of its own, mostly UTC: it says nothing of the host, whose journal is stamped by that.
+    """
+    stated: dict[str | None, list[list[tuple[datetime, timedelta]]]] = {}
     for reading in readings:
-        stated.setdefault(reading.gateway, set()).update(reading.parsed.offsets if reading.parsed else ())
-    return {gateway: sorted(offsets) for gateway, offsets in stated.items()}
+        if reading.parsed is not None and reading.parsed.form not in _OF_CONTAINERS:
+            stated.setdefault(reading.gateway, []).append(reading.parsed.offsets)
+    return {gateway: agreed(offsets) for gateway, offsets in stated.items()}
 
 
 def _set_unusable_aside(readings: Sequence[Reading]) -> None:
@@ -421,6 +428,7 @@ def _source_row(source: int, reading: Reading) -> dict[str, object]:
         "last_at": parsed.last_at,
         "timezone": parsed.timezone,
         "zone_is_assumed": parsed.zone_is_assumed,
+        "shows_scheduler": parsed.shows_scheduler,
         "detected_by": parsed.detected_by,
     }
 

@@ -56,8 +56,9 @@ class Parsed:
     """One file, read. ``lines`` counts lines, or rows of a table, or jobs of a document.
 
     ``form`` is the name of its form; ``zone_is_assumed``: its stamps are local and nothing in the evidence, nor the
-    user, says in which zone; ``offsets`` are the offsets from UTC it states itself; ``histories`` holds rows of the
-    frame ``histories``: for which jobs and since when the file would show a run record.
+    user, says in which zone; ``shows_scheduler``: the scheduler's lines are written to this log; ``offsets`` are the
+    offsets from UTC it states itself; ``histories`` holds rows of the frame ``histories``: for which jobs and since
+    when the file would show a run record.
     """
 
     kind: SourceKind
@@ -71,6 +72,7 @@ class Parsed:
     last_at: datetime | None = None
     timezone: str | None = "UTC"
     zone_is_assumed: bool = False
+    shows_scheduler: bool = False
     offsets: list[tuple[datetime, timedelta]] = field(default_factory=list)
     release: str | None = None
     job_id: str | None = None

@@ -30,6 +30,9 @@ _FIELDS = {
     "parentTaskId", "agentId", "runId", "label", "task", "createdAt", "startedAt", "endedAt", "lastEventAt",
     "cleanupAfter", "error", "progressSummary", "terminalSummary",
 }  # fmt: skip
+_FREE_TEXTS = ("label", "task", "error", "progressSummary", "terminalSummary")
+"""Fields whose values may have several lines; elsewhere a line of another name is a field of a later release."""
+
 _TIMES = ("createdAt", "startedAt", "endedAt", "lastEventAt", "cleanupAfter")
 
 
@@ -62,7 +65,7 @@ def parse_show(path: Path) -> Parsed:
 
 
 def _blocks(lines: Lines) -> Iterator[tuple[int, dict[str, list[str]]]]:
-    """Give what each row tells, and the line of its id; a line without a name goes on with the value above it."""
+    """Give what each row tells, and the line of its id; a line without a known name goes on with the text above it."""
     told: dict[str, list[str]] | None = None
     key, line = "", 0
     for number, raw in lines:
@@ -78,7 +81,7 @@ def _blocks(lines: Lines) -> Iterator[tuple[int, dict[str, list[str]]]]:
         if field and field[1] in _FIELDS and field[1] not in told:
             key, told[field[1]] = field[1], [field[2] or ""]
             line = number if key == "taskId" else line
-        elif key:
+        elif key in _FREE_TEXTS:
             told[key].append(text)
     if told is not None:
         yield line, told

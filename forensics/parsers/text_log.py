@@ -30,7 +30,17 @@ from forensics.parsers.service_lines import NEEDLES as SERVICE_NEEDLES
 from forensics.parsers.stamps import Tells
 from forensics.parsers.text_clock import clock_of
 from forensics.parsers.text_dates import Dates, Told, dates_of, is_quoted, names_log, samples_of, usual_offset
-from forensics.parsers.text_line import CONSOLE_JSON, ERR_LOG, JOURNAL_JSON, JSON_FILE, LOGS_JSON, TextLine, take_apart
+from forensics.parsers.text_line import (
+    CONSOLE_JSON,
+    ERR_LOG,
+    JOURNAL_JSON,
+    JSON_FILE,
+    LOGS,
+    LOGS_CLOCK,
+    LOGS_JSON,
+    TextLine,
+    take_apart,
+)
 from forensics.parsers.timestamps import as_offset
 
 NEEDLES: tuple[str, ...] = (
@@ -55,6 +65,8 @@ _SIGN_OF_LIFE = (
 )
 _STAMPED = r"\d\d:\d\d:\d\d|\d{10}"
 _JSON_FORMS = (CONSOLE_JSON, JOURNAL_JSON, JSON_FILE, LOGS_JSON)
+_PRINTED_FILE_LOGS = (LOGS, LOGS_CLOCK, LOGS_JSON)
+"""Forms that show what stands in the file log; the scheduler writes to no console (formats.md §4.3)."""
 _NEVER = 1 << 62
 _HEAD_LINES = 200
 _TAIL_LINES = 2000
@@ -111,7 +123,7 @@ def parse_text_log(path: Path, given: Given, form: str, by: str) -> Parsed:
     Raises:
         UnreadableError: the file cannot be read.
     """
-    parsed = Parsed(SourceKind.GATEWAY_CONSOLE, by, form=form)
+    parsed = Parsed(SourceKind.GATEWAY_CONSOLE, by, form=form, shows_scheduler=form in _PRINTED_FILE_LOGS)
     with counted(path, parsed.notices, lambda log: _count_lines(log, parsed)) as (log, broken):
         reading = _Reading(log, parsed)
         _pick(reading)

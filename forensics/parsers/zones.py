@@ -106,6 +106,29 @@ def offset_at(samples: Sequence[Sample], local: datetime) -> timedelta | None:
     return offset if nearest is not None and abs(nearest[0] - at) <= OFFSET_REACH else None
 
 
+def agreed(files: Sequence[Sequence[Sample]]) -> list[Sample]:
+    """Give the offsets that several files state, in time order; none where two of them disagree on one moment.
+
+    Then they were written in different zones, and nothing says in which of them a third one was.
+
+    >>> noon, one, two = datetime(2026, 4, 17, 12, tzinfo=UTC), timedelta(hours=1), timedelta(hours=2)
+    >>> day = [(noon - one, one), (noon + one, one)]
+    >>> len(agreed([day, [(noon, one)]])), agreed([day, [(noon, two)]])
+    (3, [])
+    """
+    samples = sorted({sample for file in files for sample in file})
+    disputed = any(_differs(sorted(file), sample) for file in files for sample in samples)
+    return [] if disputed else samples
+
+
+def _differs(file: Sequence[Sample], sample: Sample) -> bool:
+    """Tell whether a file states another offset right before and right after the moment of a sample."""
+    at, offset = sample
+    earlier = next((told for moment, told in reversed(file) if moment <= at), None)
+    later = next((told for moment, told in file if moment >= at), None)
+    return earlier is not None and earlier == later != offset
+
+
 def _agrees(zone: tzinfo, samples: Sequence[Sample]) -> bool:
     return all(at.astimezone(zone).utcoffset() == offset for at, offset in samples)
 

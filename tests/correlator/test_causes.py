@@ -145,3 +145,38 @@ def test_a_finding_names_the_restart_of_the_death_before_that_of_the_mark() -> N
     gateway = a_day().row(J, S, at("10:30")).reloaded(at("10:04"), at("10:04:30")).crashed(at("10:09"), at("10:10"))
     finding = finding_of(gateway)
     assert (finding.verdict, finding.cause, finding.restart) == ("interrupted", "restart", "R3")
+
+
+def shown(start: str, ready: str = "09:59:50", first: str = "00:00") -> Gateway:
+    """A row marked in a process whose start only a console shows."""
+    gateway = Gateway().shown(at(first), at("23:59")).copied(at("23:59")).row(J, at(start), at(start) + seconds(330))
+    return gateway.stopping(at(ready) - seconds(10)).started(at(ready) - seconds(5), ready=5, cron=None)
+
+
+def test_a_console_does_not_tell_a_catch_up_from_another_run() -> None:
+    assert cause(shown("10:00")) == "unknown"
+    assert cause(shown("11:59:50")) == "unknown"
+    assert cause(shown("11:59:50.001")) == "no_restart"
+
+
+def test_a_later_run_of_the_process_is_no_catch_up_whatever_the_console_leaves_out() -> None:
+    gateway = shown("10:30").succeeded(J, at("10:00"), at("10:01"), task_id="first")
+    assert cause(gateway) == "no_restart"
+    before = shown("10:30").succeeded(J, at("09:59:44.999"), at("10:01"), task_id="first")
+    assert cause(before) == "unknown"
+
+
+def test_a_console_without_a_start_of_the_process_says_no_restart() -> None:
+    gateway = Gateway().shown(at("09:00"), at("23:59")).row(J, S, at("10:06"))
+    assert cause(gateway) == "no_restart"
+
+
+def test_a_file_log_beside_the_console_shows_that_a_run_was_no_catch_up() -> None:
+    assert cause(shown("10:00").logged(at("09:59:45"), at("10:00"))) == "no_restart"
+    assert cause(shown("10:00").logged(at("09:59:45.001"), at("23:59"))) == "unknown"
+    assert cause(shown("10:00").logged(at("09:00"), at("09:59:59.999"))) == "unknown"
+
+
+def test_a_manual_run_after_a_restart_that_only_a_console_shows_is_one() -> None:
+    gateway = shown("10:00").record(J, S, run_id=f"manual:{J}:{epoch_ms(S)}:1")
+    assert cause(gateway) == "manual_run"

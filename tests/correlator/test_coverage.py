@@ -10,8 +10,8 @@ import pytest
 
 from forensics.correlator.audit import audit
 from forensics.correlator.coverage import gateway_log_spans, missing_sources
-from forensics.model.schemas import SOURCES, frame_of
-from forensics.model.verdicts import LifecycleKind, SourceKind
+from forensics.model.schemas import HISTORIES, SOURCES, frame_of
+from forensics.model.verdicts import LifecycleKind, Origin, SourceKind
 from tests.support.scenario import Gateway, J, K, a_day, at, evidence_of, finding_of, said, seconds
 
 S = at("10:00")
@@ -35,6 +35,28 @@ def test_a_missing_file_beside_those_of_other_jobs_means_that_the_job_never_fini
 
 def test_a_present_log_without_the_run_covers_it() -> None:
     assert said(finding_of(crashed().record(J, at("08:00")))) == ("interrupted", "strong")
+
+
+def paged(oldest: str, page_until: str) -> Gateway:
+    """A run log copied at 09:00, and a later page of the same job that is cut at its older end."""
+    gateway = Gateway().logged(at("00:00"), at("23:59")).started(at("00:00")).crashed(at("10:05"), at("10:06"))
+    gateway.row(J, at("08:30"), at("10:20"), copy="export", registry="export")
+    gateway.record(J, at("07:00")).copied(at("09:00"))
+    for start in (oldest, page_until):
+        gateway.record(J, at(start), file="page", copy="page", origin=Origin.RUN_PAGE.value)
+    return gateway
+
+
+@pytest.mark.parametrize(("oldest", "verdict"), [("09:00", "interrupted"), ("09:00:00.001", "undetermined")])
+def test_a_cut_page_goes_on_where_a_whole_run_log_ends(oldest: str, verdict: str) -> None:
+    evidence = evidence_of(paged(oldest, "13:00"))
+    page = evidence.sources.filter(pl.col("path") == "page")["id"][0]
+    told = {"gateway": "gateway", "source": page, "job_id": J, "origin": Origin.RUN_PAGE.value, "records": 2}
+    told |= {"oldest_at": at(oldest), "is_partial": True, "is_damaged": False}
+    logs = evidence.histories.filter(pl.col("source") != page)
+    histories = pl.concat([logs, frame_of([told], HISTORIES)])
+    (finding,) = audit(replace(evidence, histories=histories)).findings
+    assert finding.verdict == verdict
 
 
 def test_an_absent_folder_of_run_logs_proves_nothing() -> None:
@@ -338,3 +360,18 @@ def test_an_export_does_not_extend_what_the_run_logs_cover() -> None:
     )
     (finding,) = audit(replace(evidence, tasks=exported)).findings
     assert said(finding) == ("undetermined", None)
+
+
+@pytest.mark.parametrize(("second", "printed"), [(1, 1000), (1000, 1)])
+def test_a_run_whose_start_is_printed_in_seconds_is_the_one_recorded_within_its_second(
+    second: int, printed: int
+) -> None:
+    whole, exact = at("08:00"), at("08:00:00.417")
+    row, record = (whole, exact) if printed > 1 else (exact, whole)
+    gateway = crashed().row(J, row, at("08:05"), task_id="fine", status="succeeded", error=None, precision_ms=printed)
+    assert said(finding_of(gateway.record(J, record, precision_ms=second))) == ("interrupted", "strong")
+
+
+def test_a_run_whose_start_is_printed_in_seconds_and_recorded_in_no_such_second_is_missing() -> None:
+    gateway = crashed().row(J, at("08:00"), at("08:05"), task_id="fine", status="succeeded", precision_ms=1000)
+    withheld(gateway.record(J, at("08:00:01")), "run_log_damaged")

@@ -212,3 +212,28 @@ def test_a_page_of_runs_reaches_as_far_as_its_oldest_entry() -> None:
 
 def test_every_frame_of_the_schema_has_a_precision() -> None:
     assert all("precision_ms" in schema for schema in (TASKS, RUNS, LIFECYCLE))
+
+
+def held(gateway: Gateway, duration: float = 60, **columns: Any) -> Gateway:
+    """Write an ended receipt of the run."""
+    told: dict[str, Any] = {"file": "db", "origin": Origin.RECEIPT.value, "has_usage": False, "summary": None}
+    return gateway.record(J, S, duration=duration, **told | columns)
+
+
+def test_a_receipt_comes_before_the_job_state_which_tells_less() -> None:
+    gateway = held(a_day().row(J, S, L).last_run(J, S), run_id=f"manual:{J}:1:1")
+    finding = finding_of(gateway)
+    assert finding.run is not None
+    assert (finding.run.origin, finding.cause, *finding.reasons) == ("receipt", "manual_run", "own_record")
+
+
+def test_a_receipt_that_says_ok_amid_a_restart_is_doubted() -> None:
+    gateway = a_day().reloaded(at("10:01"), at("10:05:30"))
+    finding = finding_of(held(gateway.row(J, S, L), duration=336))
+    assert (*said(finding), *finding.reasons) == ("false_lost", "weak", "own_record", "maybe_aborted")
+    before = finding_of(held(a_day().reloaded(at("10:01"), at("10:05:30")).row(J, S, L), duration=59))
+    assert said(before) == ("false_lost", "exact")
+
+
+def test_a_receipt_needs_no_log_as_an_abort_is_recorded_as_an_error() -> None:
+    assert said(finding_of(held(Gateway().row(J, S, L)))) == ("false_lost", "exact")

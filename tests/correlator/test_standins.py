@@ -253,3 +253,14 @@ def test_rows_that_do_not_die_have_no_stand_in() -> None:
     finding = finding_of(gateway.record(J, READY + seconds(30)))
     assert finding.run is not None
     assert (said(finding), finding.run.role) == (("false_lost", "exact"), "own")
+
+
+def test_a_start_printed_in_seconds_does_not_hide_the_record_of_the_same_run() -> None:
+    gateway = a_day().row(J, at("10:00"), at("10:20"), precision_ms=1000).crashed(at("10:05"), at("10:06"))
+    gateway.missed(at("10:06:12"), J).row(
+        J, at("10:06:15"), at("10:07"), task_id="again", status="succeeded", precision_ms=1000, run_id=None, error=None
+    )
+    finding = finding_of(gateway.record(J, at("10:06:15.400")))
+    assert finding.verdict == "replayed"
+    assert finding.run is not None
+    assert finding.run.started_at == at("10:06:15.400")

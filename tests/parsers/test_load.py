@@ -33,6 +33,7 @@ from tests.parsers.shapes import (
     write_run_log,
     write_wal_registry,
 )
+from tests.parsers.text_shapes import FORMS, Said
 from tests.support.packing import packed, write
 
 
@@ -106,6 +107,7 @@ def test_sources_tell_what_was_read_and_how(tmp_path: Path, monkeypatch: pytest.
         "last_at": at(START_MS),
         "timezone": "UTC from _meta.date; local stamps +00:00",
         "zone_is_assumed": False,
+        "shows_scheduler": True,
         "before_hole": False,
         "detected_by": "JSON lines with _meta and time",
     }
@@ -475,12 +477,14 @@ def test_an_archive_beside_the_folder_it_was_made_of_is_the_same_gateway(tmp_pat
     assert set(evidence.sources["gateway"].to_list()) == {"state"}
 
 
-def reading(seen: dict[str, Given], name: str, offset_h: int | None, *, needs_zone: bool = False) -> Form:
+def reading(
+    seen: dict[str, Given], name: str, offset_h: int | None, *, needs_zone: bool = False, at_ms: int = START_MS + 1
+) -> Form:
     """Give a form that recognises ``name`` as the file's content, and keeps what it was told of it."""
 
     def parse(_path: Path, given: Given) -> Parsed:
         seen[name] = given
-        offsets = [] if offset_h is None else [(at(START_MS), timedelta(hours=offset_h))]
+        offsets = [] if offset_h is None else [(at(at_ms), timedelta(hours=offset_h))]
         return Parsed(SourceKind.GATEWAY_CONSOLE, "", lines=1, skipped=1, offsets=offsets)
 
     def recognise(glimpse: Glimpse) -> str | None:
@@ -508,9 +512,29 @@ def test_local_stamps_are_read_last_with_the_offsets_of_their_own_gateway(
     load_evidence([str(one), str(two)], zone=zone, host_zone=zone)
     given = seen["local"]
     log_of_one = (at(START_MS), timedelta(0))
-    assert list(given.offsets) == [log_of_one, (at(START_MS), timedelta(hours=1))]
+    assert list(given.offsets) == [log_of_one, (at(START_MS + 1), timedelta(hours=1))]
     assert (given.zone, given.host_zone, given.name, given.modified_at) == (zone, zone, "a-local.log", at(START_MS))
     assert list(seen["states +1"].offsets) == []
+
+
+def test_files_that_state_two_offsets_for_one_moment_lend_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Given] = {}
+    tried = [reading(seen, "local", None, needs_zone=True), reading(seen, "states +1", 1, at_ms=START_MS)]
+    monkeypatch.setattr(detect, "FORMS", (*tried, *catalogue.FORMS))
+    state = state_directory(tmp_path / "one")
+    write_log(state / "logs" / "a-local.log", "local")
+    write_log(state / "logs" / "b.log", "states +1")
+    load_evidence([str(state)])
+    assert list(seen["local"].offsets) == []
+
+
+@pytest.mark.parametrize(("shape", "is_assumed"), [("docker -t", True), ("compact", False)])
+def test_a_container_says_nothing_of_the_zone_of_the_host(tmp_path: Path, shape: str, is_assumed: bool) -> None:
+    said = [Said("gateway", "gateway ready", START_MS), Said("gateway", "starting...", START_MS + 60_000)]
+    (tmp_path / "stated.txt").write_text("".join(map(FORMS[shape][1], said)), encoding="utf-8")
+    (tmp_path / "journal.txt").write_text("".join(map(FORMS["short"][1], said)), encoding="utf-8")
+    sources = load_evidence([str(tmp_path)]).sources
+    assert sources.filter(pl.col("path").str.ends_with("journal.txt"))["zone_is_assumed"].to_list() == [is_assumed]
 
 
 def test_without_a_word_about_zones_the_last_resort_is_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

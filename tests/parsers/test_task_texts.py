@@ -130,3 +130,16 @@ def test_answers_with_counts_are_named(tmp_path: Path, text: str, form: str) -> 
     assert found.form is not None
     assert (found.kind, found.form.name) == (SourceKind.OTHER, form)
     assert codes(read(path)) == ["no_rows"]
+
+
+@pytest.mark.parametrize("field", ["sourceId", "status", "runId", "startedAt"])
+def test_a_field_of_a_later_release_is_no_part_of_the_value_above_it(tmp_path: Path, field: str) -> None:
+    text = shown(startedAt=utc(START_MS))
+    told = next(line for line in text.splitlines() if line.startswith(f"{field}: "))
+    path = tmp_path / "show.txt"
+    path.write_text(text.replace(told, f"{told}\nrequesterAgentId: main"), encoding="utf-8")
+    parsed = parse_show(path)
+    assert parsed.tasks is not None
+    wanted = {"job_id": JOB, "status": "succeeded", "run_id": f"cron:{JOB}:{START_MS}", "started_at": at(START_MS)}
+    assert parsed.tasks.select(list(wanted)).row(0, named=True) == wanted
+    assert codes(parsed) == []

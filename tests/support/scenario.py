@@ -186,9 +186,21 @@ class Gateway:
         self, first: datetime, last: datetime, file: str = "gateway.log", *, zone_is_assumed: bool = False
     ) -> Gateway:
         """Hand a gateway log over that reaches from ``first`` to ``last``; the lines that follow stand in it."""
+        return self._logged(SourceKind.GATEWAY_LOG, first, last, file, zone_is_assumed=zone_is_assumed)
+
+    def shown(
+        self, first: datetime, last: datetime, file: str = "console.log", *, zone_is_assumed: bool = False
+    ) -> Gateway:
+        """Hand a console over, as ``logged``; the scheduler says nothing there."""
+        return self._logged(SourceKind.GATEWAY_CONSOLE, first, last, file, zone_is_assumed=zone_is_assumed)
+
+    def _logged(
+        self, kind: SourceKind, first: datetime, last: datetime, file: str, *, zone_is_assumed: bool
+    ) -> Gateway:
         self._log = file
-        source = self._source(file, SourceKind.GATEWAY_LOG, "logs")
+        source = self._source(file, kind, "logs")
         source |= {"first_at": first, "last_at": last, "zone_is_assumed": zone_is_assumed}
+        source["shows_scheduler"] = kind is SourceKind.GATEWAY_LOG
         return self
 
     def boot(
@@ -286,7 +298,7 @@ class Gateway:
         return self._copies.setdefault(copy, new)
 
     def _source(self, path: str, kind: SourceKind, copy: str) -> dict[str, Any]:
-        if kind is not SourceKind.GATEWAY_LOG:
+        if kind not in (SourceKind.GATEWAY_LOG, SourceKind.GATEWAY_CONSOLE):
             self._copy(copy)
         new = {"path": path, "kind": kind.value, "copy": copy, "lines": 0, "rejected": 0, "first_at": None}
         return self._sources.setdefault(path, new | {"last_at": None, "job_id": None})
