@@ -447,7 +447,7 @@ def _nothing(paths: Sequence[str], gathered: Gathered) -> NothingToReadError:
     what = f"nothing to read behind {shown}" + (": " + "; ".join(told) if told else ": no file of a known kind")
     return NothingToReadError(
         what,
-        "give a state directory (the folder with tasks/ and cron/), its gateway logs, or both",
+        "give a state directory (the folder with tasks/ and cron/, or state/), its gateway logs, or both",
     )
 
 

@@ -345,5 +345,11 @@ def _recognise_log(glimpse: Glimpse) -> str | None:
 
 FORMS = (
     *(document.form for document in _DOCUMENTS),
-    Form(_ATTEMPTS, SourceKind.RESTART_RECORD, _recognise_log, lambda path, _: parse_restart_log(path)),
+    Form(
+        _ATTEMPTS,
+        SourceKind.RESTART_RECORD,
+        _recognise_log,
+        lambda path, _: parse_restart_log(path),
+        variants=(_ATTEMPTS_WINDOWS,),
+    ),
 )

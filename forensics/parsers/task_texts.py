@@ -120,12 +120,14 @@ _UNREAD = (
 
 
 def _unread_form(unread: _Unread) -> Form:
+    by = f"text of {unread.name.removesuffix(' (text)')}"
+
     def recognise(glimpse: Glimpse) -> str | None:
         told = (_COLOUR.sub("", line) for line in glimpse.text_lines)
-        return f"text of {unread.name}" if any(unread.opening.match(line) for line in told) else None
+        return by if any(unread.opening.match(line) for line in told) else None
 
     def parse(_: Path, __: object) -> Parsed:
-        return named(f"text of {unread.name}", f"{unread.name}: {unread.why}")
+        return named(by, f"{unread.name}: {unread.why}")
 
     return Form(unread.name, SourceKind.OTHER, recognise, parse)
 
@@ -139,9 +141,10 @@ def named(by: str, why: str) -> Parsed:
 
 def _document_form(name: str, test: Callable[[Mapping[str, object]], bool]) -> Form:
     def recognise(glimpse: Glimpse) -> str | None:
-        return f"JSON of {name}" if any(isinstance(told, dict) and test(told) for told in glimpse.documents) else None
+        return by if any(isinstance(told, dict) and test(told) for told in glimpse.documents) else None
 
-    return Form(name, SourceKind.OTHER, recognise, lambda _, __: named(f"JSON of {name}", f"{name}: {_COUNTS_ONLY}"))
+    by = f"JSON of {name.removesuffix(' --json')}"
+    return Form(name, SourceKind.OTHER, recognise, lambda _, __: named(by, f"{name}: {_COUNTS_ONLY}"))
 
 
 def _has(*keys: str) -> Callable[[Iterable[str]], bool]:

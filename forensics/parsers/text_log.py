@@ -30,7 +30,16 @@ from forensics.parsers.service_lines import NEEDLES as SERVICE_NEEDLES
 from forensics.parsers.stamps import Tells
 from forensics.parsers.text_clock import clock_of
 from forensics.parsers.text_dates import Dates, Told, dates_of, is_quoted, names_log, samples_of, usual_offset
-from forensics.parsers.text_line import CONSOLE_JSON, ERR_LOG, JOURNAL_JSON, JSON_FILE, LOGS_JSON, TextLine, take_apart
+from forensics.parsers.text_line import (
+    CAT,
+    CONSOLE_JSON,
+    ERR_LOG,
+    JOURNAL_JSON,
+    JSON_FILE,
+    LOGS_JSON,
+    TextLine,
+    take_apart,
+)
 from forensics.parsers.timestamps import as_offset
 
 NEEDLES: tuple[str, ...] = (
@@ -366,7 +375,9 @@ def _judge(reading: _Reading, dates: Dates, given: Given) -> None:
 
 
 def _note_mixture(reading: _Reading) -> None:
-    forms = sorted({line.form for line in reading.picked if line.form is not None and line.events()})
+    seen = {line.form for line in reading.picked if line.form is not None and line.events()}
+    # this one is a console between lines of systemd, so that it is always of two forms
+    forms = sorted(seen - ({CAT} if reading.parsed.form == CAT else set()))
     if len(forms) > 1:
         reading.parsed.notices.add("mixed_forms", f"lines of several forms are read: {', '.join(forms)}", level="info")
 
