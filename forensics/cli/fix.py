@@ -90,20 +90,21 @@ def _registry_of(findings: list[Finding], healed: tuple[str, ...], evidence: Evi
     """Give the one registry that all rows lie in.
 
     Raises:
-        UsageError: they lie in several.
+        UsageError: they lie in several, or in none.
     """
     from forensics.model.verdicts import SourceKind
 
+    registries = evidence.sources.filter(evidence.sources["kind"] == SourceKind.TASK_REGISTRY)["id"].to_list()
     rows = evidence.tasks.filter(evidence.tasks["task_id"].is_in(list(healed)))
-    sources = {finding.source for finding in findings} | set(rows["source"].to_list())
-    if not sources:
-        registries = evidence.sources.filter(evidence.sources["kind"] == SourceKind.TASK_REGISTRY)
-        sources = set(registries["id"].to_list()[:1])
+    sources = {finding.source for finding in findings} | set(rows["source"].to_list()) & set(registries)
+    if not registries or not sources <= set(registries):
+        message = "the rows come from an export, which is no place to correct them"
+        raise UsageError(message, "hand over tasks/runs.sqlite with its -wal, or state/openclaw.sqlite, instead")
     if len(sources) > 1:
         paths = dict(evidence.sources.select("id", "path").iter_rows())
         message = "the rows lie in several registries: " + ", ".join(paths[source] for source in sorted(sources))
         raise UsageError(message, "run fix once for each of them")
-    return int(sources.pop())
+    return int(sources.pop() if sources else registries[0])
 
 
 def _inputs(report: Report, registry: int) -> Inputs:

@@ -24,4 +24,4 @@ def command(asked: Asked, form: str) -> None:
     evidence = evidence_of(asked)
     missing = missing_sources(evidence)
     writer = write_sources_json if form == "json" else write_sources
-    emit(writer(evidence.sources, evidence.notices, missing), None)
+    emit(writer(evidence, missing), None)

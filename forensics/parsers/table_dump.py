@@ -124,7 +124,8 @@ def _read(
     parsed.kind = taken.table.kind
     read = read_rows(rows, taken, parsed)
     printed_as = taken.moments.printed_as
-    read.timezone = "UTC, times printed as text" if "text" in printed_as else "UTC"
+    if "text" in printed_as:
+        read.timezone = "UTC, times printed as text"
     if "local text" in printed_as:
         read.timezone = "local times printed as text, read in the zone that was named"
     if watched is not None and not watched.ends_with_line:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from forensics.model.verdicts import SourceKind, TaskStatus
 from forensics.parsers.forms import Form, Glimpse
-from forensics.parsers.parsed import Parsed, well_formed
+from forensics.parsers.parsed import UTC_FROM_STAMPS, Parsed, well_formed
 from forensics.parsers.task_export import TaskRecords
 from forensics.parsers.text_lines import Lines, open_lines
 from forensics.parsers.timestamps import epoch_ms_of_text
@@ -43,7 +43,7 @@ def parse_show(path: Path) -> Parsed:
     Raises:
         UnreadableError: the file cannot be read.
     """
-    records = TaskRecords(Parsed(SourceKind.TASK_EXPORT, _BY_SHOW))
+    records = TaskRecords(Parsed(SourceKind.TASK_EXPORT, _BY_SHOW, timezone=UTC_FROM_STAMPS))
     parsed = records.parsed
     with open_lines(path) as lines:
         for line, told in _blocks(lines):

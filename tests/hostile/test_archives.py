@@ -426,4 +426,7 @@ def test_damage_anywhere_in_an_archive_never_makes_up_a_loss(tmp_path: Path, kin
             continue
         if evidence.tasks.height:
             for task_id, told in verdicts_of(evidence).items():
-                assert told[0] == "undetermined" or told == whole[task_id], f"{number}: {task_id}"
+                # the damage may lie in an id, or in the text of the mark; the state of a job may stand for its run log
+                verdict, finished_at = whole.get(task_id, ("undetermined", None))
+                assert told[0] in ("undetermined", "not_applicable", verdict), f"{number}: {task_id}"
+                assert told[1] in (None, finished_at), f"{number}: {task_id}"
