@@ -265,7 +265,11 @@ def _note_changed(gathered: Gathered) -> None:
 
 def _note_containers(scratch: Scratch, gathered: Gathered) -> None:
     """Name each container that evidence came from, with a hash of its own."""
-    kept = [reading.found.shown for reading in gathered.readings if _is_evidence(reading)]
+    kept = [
+        reading.found.shown
+        for reading in gathered.readings
+        if _is_evidence(reading) or reading.kind is SourceKind.TASK_REGISTRY_WAL
+    ]
     for opened in sorted(scratch.opened, key=lambda opened: opened.shown):
         if any(shown == opened.shown or shown.startswith(f"{opened.shown}/") for shown in kept):
             count = "1 file" if opened.files == 1 else f"{opened.files} files"
