@@ -136,11 +136,13 @@ def _job_row(job_id: str, job: Fields, state: Fields) -> dict[str, object]:
 
 
 def _anchor(schedule: Fields) -> datetime | None:
-    """Give the moment that a repetition is counted from; jobs of the gateway itself count from the epoch plus less than
-    one period (captured, 2026.9.6/restarts).
+    """Give the moment that a repetition is counted from, which for the gateway's own jobs is less than one period after
+    the epoch (captured, 2026.9.6/restarts).
     """  # noqa: D205
-    anchor_ms = schedule.whole("anchorMs", LATEST_MS - 1)
-    return None if anchor_ms is None else at_epoch_ms(anchor_ms)
+    every_ms, anchor_ms = schedule.entry.get("everyMs"), schedule.entry.get("anchorMs")
+    if type(every_ms) is type(anchor_ms) is int and 0 <= anchor_ms < min(every_ms, LATEST_MS):
+        return at_epoch_ms(anchor_ms)
+    return schedule.time("anchorMs")
 
 
 def _last_run_row(state: Fields, job: Mapping[str, object], line: int | None) -> dict[str, object]:

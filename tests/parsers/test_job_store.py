@@ -268,7 +268,7 @@ def test_the_half_of_a_store_is_told_by_its_jobs(document: object, kind: SourceK
 def test_a_repetition_may_be_counted_from_the_epoch(tmp_path: Path) -> None:
     """Release 2026.9.6 makes jobs of its own whose anchor is less than one period after the epoch."""
     heartbeat = job(schedule={"kind": "every", "everyMs": 1_800_000, "anchorMs": 584_229})
-    wrong = job(id=OTHER, schedule={"kind": "every", "everyMs": 1_800_000, "anchorMs": -1})
+    wrong = job(id=OTHER, schedule={"kind": "every", "everyMs": 1_800_000, "anchorMs": 1_800_000})
     parsed = parse_job_store(write(tmp_path / "jobs.json", heartbeat, wrong), SourceKind.JOB_STORE)
     assert parsed.jobs is not None
     assert parsed.jobs["anchor_at"].to_list() == [at(584_229), None]
