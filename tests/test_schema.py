@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from forensics import audit, load_evidence, write_json
+from forensics.model.verdicts import Cause, EvidenceRole, Origin, SourceKind, Verdict
 from forensics.writers.json import audit_schema
 from tests.support.captures import EvidenceSet, archived_sets, unpack
 
@@ -38,6 +40,23 @@ def test_captures_keep_the_contract(told: EvidenceSet, unpacked: Path, validator
     folder = unpack(told.capture, unpacked)
     document = audited([str(folder / path) for path in told.paths])
     assert [error.message for error in validator.iter_errors(document)] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (SourceKind, ("source", "properties", "kind")),
+        (Verdict, ("finding", "properties", "verdict")),
+        (Cause, ("finding", "properties", "cause")),
+        (Origin, ("finding", "properties", "run", "anyOf", 1, "properties", "origin")),
+        (EvidenceRole, ("finding", "properties", "evidence", "items", "properties", "role")),
+    ],
+)
+def test_the_contract_knows_every_word(words: type[StrEnum], place: tuple[str | int, ...]) -> None:
+    told: Any = audit_schema()["$defs"]
+    for step in place:
+        told = told[step]
+    assert set(told["enum"]) == {word.value for word in words}
 
 
 def test_a_broken_contract_is_seen(validator: Draft202012Validator) -> None:

@@ -108,16 +108,14 @@ def _registry_of(findings: list[Finding], healed: tuple[str, ...], evidence: Evi
     """Give the one registry that all rows lie in.
 
     Raises:
-        UsageError: they lie in several.
+        UsageError: they lie in several, or in none.
     """
     from forensics.model.verdicts import SourceKind
 
+    registries = evidence.sources.filter(evidence.sources["kind"] == SourceKind.TASK_REGISTRY)["id"].to_list()
     stored = evidence.tasks.filter(evidence.tasks["registry"] == "store")
     rows = stored.filter(stored["task_id"].is_in(list(healed)))
-    sources = {finding.source for finding in findings} | set(rows["source"].to_list())
-    if not sources:
-        registries = evidence.sources.filter(evidence.sources["kind"] == SourceKind.TASK_REGISTRY)
-        sources = set(registries["id"].to_list()[:1])
+    sources = {finding.source for finding in findings} | set(rows["source"].to_list()) or set(registries[:1])
     if len(sources) > 1:
         paths = dict(evidence.sources.select("id", "path").iter_rows())
         message = "the rows lie in several registries: " + ", ".join(paths[source] for source in sorted(sources))

@@ -227,7 +227,8 @@ def audited(asked: Asked, now: str | None) -> tuple[Evidence, Report]:
             "the task registry holds no rows" if has_registry else "no task registry"
         ) + f"; found: {', '.join(found)}"
         raise NothingToReadError(
-            "; ".join([message, *told]), "hand over tasks/runs.sqlite together with tasks/runs.sqlite-wal"
+            "; ".join([message, *told]),
+            "hand over tasks/runs.sqlite together with tasks/runs.sqlite-wal, or state/openclaw.sqlite",
         )
     return evidence, audit(evidence, now=moment)
 

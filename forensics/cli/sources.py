@@ -17,12 +17,11 @@ def command(asked: Asked, form: str) -> None:
     Example:
       forensics sources ~/.openclaw /tmp/openclaw
     """  # noqa: D301
-    from forensics.correlator.coverage import gateway_log_spans, missing_sources
+    from forensics.correlator.missing import missing_sources
     from forensics.writers.json import write_sources_json
     from forensics.writers.ledger import write_sources
 
     evidence = evidence_of(asked)
-    spans = gateway_log_spans(evidence.sources, evidence.lifecycle)
-    missing = missing_sources(evidence.tasks, evidence.sources, evidence.copies, spans)
+    missing = missing_sources(evidence)
     writer = write_sources_json if form == "json" else write_sources
-    emit(writer(evidence.sources, evidence.notices, missing), None)
+    emit(writer(evidence, missing), None)

@@ -395,31 +395,3 @@ def _jobs_that_finished(tasks: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame
     finished = tasks.filter((pl.col("runtime") == "cron") & pl.col("status").is_in(_FINISHED)).select(_JOB)
     last_run = runs.filter(pl.col("origin") == Origin.JOB_STATE).select(_JOB)
     return pl.concat([finished, last_run]).drop_nulls().unique().with_columns(pl.lit(value=True).alias("job_finished"))
-
-
-def missing_sources(tasks: pl.DataFrame, sources: pl.DataFrame, copies: pl.DataFrame, spans: pl.DataFrame) -> list[str]:
-    """Say, for each gateway, what was not handed over and what that leaves open."""
-    gateways = sources["gateway"].drop_nulls().unique().sort().to_list()
-    missing: list[str] = []
-    for gateway in gateways:
-        here = pl.col("gateway") == gateway
-        if not (sources.filter(here)["kind"] == SourceKind.TASK_REGISTRY).any():
-            missing.append(f"{gateway}: no task registry (tasks/runs.sqlite with its -wal): no row can be judged")
-        elif tasks.filter(here).is_empty():
-            missing.append(f"{gateway}: the task registry holds no rows")
-        if not copies.filter(here)["has_run_logs"].any():
-            missing.append(f"{gateway}: no cron run logs (cron/runs): no run can be proven to have ended")
-        if not copies.filter(here)["has_job_store"].any():
-            missing.append(f"{gateway}: no job store (cron/jobs.json): names, time-outs and schedules are unknown")
-        missing += _missing_log_days(gateway, spans.filter(here))
-    return missing
-
-
-def _missing_log_days(gateway: str, spans: pl.DataFrame) -> list[str]:
-    if spans.is_empty():
-        return [f"{gateway}: no gateway log: restarts, and so deaths and causes, are unknown"]
-    ends, begins = spans["covered_until"].to_list()[:-1], spans["covered_from"].to_list()[1:]
-    return [
-        f"{gateway}: no gateway log from {end:%Y-%m-%d %H:%M:%S} to {begin:%Y-%m-%d %H:%M:%S} UTC"
-        for end, begin in zip(ends, begins, strict=True)
-    ]

@@ -9,6 +9,8 @@ import polars as pl
 
 from forensics.model import schemas
 
+RECORD_FRAMES = ("tasks", "runs", "lifecycle", "jobs")
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -33,3 +35,13 @@ class Evidence:
     def __post_init__(self) -> None:
         for name in ("tasks", "runs", "lifecycle", "jobs", "sources", "copies", "histories", "notices"):
             schemas.assert_schema(getattr(self, name), getattr(schemas, name.upper()), name)
+
+
+def rows_of_sources(evidence: Evidence) -> dict[int, dict[str, int]]:
+    """Give, per source, how many rows it gave to each frame of records."""
+    given = {source: dict.fromkeys(RECORD_FRAMES, 0) for source in evidence.sources["id"]}
+    for name in RECORD_FRAMES:
+        counts: pl.DataFrame = getattr(evidence, name).group_by("source").len()
+        for source, count in counts.iter_rows():
+            given[source][name] = count
+    return given

@@ -35,6 +35,8 @@ _FUNCTIONS = {"char", "replace", "unistr"}
 """What the shell writes line feeds and control characters with."""
 
 _NAME = r'(?:"(?:[^"]|"")+"|\'(?:[^\']|\'\')+\'|`[^`]+`|\[[^\]]+\]|\w+)'
+_OPENINGS = ("PRAGMA foreign_keys=OFF;", "BEGIN TRANSACTION;")
+"""How the shell begins a dump, and how libraries and viewers do; the tables of a gateway may stand far below."""
 _INSERT = re.compile(
     rf"\s*INSERT\s+(?:OR\s+\w+\s+)?INTO\s+(?P<table>{_NAME})\s*(?:\((?P<columns>[^()]*)\))?\s*VALUES\s*\(",
     re.IGNORECASE,
@@ -347,7 +349,7 @@ def _character(match: re.Match[str]) -> str:
 def _recognised(glimpse: Glimpse) -> str | None:
     for line in glimpse.text_lines:
         made = _INSERT.match(line) or _CREATE.match(line)
-        if line.startswith("PRAGMA foreign_keys=OFF;") or (made and _unquoted(made["table"]).lower() in _TABLES):
+        if line.startswith(_OPENINGS) or (made and _unquoted(made["table"]).lower() in _TABLES):
             return _BY
     return None
 

@@ -327,7 +327,7 @@ def _note_span(log: IO[bytes], parsed: Parsed) -> None:
     stated = [offset for record in (first, last) if record is not None and (offset := offset_in(record)) is not None]
     parsed.offsets = sorted({*parsed.offsets, *stated})
     written = sorted({as_offset(offset) for _, offset in parsed.offsets})
-    parsed.timezone = f"UTC from _meta.date; local stamps {', '.join(written)}" if written else "UTC"
+    parsed.timezone = f"UTC from _meta.date; local stamps {', '.join(written)}" if written else "UTC from _meta.date"
 
 
 def _first_stamped(lines: Iterator[bytes] | list[bytes]) -> Mapping[str, object] | None:

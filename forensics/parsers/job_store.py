@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from forensics.model.errors import UnreadableError
@@ -18,11 +18,10 @@ from forensics.parsers.fields import Document, Fields
 from forensics.parsers.files import content_of
 from forensics.parsers.forms import Form, Glimpse, documents_in, text_of
 from forensics.parsers.parsed import Parsed, brief, well_formed
-from forensics.parsers.timestamps import LATEST_MS
+from forensics.parsers.timestamps import LATEST_MS, at_epoch_ms
 
 _BY = "a JSON document with version and jobs"
 _BY_KIND = {SourceKind.JOB_STORE: _BY, SourceKind.JOB_STATE: _BY, SourceKind.JOB_LIST: "JSON of cron list"}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_MS = 10 * 365 * 86_400_000
 
 
@@ -127,7 +126,7 @@ def _job_row(job_id: str, job: Fields, state: Fields) -> dict[str, object]:
         "schedule_expr": schedule.text("expr"),
         "schedule_tz": schedule.text("tz"),
         "every_ms": schedule.whole("everyMs", _LONGEST_MS, least=1),
-        "anchor_at": _anchor_of(schedule) or schedule.iso_time("at"),
+        "anchor_at": _anchor(schedule) or schedule.iso_time("at"),
         "running_at": state.time("runningAtMs"),
         "last_run_at": state.time("lastRunAtMs"),
         "last_duration_ms": state.whole("lastDurationMs", _LONGEST_MS),
@@ -136,10 +135,14 @@ def _job_row(job_id: str, job: Fields, state: Fields) -> dict[str, object]:
     }
 
 
-def _anchor_of(schedule: Fields) -> datetime | None:
-    """Give the moment from which repetitions are counted: any number of milliseconds, a mere phase included."""
-    anchor_ms = schedule.whole("anchorMs", LATEST_MS)
-    return None if anchor_ms is None else _EPOCH + timedelta(milliseconds=anchor_ms)
+def _anchor(schedule: Fields) -> datetime | None:
+    """Give the moment that a repetition is counted from, which for the gateway's own jobs is less than one period after
+    the epoch (captured, 2026.9.6/restarts).
+    """  # noqa: D205
+    every_ms, anchor_ms = schedule.entry.get("everyMs"), schedule.entry.get("anchorMs")
+    if type(every_ms) is type(anchor_ms) is int and 0 <= anchor_ms < min(every_ms, LATEST_MS):
+        return at_epoch_ms(anchor_ms)
+    return schedule.time("anchorMs")
 
 
 def _last_run_row(state: Fields, job: Mapping[str, object], line: int | None) -> dict[str, object]:

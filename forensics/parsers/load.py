@@ -272,7 +272,11 @@ def _note_changed(gathered: Gathered) -> None:
 
 def _note_containers(scratch: Scratch, gathered: Gathered) -> None:
     """Name each container that evidence came from, with a hash of its own."""
-    kept = [reading.found.shown for reading in gathered.readings if _is_evidence(reading)]
+    kept = [
+        reading.found.shown
+        for reading in gathered.readings
+        if _is_evidence(reading) or reading.kind is SourceKind.TASK_REGISTRY_WAL
+    ]
     for opened in sorted(scratch.opened, key=lambda opened: opened.shown):
         if any(shown == opened.shown or shown.startswith(f"{opened.shown}/") for shown in kept):
             count = "1 file" if opened.files == 1 else f"{opened.files} files"
@@ -455,7 +459,7 @@ def _nothing(paths: Sequence[str], gathered: Gathered) -> NothingToReadError:
     what = f"nothing to read behind {shown}" + (": " + "; ".join(told) if told else ": no file of a known kind")
     return NothingToReadError(
         what,
-        "give a state directory (the folder with tasks/ and cron/), its gateway logs, or both",
+        "give a state directory (the folder with tasks/ and cron/, or state/), its gateway logs, or both",
     )
 
 

@@ -13,6 +13,10 @@ import polars as pl
 from forensics.model.escape import for_terminal, shortened
 from forensics.model.verdicts import SourceKind
 
+UTC_FROM_EPOCH = "UTC from epoch milliseconds"
+UTC_FROM_STAMPS = "UTC from stamps with Z or an offset"
+"""Where the zone comes from in forms that leave no choice."""
+
 _NOTICES_PER_CODE = 5
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -70,7 +74,7 @@ class Parsed:
     rejected: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
-    timezone: str | None = "UTC"
+    timezone: str | None = UTC_FROM_EPOCH
     zone_is_assumed: bool = False
     shows_scheduler: bool = False
     offsets: list[tuple[datetime, timedelta]] = field(default_factory=list)

@@ -21,7 +21,7 @@ from forensics.model.verdicts import SourceKind
 from forensics.parsers.fields import Document, Fields
 from forensics.parsers.files import content_of, open_evidence
 from forensics.parsers.forms import Form, Glimpse, document_in
-from forensics.parsers.parsed import Parsed, well_formed
+from forensics.parsers.parsed import UTC_FROM_EPOCH, UTC_FROM_STAMPS, Parsed, well_formed
 from forensics.parsers.timestamps import from_iso
 
 Row = dict[str, object]
@@ -212,7 +212,8 @@ class _Document:
         document = document_in(content)
         if not isinstance(document, dict) or not self.fits(document):
             raise UnreadableError("it holds no such document any more")
-        parsed = Parsed(SourceKind.RESTART_RECORD, self.by, lines=1)
+        zone = UTC_FROM_STAMPS if isinstance(document.get(self.stamp), str) else UTC_FROM_EPOCH
+        parsed = Parsed(SourceKind.RESTART_RECORD, self.by, lines=1, timezone=zone)
         rows = list(self.read(Fields(document, _line_of(content, self.stamp), parsed)))
         parsed.records, parsed.rejected = (1, 0) if rows else (0, 1)
         parsed.lifecycle = frame_of(rows, LIFECYCLE)
@@ -296,7 +297,7 @@ def parse_restart_log(path: Path) -> Parsed:
     Raises:
         UnreadableError: the file cannot be read.
     """
-    parsed = Parsed(SourceKind.RESTART_RECORD, _ATTEMPTS_BY)
+    parsed = Parsed(SourceKind.RESTART_RECORD, _ATTEMPTS_BY, timezone=UTC_FROM_STAMPS)
     rows: list[Row] = []
     with open_evidence(path) as file:
         for line, raw in enumerate(_bounded(file), 1):
@@ -345,5 +346,11 @@ def _recognise_log(glimpse: Glimpse) -> str | None:
 
 FORMS = (
     *(document.form for document in _DOCUMENTS),
-    Form(_ATTEMPTS, SourceKind.RESTART_RECORD, _recognise_log, lambda path, _: parse_restart_log(path)),
+    Form(
+        _ATTEMPTS,
+        SourceKind.RESTART_RECORD,
+        _recognise_log,
+        lambda path, _: parse_restart_log(path),
+        variants=(_ATTEMPTS_WINDOWS,),
+    ),
 )

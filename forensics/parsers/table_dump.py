@@ -124,7 +124,8 @@ def _read(
     parsed.kind = taken.table.kind
     read = read_rows(rows, taken, parsed)
     printed_as = taken.moments.printed_as
-    read.timezone = "UTC, times printed as text" if "text" in printed_as else "UTC"
+    if "text" in printed_as:
+        read.timezone = "UTC, times printed as text"
     if read.zone_is_assumed:
         read.timezone = "assumed UTC: times printed as text without a zone"
     if "local text" in printed_as:

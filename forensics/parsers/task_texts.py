@@ -14,7 +14,7 @@ from pathlib import Path
 
 from forensics.model.verdicts import SourceKind, TaskStatus
 from forensics.parsers.forms import Form, Glimpse
-from forensics.parsers.parsed import Parsed, well_formed
+from forensics.parsers.parsed import UTC_FROM_STAMPS, Parsed, well_formed
 from forensics.parsers.task_export import TaskRecords
 from forensics.parsers.text_lines import Lines, open_lines
 from forensics.parsers.timestamps import epoch_ms_of_text
@@ -46,7 +46,7 @@ def parse_show(path: Path) -> Parsed:
     Raises:
         UnreadableError: the file cannot be read.
     """
-    records = TaskRecords(Parsed(SourceKind.TASK_EXPORT, _BY_SHOW))
+    records = TaskRecords(Parsed(SourceKind.TASK_EXPORT, _BY_SHOW, timezone=UTC_FROM_STAMPS))
     parsed = records.parsed
     with open_lines(path) as lines:
         for line, told in _blocks(lines):
@@ -123,12 +123,14 @@ _UNREAD = (
 
 
 def _unread_form(unread: _Unread) -> Form:
+    by = f"text of {unread.name.removesuffix(' (text)')}"
+
     def recognise(glimpse: Glimpse) -> str | None:
         told = (_COLOUR.sub("", line) for line in glimpse.text_lines)
-        return f"text of {unread.name}" if any(unread.opening.match(line) for line in told) else None
+        return by if any(unread.opening.match(line) for line in told) else None
 
     def parse(_: Path, __: object) -> Parsed:
-        return named(f"text of {unread.name}", f"{unread.name}: {unread.why}")
+        return named(by, f"{unread.name}: {unread.why}")
 
     return Form(unread.name, SourceKind.OTHER, recognise, parse)
 
@@ -142,9 +144,10 @@ def named(by: str, why: str) -> Parsed:
 
 def _document_form(name: str, test: Callable[[Mapping[str, object]], bool]) -> Form:
     def recognise(glimpse: Glimpse) -> str | None:
-        return f"JSON of {name}" if any(isinstance(told, dict) and test(told) for told in glimpse.documents) else None
+        return by if any(isinstance(told, dict) and test(told) for told in glimpse.documents) else None
 
-    return Form(name, SourceKind.OTHER, recognise, lambda _, __: named(f"JSON of {name}", f"{name}: {_COUNTS_ONLY}"))
+    by = f"JSON of {name.removesuffix(' --json')}"
+    return Form(name, SourceKind.OTHER, recognise, lambda _, __: named(by, f"{name}: {_COUNTS_ONLY}"))
 
 
 def _has(*keys: str) -> Callable[[Iterable[str]], bool]:

@@ -25,12 +25,13 @@ from forensics.parsers.gateway_log import note_backward_clock
 from forensics.parsers.log_record import RAW_LENGTH, event_rows, last_line_row, shown
 from forensics.parsers.log_scan import LINE, collected, counted, ends_with_newline, last_before, lines_at, scan
 from forensics.parsers.mending import mended
-from forensics.parsers.parsed import Parsed, brief
+from forensics.parsers.parsed import UTC_FROM_STAMPS, Parsed, brief
 from forensics.parsers.service_lines import NEEDLES as SERVICE_NEEDLES
 from forensics.parsers.stamps import Tells
 from forensics.parsers.text_clock import clock_of
 from forensics.parsers.text_dates import Dates, Told, dates_of, is_quoted, names_log, samples_of, usual_offset
 from forensics.parsers.text_line import (
+    CAT,
     CONSOLE_JSON,
     ERR_LOG,
     JOURNAL_JSON,
@@ -346,7 +347,7 @@ def _note_zone(reading: _Reading, dates: Dates) -> None:
     exact = [f"UTC from stamps with offset {', '.join(written)}"] if written else []
     exact += [f"UTC from epoch {', '.join(units)}"] if units else []
     if not exact and any(stamp.at is not None for stamp in stamps):
-        exact = ["UTC"]
+        exact = [UTC_FROM_STAMPS]
     local = dates.zones.words()
     parsed.timezone = "; ".join([*exact, *([local] if local else [])]) or None
     parsed.zone_is_assumed = dates.zones.is_assumed
@@ -378,7 +379,9 @@ def _judge(reading: _Reading, dates: Dates, given: Given) -> None:
 
 
 def _note_mixture(reading: _Reading) -> None:
-    forms = sorted({line.form for line in reading.picked if line.form is not None and line.events()})
+    seen = {line.form for line in reading.picked if line.form is not None and line.events()}
+    # this one is a console between lines of systemd, so that it is always of two forms
+    forms = sorted(seen - ({CAT} if reading.parsed.form == CAT else set()))
     if len(forms) > 1:
         reading.parsed.notices.add("mixed_forms", f"lines of several forms are read: {', '.join(forms)}", level="info")
 

@@ -39,7 +39,12 @@ def from_epoch_ms(value: object) -> datetime | None:
         return None
     if not EARLIEST_MS <= value < LATEST_MS:
         return None
-    return _EPOCH + timedelta(milliseconds=int(value))
+    return at_epoch_ms(int(value))
+
+
+def at_epoch_ms(ms: int) -> datetime:
+    """Give the time so many milliseconds after the epoch, whether or not a gateway can have been there."""
+    return _EPOCH + timedelta(milliseconds=ms)
 
 
 def from_iso(text: object) -> datetime | None:

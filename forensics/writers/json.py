@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from importlib.resources import files
+from typing import Any
 
 import polars as pl
 
 from forensics import __version__
+from forensics.model.evidence import Evidence, rows_of_sources
 from forensics.model.finding import Citation, Finding, Report, Restart
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT
 from forensics.writers.wording import why
@@ -63,10 +65,12 @@ def write_restarts_json(sources: pl.DataFrame, restarts: Iterable[Restart]) -> s
     return _dumped(document | {"restarts": [_restart(restart) for restart in restarts]})
 
 
-def write_sources_json(sources: pl.DataFrame, notices: pl.DataFrame, missing: Iterable[str]) -> str:
-    """Give what was read, and how, as JSON."""
-    document = {"schema": "forensics.sources/1", "tool": _tool(), "sources": _sources(sources)}
-    return _dumped(document | {"missing": list(missing), "notices": _notices(notices)})
+def write_sources_json(evidence: Evidence, missing: Iterable[str]) -> str:
+    """Give what was read, and how, as JSON; ``rows`` is what each file gave to each frame."""
+    given = rows_of_sources(evidence)
+    sources = [source | {"rows": given[source["id"]]} for source in _sources(evidence.sources)]
+    document = {"schema": "forensics.sources/1", "tool": _tool(), "sources": sources}
+    return _dumped(document | {"missing": list(missing), "notices": _notices(evidence.notices)})
 
 
 def write_check_json(report: Report, failing: Iterable[Finding], fail_on: Iterable[str]) -> str:
@@ -152,7 +156,7 @@ def _citation(fact: Citation) -> dict[str, object]:
     return _values(asdict(fact))
 
 
-def _sources(sources: pl.DataFrame) -> list[dict[str, object]]:
+def _sources(sources: pl.DataFrame) -> list[dict[str, Any]]:
     return [_values({name: row[name] for name in _SOURCE_FIELDS}) for row in sources.iter_rows(named=True)]
 
 
@@ -160,7 +164,7 @@ def _notices(notices: pl.DataFrame) -> list[dict[str, object]]:
     return list(notices.iter_rows(named=True))
 
 
-def _values(told: Mapping[str, object]) -> dict[str, object]:
+def _values(told: Mapping[str, object]) -> dict[str, Any]:
     return {name: _time(value) if isinstance(value, datetime) else value for name, value in told.items()}
 
 

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import polars as pl
 
+from forensics.model.evidence import Evidence, rows_of_sources
 from forensics.model.finding import Restart
 from forensics.writers.layout import text_table
 from forensics.writers.wording import place, stamp
+
+_WAL = "-wal"
+_COUNTS = ("lines", "records", "skipped", "rejected")
+_LEGEND = (
+    "Every line (row of a database, job of a store) is a record that was read, skipped as of no use here, or rejected "
+    "as broken."
+)
+_NAMES = {
+    "tasks": ("task row", "task rows"),
+    "runs": ("run record", "run records"),
+    "lifecycle": ("event", "events"),
+    "jobs": ("job", "jobs"),
+}
 
 
 def write_restarts(restarts: Iterable[Restart], sources: pl.DataFrame) -> str:
@@ -57,54 +72,73 @@ def _doubts(restarts: list[Restart], *, several: bool) -> Iterator[str]:
         yield "In doubt, and no proof of anything:\n" + "\n".join(told)
 
 
-def write_sources(sources: pl.DataFrame, notices: pl.DataFrame, missing: Iterable[str]) -> str:
-    """Give every file that was read: kind, how it was recognised, span, zone, counts; and what is missing."""
-    return "\n\n".join(_sources(sources, notices, list(missing))) + "\n"
+def write_sources(evidence: Evidence, missing: Iterable[str]) -> str:
+    """Give every file that was read: what it is and gave, its span, zone and counts; and what is missing."""
+    return "\n\n".join(_sources(evidence, list(missing))) + "\n"
 
 
-def _sources(sources: pl.DataFrame, notices: pl.DataFrame, missing: list[str]) -> Iterator[str]:
-    rows = [
-        (
-            row["path"],
-            row["kind"],
-            row["form"] or "-",
-            row["release"] or "-",
-            row["gateway"] or "none",
-            stamp(row["first_at"]),
-            stamp(row["last_at"]),
-            row["timezone"] or "-",
-            str(row["lines"]),
-            str(row["records"]),
-            str(row["skipped"]),
-            str(row["rejected"]),
-            row["detected_by"],
-        )
-        for row in sources.iter_rows(named=True)
-    ]
-    headers = (
-        "file",
-        "kind",
-        "read as",
-        "release",
-        "gateway",
-        "first (UTC)",
-        "last (UTC)",
-        "zone",
-        "lines",
-        "records",
-        "skipped",
-        "rejected",
-        "recognised by",
-    )
-    yield text_table(headers, rows)
-    if notices.height:
-        paths = dict(sources.select("id", "path").iter_rows())
-        yield text_table(("level", "where", "what"), [_notice(row, paths) for row in notices.iter_rows(named=True)])
+def _sources(evidence: Evidence, missing: list[str]) -> Iterator[str]:
+    files = list(evidence.sources.iter_rows(named=True))
+    paths = {row["id"]: row["path"] for row in files}
+    yield _files(files, rows_of_sources(evidence), set(paths.values()))
+    yield _spans(files)
+    yield _LEGEND
+    if evidence.notices.height:
+        yield text_table(("level", "where", "what"), _notices(evidence.notices, paths))
     if missing:
         yield "Missing:\n" + "\n".join(f"  - {what}" for what in missing)
 
 
-def _notice(row: dict[str, object], paths: dict[int, str]) -> tuple[str, str, str]:
-    source, line = row["source"], row["line"]
-    where = "" if not isinstance(source, int) else paths[source] + (f":{line}" if line else "")
-    return str(row["level"]), where, str(row["message"])
+def _files(files: list[dict[str, Any]], given: Mapping[int, Mapping[str, int]], paths: set[str]) -> str:
+    headers = ("file", "kind", "read as", "recognised by", "release", "gateway", "gave")
+    rows = [
+        (
+            row["path"],
+            row["kind"],
+            row["form"] or _without_form(row["path"], paths),
+            row["detected_by"],
+            row["release"] or "-",
+            row["gateway"] or "none",
+            _gave(given[row["id"]]),
+        )
+        for row in files
+    ]
+    return text_table(headers, rows)
+
+
+def _spans(files: list[dict[str, Any]]) -> str:
+    rows = [
+        (
+            row["path"],
+            stamp(row["first_at"]),
+            stamp(row["last_at"]),
+            row["timezone"] or "-",
+            *(str(row[name]) for name in _COUNTS),
+        )
+        for row in files
+    ]
+    return text_table(("file", "first (UTC)", "last (UTC)", "zone", *_COUNTS), rows)
+
+
+def _without_form(path: str, paths: set[str]) -> str:
+    """Say of a file without a form of its own how it was used: a write-ahead log is read with its database."""
+    return "with its database" if path.endswith(_WAL) and path.removesuffix(_WAL) in paths else "-"
+
+
+def _gave(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {_NAMES[name][count != 1]}" for name, count in rows.items() if count) or "-"
+
+
+def _notices(notices: pl.DataFrame, paths: Mapping[int, str]) -> list[tuple[str, str, str]]:
+    """Give one line per notice; what is said alike of several files, and of no line, is said once."""
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for row in notices.iter_rows(named=True):
+        path, line = "" if row["source"] is None else paths[row["source"]], row["line"]
+        where = f"{path}:{line}" if line else path
+        places.setdefault((row["level"], where if line else "", row["message"]), []).append(where)
+    return [(level, _together(where), message) for (level, _, message), where in places.items()]
+
+
+def _together(places: list[str]) -> str:
+    first, *more = places
+    return f"{first} and {len(more)} more" if more else first

@@ -56,10 +56,12 @@ REASONS: dict[Reason, str] = {
     Reason.ZONE_ASSUMED: "its times are printed without a zone and taken as UTC, so its start is not sure: give --tz",
     Reason.NO_START: "the row has no start",
     Reason.NO_STATUS: "its record has no status",
-    Reason.RUN_LOG_ABSENT: "no cron run logs were given: hand over cron/runs of this gateway",
-    Reason.RUN_LOG_MISSING: "the job's run log is missing although it finished runs: hand over cron/runs/<job>.jsonl",
-    Reason.RUN_LOG_PRUNED: "the run log was pruned past its start: hand over an older copy of it",
-    Reason.RUN_LOG_DAMAGED: "the run log has unreadable lines, one of which may be its record: hand over another copy",
+    Reason.RUN_LOG_ABSENT: "no cron run records were given: hand over cron/runs, or state/openclaw.sqlite",
+    Reason.RUN_LOG_MISSING: "no record of the job was given, although it finished runs: hand over cron/runs, "
+    "or state/openclaw.sqlite",
+    Reason.RUN_LOG_PRUNED: "the run records given begin after its start: hand over an older or fuller copy",
+    Reason.RUN_LOG_DAMAGED: "its record may be among those that were not readable or not written: hand over another "
+    "copy of cron/runs, or of state/openclaw.sqlite",
     Reason.GATEWAY_LOG_ABSENT: "no gateway log was given, or none could be placed: hand over those days' files",
     Reason.GATEWAY_LOG_GAP: "the gateway log does not cover it to its possible end: hand over those days' files",
     Reason.NO_RECORD: "no record of it",

@@ -19,7 +19,7 @@ from forensics.cli import main
 from forensics.cli.options import Asked, evidence_of, parsed_zone
 from forensics.model.errors import NothingToReadError, UsageError
 from tests.parsers.shapes import START_MS, log_line, utc, write_log
-from tests.support.captures import snapshot
+from tests.support.captures import DATA, snapshot
 from tests.support.command import forensics
 from tests.support.packing import packed, write
 
@@ -315,6 +315,14 @@ def test_every_reading_command_reads_an_archive(command: list[str], tmp_path: Pa
     assert command == ["check"] or str(archive) in result.stdout
     assert snapshot(archive.parent) == before
     assert list(temporary.iterdir()) == []
+
+
+def test_fix_of_rows_of_an_export_is_a_usage_error(tmp_path: Path) -> None:
+    export = DATA / "exports" / "4.15-task-runs.csv"
+    for paths in ([export], [export, DATA / "exports" / "4.15-cron-runs.json"]):
+        result = forensics("fix", *paths, "-o", tmp_path / "fix.sql")
+        assert_helpful(result, 2, "come from an export", "runs.sqlite")
+    assert not (tmp_path / "fix.sql").exists()
 
 
 def test_fix_reads_an_archive_and_does_not_write_over_it(tmp_path: Path) -> None:

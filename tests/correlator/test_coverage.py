@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 
 import polars as pl
 import pytest
 
 from forensics.correlator.audit import audit
-from forensics.correlator.coverage import gateway_log_spans, missing_sources
+from forensics.correlator.coverage import gateway_log_spans
 from forensics.model.schemas import HISTORIES, SOURCES, frame_of
 from forensics.model.verdicts import LifecycleKind, Origin, SourceKind
 from tests.support.scenario import Gateway, J, K, a_day, at, evidence_of, finding_of, said, seconds
@@ -325,21 +324,6 @@ def test_a_hole_within_the_run_leaves_death_and_silence_open() -> None:
     gateway = Gateway().logged(at("00:00"), at("10:05"), file="one").started(at("00:00"))
     gateway.logged(at("00:10", 2), at("23:00", 2), file="two").copied(at("23:00", 2))
     withheld(gateway.row(J, S, L), "gateway_log_gap")
-
-
-def test_missing_sources_are_named_for_each_gateway() -> None:
-    evidence = evidence_of(Gateway("bare").logged(at("08:00"), at("09:00")), a_day("whole").row(J, S, L).job(J))
-    told = missing_sources(evidence.tasks, evidence.sources, evidence.copies, gateway_log_spans(evidence.sources))
-    assert [line.split(":")[0] for line in told] == ["bare"] * 3
-    assert "no task registry" in told[0]
-
-
-def test_a_hole_in_the_gateway_log_and_an_absent_log_are_named() -> None:
-    holed = Gateway("holed").logged(at("08:00"), at("20:00"), file="a").logged(at("09:00", 2), at("10:00", 2), file="b")
-    evidence = evidence_of(holed.row(J, S, L).job(J), Gateway("dark").row(J, S, L).job(J))
-    told = missing_sources(evidence.tasks, evidence.sources, evidence.copies, gateway_log_spans(evidence.sources))
-    assert any(line.startswith("dark: no gateway log:") for line in told)
-    assert any(f"{date(2026, 4, 17)} 20:00:00 to {date(2026, 4, 19)} 09:00:00" in line for line in told)
 
 
 @pytest.mark.parametrize("known", ["row", "state"])

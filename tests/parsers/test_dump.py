@@ -57,6 +57,13 @@ def test_a_real_dump_is_read_like_the_registry_it_was_made_from() -> None:
     assert (parsed.kind, parsed.form) == (SourceKind.TASK_EXPORT, "sqlite3 .dump")
 
 
+def test_a_dump_of_a_library_is_recognised_however_far_below_the_table_stands(tmp_path: Path) -> None:
+    others = "".join(f'CREATE TABLE "other_{number}" (n INTEGER);\n' for number in range(90))
+    parsed = read(written(tmp_path / "dump.sql", f"BEGIN TRANSACTION;\n{others}{DDL}\n{ROW}{END}"))
+    assert (parsed.form, rows_of(parsed)) == ("sqlite3 .dump", [(93, TASK, None)])
+    assert codes(parsed) == []
+
+
 def test_every_row_of_every_table_knows_its_line(tmp_path: Path) -> None:
     text = (
         HEAD

@@ -263,3 +263,13 @@ def test_what_is_no_store_is_unreadable(tmp_path: Path, content: bytes) -> None:
 )
 def test_the_half_of_a_store_is_told_by_its_jobs(document: object, kind: SourceKind | None) -> None:
     assert store_kind(document) is kind
+
+
+def test_a_repetition_may_be_counted_from_the_epoch(tmp_path: Path) -> None:
+    """Release 2026.9.6 makes jobs of its own whose anchor is less than one period after the epoch."""
+    heartbeat = job(schedule={"kind": "every", "everyMs": 1_800_000, "anchorMs": 584_229})
+    wrong = job(id=OTHER, schedule={"kind": "every", "everyMs": 1_800_000, "anchorMs": 1_800_000})
+    parsed = parse_job_store(write(tmp_path / "jobs.json", heartbeat, wrong), SourceKind.JOB_STORE)
+    assert parsed.jobs is not None
+    assert parsed.jobs["anchor_at"].to_list() == [at(584_229), None]
+    assert codes(parsed) == ["out_of_range"]

@@ -402,6 +402,7 @@ def test_journalctl_cat_is_told_by_its_lines_of_systemd(tmp_path: Path) -> None:
     assert parsed.form == "journalctl -o cat"
     assert kinds(parsed) == [(2, "process_start"), (3, "signal_acted")]
     assert noted_lines(parsed, "no_stamp") == [1]
+    assert codes(parsed) == ["no_stamp"]
 
 
 @pytest.mark.parametrize("case", [case for case in ON_CONSOLES if "\n" not in case.message], ids=str)

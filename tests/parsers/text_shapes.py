@@ -12,6 +12,7 @@ from tests.parsers.shapes import as_line, at, bound, log_line, record, utc
 PID = 30_362
 SHOWN = {"gateway/shutdown": "shutdown", "gateway/reload": "reload", "gateway/admission": "admission"}
 SHOWN |= {"gateway/heartbeat": "heartbeat", "gateway/health-monitor": "health-monitor", "gateway/ws": "ws"}
+SHOWN |= {"gateway/canvas": "canvas", "gateway/hooks": "hooks", "gateway/model-pricing": "model-pricing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,14 @@ def console_text(said: Said) -> str:
 
 def compact(said: Said, hours: int = 2) -> str:
     return f"{iso(said.ms, hours)} {console_text(said)}\n"
+
+
+def without_offset(said: Said, hours: int = 2) -> str:
+    return f"{iso(said.ms, hours)[:-6]} {console_text(said)}\n"
+
+
+def bare(said: Said) -> str:
+    return f"{console_text(said)}\n"
 
 
 def coloured(said: Said, hours: int = 2) -> str:
