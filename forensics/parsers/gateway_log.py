@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 import polars as pl
 
-from forensics.model.policy import CLOCK_STEP, OFFSET_SAMPLES, PASTE_LINES
+from forensics.model.policy import CLOCK_STEP, PASTE_LINES
 from forensics.model.schemas import LIFECYCLE, TASKS, frame_of
 from forensics.model.verdicts import LifecycleKind, SourceKind
 from forensics.parsers.forms import Form, Glimpse, json_of
@@ -55,6 +55,7 @@ from forensics.parsers.mending import mended
 from forensics.parsers.parsed import Parsed, brief
 from forensics.parsers.task_export import note_projected, tasks_in_document
 from forensics.parsers.timestamps import as_offset
+from forensics.parsers.zones import note_sample
 
 _BY = "JSON lines with _meta and time"
 _BY_FLAT = "JSON lines with date, time and logLevelName"
@@ -237,7 +238,9 @@ def _rows_of(line: int, records: Sequence[Record], parsed: Parsed) -> list[dict[
         content = content_of(record)
         parsed.stores |= store_of(record)
         at = stamp_of(record)
-        note_offset(parsed.offsets, offset_in(record))
+        stated = offset_in(record)
+        if stated is not None:
+            note_sample(parsed.offsets, stated)
         events = list(events_of(*content))
         if at is not None:
             rows.extend(event_rows(line, at, events, shown(*content)))
@@ -246,12 +249,6 @@ def _rows_of(line: int, records: Sequence[Record], parsed: Parsed) -> list[dict[
         if events and is_contradicted(record):
             parsed.notices.add("contradicted_stamp", "its local stamp has a wrong offset; the other one is used", line)
     return rows
-
-
-def note_offset(offsets: list[tuple[datetime, timedelta]], stated: tuple[datetime, timedelta] | None) -> None:
-    """Add a stated offset from UTC where it differs from the one before, so that a few samples tell all."""
-    if stated is not None and len(offsets) < OFFSET_SAMPLES and (not offsets or offsets[-1][1] != stated[1]):
-        offsets.append(stated)
 
 
 def last_gateway_lines_before(path: Path, moments: Sequence[datetime]) -> pl.DataFrame:

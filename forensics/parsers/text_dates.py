@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from forensics.model.policy import OFFSET_SAMPLES, SISTER_STAMPS, START_NAMES_LOG, WRITTEN_AFTER
+from forensics.model.policy import SISTER_STAMPS, START_NAMES_LOG, WRITTEN_AFTER
 from forensics.parsers.forms import Given
 from forensics.parsers.lifecycle_messages import GATEWAY
 from forensics.parsers.parsed import Notices
@@ -17,7 +17,7 @@ from forensics.parsers.stamps import Stamp, Tells
 from forensics.parsers.text_clock import Clock
 from forensics.parsers.text_line import TextLine
 from forensics.parsers.timestamps import offset_between
-from forensics.parsers.zones import Sample, Zones
+from forensics.parsers.zones import Sample, Zones, note_sample
 
 _DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 _LOG_PATH = re.compile(r"log file: .{0,500}openclaw[\w-]*-(\d{4}-\d\d-\d\d)\.log")
@@ -205,12 +205,8 @@ def samples_of(lines: Iterable[TextLine]) -> list[Sample]:
     samples: list[Sample] = []
     for line in lines:
         stated = _sample(line)
-        if stated is not None and len(samples) < OFFSET_SAMPLES:
-            # of equal ones in a row the first and the last are kept: an offset is proven between them
-            if len(samples) > 1 and samples[-1][1] == samples[-2][1] == stated[1]:
-                samples[-1] = stated
-            else:
-                samples.append(stated)
+        if stated is not None:
+            note_sample(samples, stated)
     return sorted(samples)
 
 

@@ -388,7 +388,15 @@ def test_offsets_are_stated_where_they_change(tmp_path: Path) -> None:
     told = [record("gateway", "gateway ready", ms=START_MS + n * 1000, hours=2 if n < 2 else 1) for n in range(4)]
     parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *map(as_line, told)))
     one, two = timedelta(hours=1), timedelta(hours=2)
-    assert parsed.offsets == [(at(START_MS), two), (at(START_MS + 2000), one), (at(START_MS + 3000), one)]
+    seconds = [(parsed_at - at(START_MS)).seconds for parsed_at, _ in parsed.offsets]
+    assert (seconds, [offset for _, offset in parsed.offsets]) == ([0, 1, 2, 3], [two, two, one, one])
+
+
+def test_an_offset_that_stays_is_kept_every_few_days(tmp_path: Path) -> None:
+    days = [0, 1, 2, 3, 4, 5, 6, 7]
+    told = [record("gateway", "gateway ready", ms=START_MS + day * 86_400_000) for day in days]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *map(as_line, told)))
+    assert [(stated_at - at(START_MS)).days for stated_at, _ in parsed.offsets] == [0, 3, 6, 7]
 
 
 def test_a_z_behind_a_local_time_is_noted_and_not_believed(tmp_path: Path) -> None:
