@@ -183,6 +183,9 @@ def test_the_year_is_at_last_that_in_which_the_file_was_written(tmp_path: Path) 
     parsed = read(path, modified_at=utc_time(2026, 3, 1), zone=UTC)
     assert times(parsed) == [utc_time(2025, 12, 30, 7, 40, 44), utc_time(2026, 1, 2, 7, 40, 44)]
     assert codes(parsed) == ["year_assumed"]
+    assert parsed.zone_is_assumed, "a copy may have been written in any later year"
+    assert parsed.timezone is not None
+    assert parsed.timezone.endswith("the year assumed from when the file was last written")
     assert times(read(path, modified_at=utc_time(2026, 1, 1), zone=UTC))[1] == utc_time(2025, 1, 2, 7, 40, 44)
 
 
@@ -213,6 +216,7 @@ def test_bare_clock_times_count_on_from_the_date_in_the_name(tmp_path: Path) -> 
     parsed = read(written(tmp_path, *lines), name="openclaw-2026-04-26.log", zone=UTC)
     days = [(26, 22, 10, 0), (26, 23, 59, 59), (27, 0, 0, 1), (27, 12, 0, 0), (28, 3, 0, 0)]
     assert times(parsed) == [utc_time(2026, 4, *day) for day in days]
+    assert [(note["code"], note["level"]) for note in parsed.notices.rows] == [("date_from_name", "info")]
     assert set(events_of(parsed)["precision_ms"].to_list()) == {1000}
 
 
