@@ -13,7 +13,7 @@ from forensics.model.policy import Limits
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF, FORMS
 from forensics.parsers.containers import STANDARD_INPUT, Opened, Scratch, called_inside, is_container
-from forensics.parsers.database import SHM_MAGICS, WAL_MAGICS
+from forensics.parsers.database import SHM_MAGICS, WAL_MAGICS, is_database_name
 from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.parsed import well_formed
 
@@ -194,7 +194,7 @@ def is_run_log_place(path: Path) -> bool:
 
 def _by_content(path: Path, name: str | None) -> Detected:
     glimpse = Glimpse(path, name)
-    if not glimpse.head:
+    if not glimpse.head and not is_database_name(path, glimpse.name):
         return Detected(SourceKind.OTHER, "an empty file")
     if glimpse.head.startswith(WAL_MAGICS):
         return Detected(SourceKind.TASK_REGISTRY_WAL, "the write-ahead log of an SQLite database")
