@@ -140,9 +140,10 @@ class TaskRecords:
 def note_projected(count: int, parsed: Parsed) -> None:
     """Say how many rows are lost in an export only."""
     if count:
+        rows = "1 row is" if count == 1 else f"{count} rows are"
         parsed.notices.add(
             "projected_rows",
-            f"{count} rows are lost in this export only: a separate process showed running rows as lost",
+            f"{rows} lost in this export only: a separate process showed running rows as lost",
             level="info",
         )
 
