@@ -19,6 +19,14 @@ CLOCK_STEP = timedelta(seconds=5)
 """A log whose stamps go back by more than this cannot be put in order with other evidence; lines are written up to
 26 ms out of order, and 26 s late only in other files (observed.md §B8)."""
 
+LATE_BY = timedelta(minutes=1)
+"""A worker thread or a command line may write its line into the log this long after it was stamped; 13 s was captured
+on a loaded host, while the clock was right (2026.9.6/restarts)."""
+
+LATE_LINES = 5
+"""So many lines in a row may be late, when the lines then go on within ``LATE_BY`` of those before: of a clock that
+was set back, all lines are behind until it has made up for it. One was captured at a time."""
+
 SISTER_STAMPS = timedelta(minutes=2)
 """Two stamps of one line are of one moment and this far apart at most: 0 to 20 ms in the file log (formats.md §4.2),
 seconds where a service manager took the line late. Farther apart, one of them has the wrong zone (#74991)."""

@@ -12,7 +12,7 @@ from typing import IO
 
 import polars as pl
 
-from forensics.model.policy import CLOCK_STEP
+from forensics.model.policy import CLOCK_STEP, LATE_BY, LATE_LINES
 from forensics.parsers.log_scan import LINE, scan
 
 BATCH_LINES = 1 << 16
@@ -32,6 +32,16 @@ _EPOCH = r"^([0-9]{16})$"
 
 
 @dataclass(slots=True)
+class _Behind:
+    """Lines that are stamped before an earlier one by too much: the first, and the latest stamp above it."""
+
+    line: int
+    latest: datetime
+    is_late: bool
+    lines: int = 1
+
+
+@dataclass(slots=True)
 class ClockOrder:
     """The latest stamp so far, and the first lines of each stretch that is stamped before it by too much."""
 
@@ -41,6 +51,7 @@ class ClockOrder:
     latest_text: str = ""
     zone: str | None = None
     is_behind: bool = False
+    behind: _Behind | None = None
 
     def take_records(self, lines: pl.DataFrame) -> None:
         """Look at the next lines, whose stamps are cut out by ``record_stamp_expr``."""
@@ -74,13 +85,38 @@ class ClockOrder:
             return
         latest = pl.max_horizontal(pl.col("at").cum_max(), pl.lit(before, dtype=told.schema["at"]))
         placed = told.with_columns((latest - pl.col("at") > CLOCK_STEP).alias("is_behind"), latest.alias("latest"))
-        begins = pl.col("is_behind") & ~pl.col("is_behind").shift(1, fill_value=self.is_behind)
-        self.steps += placed.filter(begins)["number"].head(_STEPS_KEPT - len(self.steps)).to_list()
+        after = pl.col("is_behind").shift(1, fill_value=self.is_behind)
+        self._take_behind(placed.filter(pl.col("is_behind") | after))
         self.latest, self.is_behind = placed["latest"][-1], placed["is_behind"][-1]
         # the text that stands for the latest moment is known only where no line is behind and one zone is used
         top = placed.filter(pl.col("at") == pl.col("latest"))
         self.latest_text = top["stamp"][-1] if top.height else self.latest_text
         self.zone = _zone_of(self.latest_text) if top.height else self.zone
+
+    def _take_behind(self, placed: pl.DataFrame) -> None:
+        """Tell lines that were written late from a clock that was set back: see ``LATE_LINES``."""
+        for number, at, latest, is_behind in placed.select("number", "at", "latest", "is_behind").iter_rows():
+            if len(self.steps) >= _STEPS_KEPT:
+                return
+            if is_behind and self.behind is None:
+                self.behind = _Behind(number, latest, is_late=latest - at <= LATE_BY)
+            elif self.behind is not None and not is_behind:
+                if not (self.behind.is_late and at - self.behind.latest <= LATE_BY):
+                    self._step()
+                self.behind = None
+            elif self.behind is not None:
+                self.behind.lines += 1
+            if self.behind is not None and (not self.behind.is_late or self.behind.lines > LATE_LINES):
+                self._step()
+
+    def close(self) -> None:
+        """Look at the end: lines that are behind there were not written late as far as is known."""
+        if self.behind is not None:
+            self._step()
+
+    def _step(self) -> None:
+        if self.behind is not None and self.behind.line not in self.steps:
+            self.steps.append(self.behind.line)
 
 
 def _zone_of(stamp: str) -> str | None:
@@ -110,6 +146,7 @@ def record_steps(log: IO[bytes], until: int) -> ClockOrder:
         order = ClockOrder()
         for lines in _batches(log, until, LINE.str.extract(pattern)):
             order.take(lines)
+        order.close()
         if order.stamped:
             return order
     return ClockOrder()
@@ -120,6 +157,7 @@ def text_steps(log: IO[bytes], until: int, *, is_json: bool) -> list[int]:
     order = ClockOrder()
     for lines in _batches(log, until, LINE.str.extract(_JSON_STAMPS if is_json else _TEXT_STAMPS)):
         order.take(lines)
+    order.close()
     return order.steps
 
 
@@ -133,6 +171,8 @@ def service_steps(log: IO[bytes], until: int, origins: frozenset[str]) -> list[i
         for (origin,), theirs in lines.partition_by("origin", as_dict=True, maintain_order=True).items():
             orders.setdefault(origin, ClockOrder()).take(theirs)
     concerned = [order for origin, order in orders.items() if origin is None or not origins or origin in origins]
+    for order in concerned:
+        order.close()
     return sorted(step for order in concerned for step in order.steps)
 
 

@@ -146,6 +146,7 @@ def _count_lines(log: IO[bytes], parsed: Parsed) -> _Unusual:
     for batch in lines.collect_batches(chunk_size=BATCH_LINES, maintain_order=True, engine="streaming"):
         counts.update({name: int(batch[name].sum()) for name in told}, lines=batch.height)
         order.take_records(batch)
+    order.close()
     parsed.lines = counts["lines"]
     is_usual = order.stamped * 2 > parsed.lines
     steps = (order if is_usual else record_steps(log, parsed.lines)).steps

@@ -464,3 +464,19 @@ def test_dates_in_fields_of_a_message_are_no_stamps(tmp_path: Path) -> None:
     event = as_line(record("gateway/ws", "event", {"date": "2031-01-01T00:00:00.000Z"}))
     parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", event, quiet(START_MS + 1_000)))
     assert (parsed.unusable, codes(parsed)) == (None, [])
+
+
+def test_a_line_that_was_written_late_is_no_step(tmp_path: Path) -> None:
+    fields = {"elapsedMs": 4154, "isMainThread": False, "pid": 31967, "threadId": 2}
+    late = as_line(record("sqlite/transaction", "slow SQLite transaction", fields, ms=START_MS - 13_000))
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", quiet(START_MS), late, quiet(START_MS + 500)))
+    assert (parsed.unusable, codes(parsed)) == (None, [])
+
+
+@pytest.mark.parametrize(
+    "times", [(0, -13_000), (0, -13_000, 70_000), (0, -61_000, 500), (0, *range(-13_000, -5_000, 1_000), 500)]
+)
+def test_lines_that_stay_behind_are_a_step(tmp_path: Path, times: tuple[int, ...]) -> None:
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *(quiet(START_MS + ms) for ms in times)))
+    assert noted_lines(parsed, "clock_stepped_back") == [2]
+    assert parsed.unusable is not None
