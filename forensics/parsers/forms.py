@@ -114,7 +114,7 @@ class Glimpse:
             json.loads(text)
         except json.JSONDecodeError as error:
             return error.msg.startswith("Unterminated string") or len(text) - error.pos < _LONGEST_WORD
-        except RecursionError:
+        except (ValueError, RecursionError):
             return False
         return False
 
