@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import sys
 import traceback
 from importlib import import_module
+from types import FrameType
 
 import click
 
@@ -22,6 +24,7 @@ _COMMANDS = {
     "sources": "What was found, how it was read, and what is missing.",
 }
 _BUG_EXIT_CODE = 70
+_TERMINATED_EXIT_CODE = 128 + signal.SIGTERM
 
 
 class _LazyGroup(click.Group):
@@ -59,6 +62,7 @@ def main() -> None:
 
 def run() -> None:
     """Run the command line; every way out has its exit code, and no traceback reaches a user."""
+    signal.signal(signal.SIGTERM, _leave)
     try:
         outcome = main.main(standalone_mode=False)
         sys.exit(outcome if isinstance(outcome, int) else 0)
@@ -78,6 +82,11 @@ def run() -> None:
     except Exception as error:  # noqa: BLE001 - the one place that turns a bug into a report worth sending
         _report_bug(error)
         sys.exit(_BUG_EXIT_CODE)
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    """Leave in order, so that the private copies of evidence are removed."""
+    sys.exit(_TERMINATED_EXIT_CODE)
 
 
 def _report_bug(error: Exception) -> None:

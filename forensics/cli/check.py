@@ -23,11 +23,15 @@ def command(asked: Asked, fail_on: str, form: str, now: str | None) -> int:
     """Check exported evidence in a pipeline: exit code 1 when there are findings to look at.
 
     \b
-    Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 usage, 3 nothing usable to read.
+    Exit codes:
+      0  no lost row has a verdict of --fail-on
+      1  at least one has
+      2  the command was used wrongly
+      3  nothing usable to read
 
+    \b
     Example:
       forensics check exported-state logs --fail-on interrupted,unexplained
-
     """  # noqa: D301
     verdicts = parsed_verdicts(fail_on, "--fail-on")
     _, report = audited(asked, now)

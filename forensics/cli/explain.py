@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -28,6 +29,8 @@ def command(task: str, asked: Asked, form: str) -> None:
     Example:
       forensics explain 97b96ec8 ~/.openclaw /tmp/openclaw
     """  # noqa: D301
+    if not asked.paths and not asked.gateways:
+        _refuse_path(task)
     evidence, report = audited(asked, None)
     findings = _matching(task, report, evidence)
     from forensics.writers.explain import write_explanation
@@ -37,6 +40,16 @@ def command(task: str, asked: Asked, form: str) -> None:
         emit(write_explanation_json(report, findings), None)
     else:
         emit("\n".join(write_explanation(report, finding) for finding in findings), None)
+
+
+def _refuse_path(task: str) -> None:
+    try:
+        is_path = Path(task).exists()
+    except (OSError, ValueError):
+        return
+    if is_path:
+        message = f"{task} is a path; the id of a task comes before the paths"
+        raise UsageError(message, "forensics explain TASK PATH…; forensics audit lists the lost rows")
 
 
 def _matching(task: str, report: Report, evidence: Evidence) -> list[Finding]:
@@ -52,5 +65,6 @@ def _matching(task: str, report: Report, evidence: Evidence) -> list[Finding]:
         row = known.row(0, named=True)
         message = f"task {for_terminal(row['task_id'])} is not lost: its status is {for_terminal(str(row['status']))}"
         raise UsageError(message, "explain is about lost rows; forensics audit lists them")
+    _refuse_path(task)
     message = f"no task row with id {task} among {evidence.tasks.height}"
     raise UsageError(message, "forensics audit lists the lost rows")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.options import Asked, audited, emit, guard_outputs, input_options
+from forensics.cli.options import Asked, audited, emit, guard_outputs, input_options, output_path
 from forensics.model.errors import UsageError
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Confidence, Verdict
 
@@ -22,10 +22,16 @@ _INCLUDED = ("interrupted", "healed")
 @click.command("fix")
 @input_options
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The script to write."
+    "-o",
+    "--output",
+    type=output_path,
+    required=True,
+    help="The script to write.",
 )
 @click.option(
-    "--undo", type=click.Path(dir_okay=False, path_type=Path), help="Also write the script that takes it back."
+    "--undo",
+    type=output_path,
+    help="Also write the script that takes it back.",
 )
 @click.option(
     "--include", default="", metavar="WHAT,…", help="Also correct: interrupted, healed (clears the stale error)."
@@ -75,7 +81,7 @@ def command(asked: Asked, output: Path, undo: Path | None, include: str, exclude
     if undo is not None:
         emit(write_undo(planned, inputs, report), undo)
     left = report.summary.lost - len(findings)
-    click.echo(f"{output}: {len(planned)} rows to correct; {left} lost rows are left as they are", err=True)
+    click.echo(f"{output}: {_told(len(planned), left)}", err=True)
 
 
 def _chosen(text: str, allowed: tuple[str, ...], option: str) -> list[str]:
@@ -128,3 +134,9 @@ def _inputs(report: Report, registry: int) -> Inputs:
 
     files = report.sources.select("path", "sha256").drop_nulls()
     return Inputs(report.paths()[registry], tuple((path, sha256) for path, sha256 in files.iter_rows()))
+
+
+def _told(planned: int, left: int) -> str:
+    rows = "1 row" if planned == 1 else f"{planned} rows"
+    others = "1 lost row is left as it is" if left == 1 else f"{left} lost rows are left as they are"
+    return f"{rows} to correct; {others}"

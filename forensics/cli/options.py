@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)")
+_STANDARD_OUTPUT = Path("-")
 _LARGEST_OFFSET = timedelta(hours=24)
 
 
@@ -71,10 +72,12 @@ now_option: Callable[[_Command], _Command] = click.option(
     "Default: the latest time in the evidence, so that the same input gives the same output.",
 )
 
+output_path = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
+
 output_option: Callable[[_Command], _Command] = click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=output_path,
     help="Write to this file instead of standard output.",
 )
 
@@ -240,6 +243,9 @@ def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:
         UsageError: an output is a file that was read, or belongs to one, or two outputs are the same.
     """
     wanted = [output for output in outputs if output is not None]
+    if wanted.count(_STANDARD_OUTPUT) > 1:
+        raise UsageError("two outputs go to standard output; nothing was written", "give one of them a file")
+    wanted = [output for output in wanted if output != _STANDARD_OUTPUT]
     if len({output.resolve() for output in wanted}) < len(wanted):
         raise UsageError("two outputs go to the same file; nothing was written", "give each a name of its own")
     endings = ("", "-wal", "-shm", "-journal")
@@ -258,12 +264,12 @@ def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:
 
 
 def emit(text: str, output: Path | None) -> None:
-    """Write a result to standard output, or to a file.
+    """Write a result to standard output, which ``-`` means as well, or to a file.
 
     Raises:
         UsageError: the file cannot be written.
     """
-    if output is None:
+    if output is None or output == _STANDARD_OUTPUT:
         click.echo(text, nl=False)
         return
     try:

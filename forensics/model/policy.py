@@ -19,6 +19,14 @@ CLOCK_STEP = timedelta(seconds=5)
 """A log whose stamps go back by more than this cannot be put in order with other evidence; lines are written up to
 26 ms out of order, and 26 s late only in other files (observed.md §B8)."""
 
+LATE_BY = timedelta(minutes=1)
+"""A worker thread or a command line may write its line into the log this long after it was stamped; 13 s was captured
+on a loaded host, while the clock was right (2026.9.6/restarts)."""
+
+LATE_LINES = 5
+"""So many lines in a row may be late, when the lines then go on within ``LATE_BY`` of those before: of a clock that
+was set back, all lines are behind until it has made up for it. One was captured at a time."""
+
 SISTER_STAMPS = timedelta(minutes=2)
 """Two stamps of one line are of one moment and this far apart at most: 0 to 20 ms in the file log (formats.md §4.2),
 seconds where a service manager took the line late. Farther apart, one of them has the wrong zone (#74991)."""
@@ -26,11 +34,20 @@ seconds where a service manager took the line late. Farther apart, one of them h
 OFFSET_STEP = timedelta(minutes=15)
 """Every offset from UTC in use is a whole number of these."""
 
-OFFSET_REACH = timedelta(days=7)
-"""A stated offset from UTC holds this long before and after; farther off the clocks may have been changed (DST)."""
+OFFSET_REACH = timedelta(hours=1)
+"""A stated offset from UTC holds this long before the first and after the last stamp that states it. Any night clocks
+may be changed, mostly by an hour, so that more would read a time on the other side of such a night wrong."""
 
-OFFSET_SAMPLES = 64
-"""So many offsets a file states at most: two a year are real, more is damage."""
+OFFSET_HOLDS = timedelta(days=7)
+"""Between two stamps that state the same offset, and are this far apart at most, it holds: clocks are not put forward
+and back within a week (a month is the shortest summer time suspended in use, Morocco's)."""
+
+OFFSET_SAMPLE_EVERY = timedelta(days=3)
+"""An offset that stays the same is kept once in so long, so that two of them are never too far apart to hold between
+because of what was left out."""
+
+OFFSET_SAMPLES = 512
+"""So many offsets a file states at most: a log of four years at one in ``OFFSET_SAMPLE_EVERY``; more is damage."""
 
 MIDNIGHT_BACK = timedelta(hours=2)
 """A clock without a date that goes back by more than this has passed midnight; by less, it was set back or put back

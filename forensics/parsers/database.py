@@ -25,6 +25,8 @@ DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 _BESIDE = ("-wal", "-journal")
 _MIGRATED = ".migrated"
+_DATABASE_NAMES = (".sqlite", ".sqlite.bak")
+_FLOWS = "flows"
 
 Row = Mapping[str, object]
 
@@ -38,6 +40,11 @@ def companions_of(path: Path) -> list[Path]:
     if path.name.endswith(_MIGRATED):
         names += [path.name.removesuffix(_MIGRATED) + ending + _MIGRATED for ending in _BESIDE]
     return [path.with_name(name) for name in names if path.with_name(name).is_file()]
+
+
+def is_database_name(path: Path, name: str) -> bool:
+    """Tell whether a file is called as the databases with task rows are; without content it is a loss to be named."""
+    return name.removesuffix(_MIGRATED).endswith(_DATABASE_NAMES) and path.parent.name != _FLOWS
 
 
 def is_filled_wal(companion: Path) -> bool:

@@ -13,9 +13,10 @@ from forensics.model.policy import Limits
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF, FORMS
 from forensics.parsers.containers import STANDARD_INPUT, Opened, Scratch, called_inside, is_container
-from forensics.parsers.database import SHM_MAGICS, WAL_MAGICS
+from forensics.parsers.database import SHM_MAGICS, WAL_MAGICS, is_database_name
 from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.parsed import well_formed
+from forensics.parsers.text_forms import is_behind_a_prefix
 
 _BY_PLACE = "its place and name: no line of it could be recognised"
 _STATE_FOLDERS = {"tasks", "cron", "logs", "state", "flows", "tmp"}
@@ -194,7 +195,7 @@ def is_run_log_place(path: Path) -> bool:
 
 def _by_content(path: Path, name: str | None) -> Detected:
     glimpse = Glimpse(path, name)
-    if not glimpse.head:
+    if not glimpse.head and not is_database_name(path, glimpse.name):
         return Detected(SourceKind.OTHER, "an empty file")
     if glimpse.head.startswith(WAL_MAGICS):
         return Detected(SourceKind.TASK_REGISTRY_WAL, "the write-ahead log of an SQLite database")
@@ -210,6 +211,12 @@ def _by_content(path: Path, name: str | None) -> Detected:
 def _of_no_form(glimpse: Glimpse) -> Detected:
     if b"\x00" in glimpse.head[:1024]:
         return Detected(SourceKind.UNKNOWN, "binary data of no known kind")
+    if glimpse.ends_early:
+        return Detected(SourceKind.UNKNOWN, "JSON that ends early: export it again")
+    if is_behind_a_prefix(glimpse.head):
+        return Detected(
+            SourceKind.UNKNOWN, "console lines of a gateway behind an unknown prefix; strip the prefix from each line"
+        )
     if isinstance(glimpse.document, dict) and glimpse.document:
         return Detected(SourceKind.OTHER, "a JSON document without evidence")
     return Detected(SourceKind.UNKNOWN, "text of no known kind")

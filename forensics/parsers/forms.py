@@ -24,6 +24,7 @@ HEAD_BYTES = 1 << 18
 _LARGEST_DOCUMENT_BYTES = 256 << 20
 _LINES_TRIED = 50
 _FEW_LINES = 5
+_LONGEST_WORD = len("false")
 _LONG_HEAD_BYTES = 1 << 23
 _DOCUMENTS_LOOKED_AT = 50
 _OPENING = re.compile(r"^(?P<document>\{|\[(?=[{\s\]]))", re.MULTILINE)
@@ -102,6 +103,20 @@ class Glimpse:
         if not found and not self.is_whole and self.path.stat().st_size <= _LARGEST_DOCUMENT_BYTES:
             found = tuple(islice(documents_in(text_of(content_of(self.path))), _DOCUMENTS_LOOKED_AT))
         return found
+
+    @property
+    def ends_early(self) -> bool:
+        """Tell whether the file is one JSON document whose end is missing."""
+        if not self.text.lstrip().startswith(("{", "[")) or self.path.stat().st_size > _LARGEST_DOCUMENT_BYTES:
+            return False
+        text = (self.text if self.is_whole else text_of(content_of(self.path))).strip()
+        try:
+            json.loads(text)
+        except json.JSONDecodeError as error:
+            return error.msg.startswith("Unterminated string") or len(text) - error.pos < _LONGEST_WORD
+        except (ValueError, RecursionError):
+            return False
+        return False
 
 
 @dataclass(frozen=True, slots=True)

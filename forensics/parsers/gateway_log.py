@@ -8,17 +8,19 @@ start (the earliest a crash can have happened), and a count of lines that are no
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 import polars as pl
 
-from forensics.model.policy import CLOCK_STEP, OFFSET_SAMPLES, PASTE_LINES
+from forensics.model.policy import CLOCK_STEP, PASTE_LINES
 from forensics.model.schemas import LIFECYCLE, TASKS, frame_of
 from forensics.model.verdicts import LifecycleKind, SourceKind
+from forensics.parsers.clock_order import BATCH_LINES, ClockOrder, record_stamp_expr, record_steps
 from forensics.parsers.forms import Form, Glimpse, json_of
 from forensics.parsers.lifecycle_messages import (
     CANONICAL_LINE_PATTERN,
@@ -55,6 +57,7 @@ from forensics.parsers.mending import mended
 from forensics.parsers.parsed import Parsed, brief
 from forensics.parsers.task_export import note_projected, tasks_in_document
 from forensics.parsers.timestamps import as_offset
+from forensics.parsers.zones import note_sample
 
 _BY = "JSON lines with _meta and time"
 _BY_FLAT = "JSON lines with date, time and logLevelName"
@@ -68,6 +71,7 @@ _MENDED_LENGTH = 1 << 16
 _IS_EXPORT = LINE.str.starts_with('{"0":"{\\n')
 """A record without a binding whose text is an indented JSON object: the answer of a command line (observed.md §A)."""
 _EXPORTS_AT_A_TIME = 64
+_CLOCK_STEPS_BACK = "its clock steps back, so that its lines cannot be put in order with other evidence"
 _STAMP_PATTERN = r'"date":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"'
 
 
@@ -106,7 +110,7 @@ def parse_gateway_log(path: Path, by: str = _BY) -> Parsed:
             parsed.tasks = _exported_tasks(log, parsed)
         _note_span(log, parsed)
     parsed.skipped = parsed.lines - parsed.records - parsed.rejected
-    note_backward_clock(parsed)
+    note_backward_clock(parsed, unusual.steps)
     if len(parsed.stores) > 1:
         parsed.unusable = "it holds lines of several gateways, told by their cron stores"
     return parsed
@@ -115,12 +119,13 @@ def parse_gateway_log(path: Path, by: str = _BY) -> Parsed:
 @dataclass(slots=True)
 class _Unusual:
     """Lines that the picking pass would miss: in another order of keys, several records on one, one on several; and how
-    many hold the answer of a command line.
+    many hold the answer of a command line. ``steps`` are the lines at which the clock goes back.
     """  # noqa: D205
 
     odd: int = 0
     joined: int = 0
     exports: int = 0
+    steps: list[int] = field(default_factory=list)
     mended: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -133,16 +138,20 @@ def _count_lines(log: IO[bytes], parsed: Parsed) -> _Unusual:
     looks_whole = LINE.str.starts_with("{") & LINE.str.ends_with("}")
     odd = ~LINE.str.contains(CANONICAL_LINE_PATTERN)
     joined = LINE.str.contains(_NEXT_RECORD, literal=True)
-    found = scan(log).select(
-        pl.len(),
-        (~looks_whole).sum().alias("doubtful"),
-        odd.sum().alias("odd"),
-        joined.sum().alias("joined"),
-        _IS_EXPORT.sum().alias("exports"),
-    )
-    parsed.lines, doubtful, odd_lines, joined_lines, exports = found.collect(engine="streaming").row(0)
-    unusual = _Unusual(odd_lines, joined_lines, exports)
-    if doubtful:
+    told = {"doubtful": ~looks_whole, "odd": odd, "joined": joined, "exports": _IS_EXPORT}
+    stamp = record_stamp_expr().alias("stamp")
+    lines = scan(log).select("number", stamp, *(expr.alias(name) for name, expr in told.items()))
+    counts: Counter[str] = Counter()
+    order = ClockOrder()
+    for batch in lines.collect_batches(chunk_size=BATCH_LINES, maintain_order=True, engine="streaming"):
+        counts.update({name: int(batch[name].sum()) for name in told}, lines=batch.height)
+        order.take_records(batch)
+    order.close()
+    parsed.lines = counts["lines"]
+    is_usual = order.stamped * 2 > parsed.lines
+    steps = (order if is_usual else record_steps(log, parsed.lines)).steps
+    unusual = _Unusual(counts["odd"], counts["joined"], counts["exports"], steps)
+    if counts["doubtful"]:
         unusual.mended = _rows_of_broken_lines(log, parsed)
     return unusual
 
@@ -237,7 +246,9 @@ def _rows_of(line: int, records: Sequence[Record], parsed: Parsed) -> list[dict[
         content = content_of(record)
         parsed.stores |= store_of(record)
         at = stamp_of(record)
-        note_offset(parsed.offsets, offset_in(record))
+        stated = offset_in(record)
+        if stated is not None:
+            note_sample(parsed.offsets, stated)
         events = list(events_of(*content))
         if at is not None:
             rows.extend(event_rows(line, at, events, shown(*content)))
@@ -246,12 +257,6 @@ def _rows_of(line: int, records: Sequence[Record], parsed: Parsed) -> list[dict[
         if events and is_contradicted(record):
             parsed.notices.add("contradicted_stamp", "its local stamp has a wrong offset; the other one is used", line)
     return rows
-
-
-def note_offset(offsets: list[tuple[datetime, timedelta]], stated: tuple[datetime, timedelta] | None) -> None:
-    """Add a stated offset from UTC where it differs from the one before, so that a few samples tell all."""
-    if stated is not None and len(offsets) < OFFSET_SAMPLES and (not offsets or offsets[-1][1] != stated[1]):
-        offsets.append(stated)
 
 
 def last_gateway_lines_before(path: Path, moments: Sequence[datetime]) -> pl.DataFrame:
@@ -338,8 +343,14 @@ def _first_stamped(lines: Iterator[bytes] | list[bytes]) -> Mapping[str, object]
     return None
 
 
-def note_backward_clock(parsed: Parsed) -> None:
-    """Note lifecycle lines that are stamped before the one above; a log whose clock was set back proves nothing."""
+def note_backward_clock(parsed: Parsed, steps: Sequence[int] = ()) -> None:
+    """Note lines that are stamped before one above; a log whose clock was set back proves nothing.
+
+    ``steps`` are the lines, of whatever content, at which the clock goes back by more than ``CLOCK_STEP``.
+    """
+    for line in steps:
+        parsed.unusable = _CLOCK_STEPS_BACK
+        parsed.notices.add("clock_stepped_back", f"its clock goes back by more than {CLOCK_STEP.seconds} s here", line)
     if parsed.lifecycle is None or parsed.lifecycle.height < 2:
         return
     step = pl.col("at").diff()
@@ -347,8 +358,8 @@ def note_backward_clock(parsed: Parsed) -> None:
         "line", (step < pl.duration(seconds=-1)).alias("back"), (step < -CLOCK_STEP).alias("far_back")
     )
     if stepped["far_back"].any():
-        parsed.unusable = "its clock steps back, so that its lines cannot be put in order with other evidence"
-    for line in stepped.filter("back")["line"].to_list():
+        parsed.unusable = _CLOCK_STEPS_BACK
+    for line in stepped.filter(pl.col("back") & ~pl.col("line").is_in(steps))["line"].to_list():
         parsed.notices.add(
             "clock_stepped_back", "this line is stamped more than a second before the one above it", line
         )

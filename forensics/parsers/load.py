@@ -29,7 +29,7 @@ from forensics.model.schemas import (
 )
 from forensics.model.verdicts import LifecycleKind, Origin, SourceKind
 from forensics.parsers.containers import Scratch
-from forensics.parsers.detect import is_run_log_place
+from forensics.parsers.detect import Found, is_run_log_place
 from forensics.parsers.files import sha256_of
 from forensics.parsers.forms import Given
 from forensics.parsers.gateway_log import last_gateway_lines_before
@@ -55,7 +55,7 @@ EVIDENCE_KINDS = (
 _LOG_KINDS = (SourceKind.GATEWAY_LOG, SourceKind.GATEWAY_CONSOLE)
 _OF_CONTAINERS = (DOCKER_T, JSON_FILE, COMPOSE, COMPOSE_T, CRI)
 _NAMED_FILES = 5
-_EVIDENCE_SUFFIXES = (".bak", ".db", ".json", ".jsonl", ".log", ".sqlite")
+_EVIDENCE_SUFFIXES = frozenset({".bak", ".db", ".json", ".jsonl", ".log", ".sqlite"})
 
 
 def load_evidence(
@@ -93,7 +93,7 @@ def load_evidence(
             if reading.detected.kind in (*EVIDENCE_KINDS, SourceKind.TASK_REGISTRY_WAL):
                 reading.sha256 = hashing.submit(sha256_of, reading.found.path)
         _parse_all(gathered, given, zone, host_zone)
-    _note_unknown(gathered)
+    _note_unknown(gathered, arguments)
     _note_changed(gathered)
     gathered.readings = [reading for reading in gathered.readings if _is_kept(reading)]
     placed = _place(gathered, given)
@@ -172,7 +172,8 @@ def _parse(reading: Reading, known: Given, gathered: Gathered) -> None:
             reading.parsed = _without_records(reading)
         else:
             reading.parsed = form.parse(reading.found.path, _given(reading, known))
-            reading.parsed.form = reading.parsed.form or form.name
+            if reading.parsed.kind in (*EVIDENCE_KINDS, form.kind):
+                reading.parsed.form = reading.parsed.form or form.name
             _mark_cut(reading, reading.parsed)
     except (UnreadableError, OSError) as error:
         reading.parsed = _without_records(reading)
@@ -239,19 +240,39 @@ def _without_records(reading: Reading) -> Parsed:
     return Parsed(SourceKind.DAMAGED, reading.detected.by, timezone=None)
 
 
-def _note_unknown(gathered: Gathered) -> None:
-    """Name the files in a folder that should be evidence by their name but are of no known kind, in one notice."""
-    unknown = [
-        reading.found.shown
-        for reading in gathered.readings
-        if reading.detected.kind is SourceKind.UNKNOWN
-        and not reading.found.explicit
-        and Path(reading.found.name).suffix in _EVIDENCE_SUFFIXES
-    ]
-    if unknown:
-        more = f" and {len(unknown) - _NAMED_FILES} more" if len(unknown) > _NAMED_FILES else ""
-        named = ", ".join(unknown[:_NAMED_FILES])
-        gathered.note("unknown_kind", f"{len(unknown)} files of no known kind are not read: {named}{more}")
+def _note_unknown(gathered: Gathered, arguments: Sequence[str]) -> None:
+    """Name the files of each folder that are of no known kind, in one notice, and those that are empty."""
+    unread = [reading for reading in gathered.readings if not reading.found.explicit]
+    for argument in sorted(set(arguments)):
+        top = argument.rstrip("/") + "/"
+        inside = [reading for reading in unread if reading.found.shown.startswith(well_formed(top))]
+        unknown = [reading.found for reading in inside if reading.detected.kind is SourceKind.UNKNOWN]
+        unknown.sort(key=lambda found: (not _looks_like_evidence(found), found.shown))
+        if unknown:
+            files = "1 file" if len(unknown) == 1 else f"{len(unknown)} files"
+            verb = "is" if len(unknown) == 1 else "are"
+            message = f"{argument}: {files} of no known kind {verb} not read: {_first_of([f.shown for f in unknown])}"
+            level = "warning" if _looks_like_evidence(unknown[0]) else "info"
+            gathered.note("unknown_kind", message, level=level)
+    empty = [reading.found for reading in gathered.readings if _is_empty(reading)]
+    for found in empty[:_NAMED_FILES]:
+        message = f"{found.shown}: an empty file; look for another copy, if it should be evidence"
+        gathered.note("empty_file", message)
+    if len(empty) > _NAMED_FILES:
+        gathered.note("empty_file", f"and {len(empty) - _NAMED_FILES} more empty files, the last {empty[-1].shown}")
+
+
+def _is_empty(reading: Reading) -> bool:
+    return not reading.size_bytes and reading.detected.form is None and _looks_like_evidence(reading.found)
+
+
+def _looks_like_evidence(found: Found) -> bool:
+    return not _EVIDENCE_SUFFIXES.isdisjoint(Path(found.name).suffixes)
+
+
+def _first_of(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED_FILES} more" if len(names) > _NAMED_FILES else ""
+    return ", ".join(names[:_NAMED_FILES]) + more
 
 
 def _note_changed(gathered: Gathered) -> None:
@@ -455,8 +476,10 @@ def _nothing(paths: Sequence[str], gathered: Gathered) -> NothingToReadError:
     for reading in gathered.readings:
         parsed_notices = reading.parsed.notices.closed() if reading.parsed else []
         told += [f"{reading.found.shown}: {notice['message']}" for notice in parsed_notices]
-    shown = ", ".join(paths) or "no path"
-    what = f"nothing to read behind {shown}" + (": " + "; ".join(told) if told else ": no file of a known kind")
+    shown = _first_of(paths) or "no path"
+    more = [f"and {len(told) - _NAMED_FILES} more problems"] if len(told) > _NAMED_FILES else []
+    why = "; ".join([*told[:_NAMED_FILES], *more]) or "no file of a known kind"
+    what = f"nothing to read behind {shown}: {why}"
     return NothingToReadError(
         what,
         "give a state directory (the folder with tasks/ and cron/, or state/), its gateway logs, or both",

@@ -91,6 +91,10 @@ def is_record_array(document: object) -> bool:
 class TaskRecords:
     """Collects the rows of task records, and the finished runs in their details.
 
+    Where keys were sorted (``sorted_lost`` counts such lost rows), a projected row looks like one that is lost in the
+    registry. It is taken for that, so its verdict is about a row that may still be running: hence the warning.
+    Notices: keys_sorted, projected_rows, no_run_record.
+
     An imported run record is marked as such (``is_twin``): the execution it tells of may have a row of its own.
     """
 
@@ -98,6 +102,7 @@ class TaskRecords:
     registry: str = "export"
     rows: list[Row] = field(default_factory=list)
     runs: list[Row] = field(default_factory=list)
+    sorted_lost: int = 0
 
     def add(self, record: object, line: int | None) -> bool:
         """Take one record; False, with a notice, where it is no task record."""
@@ -108,6 +113,7 @@ class TaskRecords:
         if row["is_twin"] and run is None:
             self.parsed.notices.add("no_run_record", "an imported run record without its detail", line)
             return False
+        self.sorted_lost += row["status"] == TaskStatus.LOST and list(record) == sorted(record)
         self.rows.append(row | {"registry": self.registry})
         return True
 
@@ -134,15 +140,23 @@ class TaskRecords:
         times = [row[name] for row in self.rows for name in _TIMES if name != "cleanup_after"]
         self.parsed.spans([*times, *(run[name] for run in self.runs for name in ("started_at", "finished_at"))])
         note_projected(sum(bool(row["projected"]) for row in self.rows), self.parsed)
+        if self.sorted_lost:
+            rows = "1 lost row has" if self.sorted_lost == 1 else f"{self.sorted_lost} lost rows have"
+            self.parsed.notices.add(
+                "keys_sorted",
+                f"{rows} sorted keys, as from jq -S: nothing tells any more whether the registry says lost, or a "
+                "separate process only showed a running row so; export again and leave the keys as they are",
+            )
         return self.parsed
 
 
 def note_projected(count: int, parsed: Parsed) -> None:
     """Say how many rows are lost in an export only."""
     if count:
+        rows = "1 row is" if count == 1 else f"{count} rows are"
         parsed.notices.add(
             "projected_rows",
-            f"{count} rows are lost in this export only: a separate process showed running rows as lost",
+            f"{rows} lost in this export only: a separate process showed running rows as lost",
             level="info",
         )
 
@@ -152,7 +166,7 @@ def parse_task_export(path: Path, by: str = _BY) -> Parsed:
 
     Shape: frame ``tasks``, and ``runs`` (origin ``task_detail``) from 2026.8.1; ``line`` is the line of the row's id.
     ``histories``: see ``_histories``.
-    Notices: no_task_id, wrong_type, out_of_range, projected_rows, no_run_record.
+    Notices: no_task_id, wrong_type, out_of_range, projected_rows, keys_sorted, no_run_record.
     Source: formats.md §2.1, §2.2, §3.4.
 
     Raises:
@@ -173,7 +187,7 @@ def parse_record_lines(path: Path) -> Parsed:
     """Read a file with one task record a line.
 
     Shape: frames ``tasks`` and ``runs``, as ``parse_task_export``; ``line`` is the line of the record.
-    Notices: not_json, no_task_id, wrong_type, out_of_range, projected_rows, no_run_record.
+    Notices: not_json, no_task_id, wrong_type, out_of_range, projected_rows, keys_sorted, no_run_record.
     Source: formats.md §2.2.
 
     Raises:

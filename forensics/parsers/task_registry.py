@@ -19,6 +19,7 @@ from forensics.parsers.database import (
     SQLITE_MAGIC,
     columns_of,
     good_time_sql,
+    is_database_name,
     is_filled_wal,
     opened_copy,
     row_number,
@@ -59,7 +60,7 @@ def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
     """Read all task rows of a registry and of its write-ahead log, from a private copy.
 
     Shape: frame ``tasks``, one row per row of ``task_runs``; ``line`` is the rowid.
-    Notices: no_task_table, wal_missing, no_task_id, out_of_range, damaged, unknown_column_set.
+    Notices: no_task_table, wal_missing, wal_not_given, no_task_id, out_of_range, damaged, unknown_column_set.
     Source: formats.md §1.2 (an uncheckpointed write-ahead log is the normal case), §1.3 (columns by release).
 
     Raises:
@@ -70,11 +71,11 @@ def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
         if not tables_of(database) and not any(is_filled_wal(companion) for companion in companions):
             return _without_tables(path)
         parsed = read_database(database)
-    if not companions and _keeps_a_write_ahead_log(path):
+    if parsed.kind is SourceKind.TASK_REGISTRY and not companions and _keeps_a_write_ahead_log(path):
         parsed.notices.add(
             "wal_not_given",
             "its write-ahead log is not here: rows written since the last checkpoint are missing, if there were any",
-            level="info",
+            level="warning" if parsed.form == RUNS_FILE else "info",
         )
     return parsed
 
@@ -220,6 +221,8 @@ def _typed(stored: pl.DataFrame) -> pl.DataFrame:
 
 
 def _recognised(glimpse: Glimpse) -> str | None:
+    if not glimpse.head:
+        return "an empty file with the name of a database" if is_database_name(glimpse.path, glimpse.name) else None
     return "an SQLite database" if glimpse.head.startswith(SQLITE_MAGIC) else None
 
 

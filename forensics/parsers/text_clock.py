@@ -27,6 +27,9 @@ from forensics.parsers.log_scan import LINE, scan
 from forensics.parsers.stamps import Tells
 
 _DAY = 86_400
+_HOUR = 3600
+_MORNING = 4 * _HOUR
+_STEPS_KEPT = 5
 _BATCH_LINES = 1 << 18
 _ANSI = r"(?:\x1b\[[0-9;]*m)*"
 _BEFORE = rf"^{_ANSI}(?:[\w.-]+ +\| )?{_ANSI}"
@@ -66,6 +69,7 @@ class Clock:
     midnights: list[int] = field(default_factory=list)
     new_years: list[int] = field(default_factory=list)
     set_back: list[Jump] = field(default_factory=list)
+    stepped_back: list[int] = field(default_factory=list)
     other_clock_at: int | None = None
     first_line: int | None = None
 
@@ -150,8 +154,16 @@ def _take_back(jump: Jump, tells: Tells, clock: Clock) -> None:
         clock.midnights.append(jump.line)
     elif tells is Tells.NO_YEAR and back > NEW_YEAR_BACK:
         clock.new_years.append(jump.line)
-    elif CLOCK_STEP < back <= MIDNIGHT_BACK:
-        clock.set_back.append(Jump(jump.line, jump.before % _DAY, jump.after % _DAY))
+    elif back > CLOCK_STEP:
+        if back <= MIDNIGHT_BACK:
+            clock.set_back.append(Jump(jump.line, jump.before % _DAY, jump.after % _DAY))
+        if not _is_winter_time(jump) and len(clock.stepped_back) < _STEPS_KEPT:
+            clock.stepped_back.append(jump.line)
+
+
+def _is_winter_time(jump: Jump) -> bool:
+    """Tell whether clocks may have been put back by law: by an hour at most as seen here, in the night."""
+    return jump.seconds >= -_HOUR - CLOCK_STEP.seconds and jump.after % _DAY < _MORNING
 
 
 def _is_undone(jump: Jump, following: Jump) -> bool:

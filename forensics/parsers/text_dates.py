@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from forensics.model.policy import OFFSET_SAMPLES, SISTER_STAMPS, START_NAMES_LOG, WRITTEN_AFTER
+from forensics.model.policy import SISTER_STAMPS, START_NAMES_LOG, WRITTEN_AFTER
 from forensics.parsers.forms import Given
 from forensics.parsers.lifecycle_messages import GATEWAY
 from forensics.parsers.parsed import Notices
@@ -17,7 +17,7 @@ from forensics.parsers.stamps import Stamp, Tells
 from forensics.parsers.text_clock import Clock
 from forensics.parsers.text_line import TextLine
 from forensics.parsers.timestamps import offset_between
-from forensics.parsers.zones import Sample, Zones
+from forensics.parsers.zones import Sample, Zones, note_sample
 
 _DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 _LOG_PATH = re.compile(r"log file: .{0,500}openclaw[\w-]*-(\d{4}-\d\d-\d\d)\.log")
@@ -39,11 +39,15 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class _Anchor:
-    """A line whose date is known: the day by local clocks, and the clock it showed where that is known."""
+    """A line whose date is known: the day by local clocks, and the clock it showed where that is known.
+
+    ``is_by_name``: only the name of the file tells the day.
+    """
 
     line: int
     day: date
     shown: datetime | None = None
+    is_by_name: bool = False
 
 
 @dataclass(slots=True)
@@ -189,7 +193,7 @@ def _counted_from(anchor: _Anchor | None, line: int, clock: Clock) -> date | Non
 def dates_of(lines: Iterable[TextLine], clocks: Mapping[Tells, Clock], given: Given, notices: Notices) -> Dates:
     """Collect what the lines of a file, its name and its surroundings tell of zone, year and day.
 
-    Notices: year_assumed.
+    Notices: year_assumed, date_from_name.
     """
     known = sorted(lines, key=lambda line: line.number)
     dates = Dates(clocks, Zones(samples_of(known), given), given, notices)
@@ -197,6 +201,10 @@ def dates_of(lines: Iterable[TextLine], clocks: Mapping[Tells, Clock], given: Gi
     if not dates.year_anchors:
         _assume_year(known, dates)
     dates.day_anchors = list(_day_anchors(known, dates))
+    first = (clocks.get(Tells.NO_DATE) or Clock()).first_line
+    if first is not None and all(anchor.is_by_name for anchor in dates.day_anchors) and dates.day_anchors:
+        told = f"its stamps have no date; {dates.day_anchors[0].day} is taken for the first, from the name of the file"
+        notices.add("date_from_name", told, first, level="info")
     return dates
 
 
@@ -205,12 +213,8 @@ def samples_of(lines: Iterable[TextLine]) -> list[Sample]:
     samples: list[Sample] = []
     for line in lines:
         stated = _sample(line)
-        if stated is not None and len(samples) < OFFSET_SAMPLES:
-            # of equal ones in a row the first and the last are kept: an offset is proven between them
-            if len(samples) > 1 and samples[-1][1] == samples[-2][1] == stated[1]:
-                samples[-1] = stated
-            else:
-                samples.append(stated)
+        if stated is not None:
+            note_sample(samples, stated)
     return sorted(samples)
 
 
@@ -269,7 +273,10 @@ def _assume_year(lines: list[TextLine], dates: Dates) -> None:
     if last is not None:
         dates.year_anchors = [(stamped[-1].number, last.year)]
         dates.is_year_assumed = True
-        told = f"its stamps have no year; {last.year} is taken, from when the file was last written"
+        told = (
+            f"its stamps have no year; {last.year} is taken, from when the file was last written. That proves nothing: "
+            "put the date of its first line into the name of the file (gateway-YYYY-MM-DD.log)"
+        )
         dates.notices.add("year_assumed", told)
 
 
@@ -279,7 +286,7 @@ def _day_anchors(lines: Iterable[TextLine], dates: Dates) -> Iterator[_Anchor]:
     anchors: dict[int, _Anchor] = {}
     first = (dates.clocks.get(Tells.NO_DATE) or Clock()).first_line
     if named is not None and first is not None:
-        anchors[first] = _Anchor(first, named)
+        anchors[first] = _Anchor(first, named, is_by_name=True)
     for line in lines:
         anchor = _day_anchor(line, dates.zones)
         if anchor is not None:

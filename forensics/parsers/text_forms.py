@@ -6,17 +6,22 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache, partial
+from itertools import takewhile
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from forensics.model.verdicts import SourceKind
 from forensics.parsers import text_line as forms
-from forensics.parsers.forms import Form, Given, Glimpse
+from forensics.parsers.files import head_of, open_evidence
+from forensics.parsers.forms import HEAD_BYTES, Form, Given, Glimpse
 from forensics.parsers.parsed import Parsed
 from forensics.parsers.subsystems import OWN_SUBSYSTEMS, displayed
 from forensics.parsers.text_line import TextLine, take_apart
 from forensics.parsers.text_log import parse_text_log
 
 _LINES_TRIED = 2000
+_MARGIN = b" \t>\r"
+_MESSAGE = re.compile(r"\[(?:gateway|ws|cron|heartbeat|shutdown|reload|health-monitor)[\w./:-]{0,80}\] .*")
 _LEAST_OWN = 2
 _LAUNCHD_ERRORS = re.compile(r"gateway[\w.-]*[._-]err(?:or)?s?\.log", re.IGNORECASE)
 _LOCAL = frozenset(
@@ -51,8 +56,37 @@ _BY = {
 }
 
 
-@lru_cache(maxsize=4)
 def form_of(head: bytes, name: str) -> str | None:
+    """Give the form of a text log by its first lines, indented or quoted as a whole or not.
+
+    Only what stands before every line is taken off: a single indented line is part of the message above it.
+    """
+    margin = _margin(head)
+    return _form_of(head, name) or (_form_of(_without(head, margin), name) if margin else None)
+
+
+def is_behind_a_prefix(head: bytes) -> bool:
+    """Tell whether a file that is of no form holds messages of a gateway, each behind something unknown."""
+    lines = [line for line in head.decode("utf-8", "replace").split("\n")[:_LINES_TRIED] if line.strip()]
+    behind = [found[0] for line in lines if (found := _MESSAGE.search(line)) is not None]
+    said = [line for number, text in enumerate(behind, 1) for line in take_apart(number, text)]
+    return 2 * len(behind) >= len(lines) and any(line.events() for line in said)
+
+
+def _margin(head: bytes) -> bytes:
+    """Give the blanks and quotation marks that stand before every line which is not blank."""
+    lines = [line for line in head.split(b"\n")[:_LINES_TRIED] if line.strip(_MARGIN)]
+    margins = [line[: len(line) - len(line.lstrip(_MARGIN))] for line in lines]
+    first, last = min(margins, default=b""), max(margins, default=b"")
+    return bytes(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+
+
+def _without(head: bytes, margin: bytes) -> bytes:
+    return b"\n".join(line.removeprefix(margin) for line in head.split(b"\n"))
+
+
+@lru_cache(maxsize=4)
+def _form_of(head: bytes, name: str) -> str | None:
     """Give the form of a text log by its first lines; None for prose, another log, or anything else.
 
     At least half of the lines must have the shape of a line of a log, and the gateway must be heard: by a lifecycle
@@ -91,7 +125,16 @@ def _recognised(form: str, glimpse: Glimpse) -> str | None:
 
 
 def _parser(form: str) -> Callable[[Path, Given], Parsed]:
-    return lambda path, given: parse_text_log(path, given, form, _BY[form])
+    def parse(path: Path, given: Given) -> Parsed:
+        margin = _margin(head_of(path, HEAD_BYTES))
+        if not margin or _form_of(head_of(path, HEAD_BYTES), given.name) == form:
+            return parse_text_log(path, given, form, _BY[form])
+        with open_evidence(path) as log, NamedTemporaryFile(prefix="forensics-") as copied:
+            copied.writelines(line.removeprefix(margin) for line in log)
+            copied.flush()
+            return parse_text_log(Path(copied.name), given, form, f"{_BY[form]}, indented or quoted")
+
+    return parse
 
 
 FORMS: tuple[Form, ...] = tuple(

@@ -50,7 +50,7 @@ _ANSI = re.compile(
 )
 _SPEAKER = r"(?P<speaker>[\w./@+-]{1,64})(?:\[(?P<pid>\d{1,10})\])?: (?P<text>.*)"
 _JOURNAL = re.compile(
-    rf"(?:(?P<syslog>{SYSLOG})|(?P<full>{FULL})|(?P<iso>{ISO})|(?P<unix>{UNIX})) [\w.-]{{1,255}} {_SPEAKER}",
+    rf"(?:(?P<syslog>{SYSLOG})|(?P<full>{FULL})|(?P<iso>{ISO})|(?P<unix>{UNIX})) (?P<host>[\w.-]{{1,255}}) {_SPEAKER}",
     re.ASCII | re.DOTALL,
 )
 _COMPOSE = re.compile(r"(?P<service>[A-Za-z0-9][\w.-]{0,80}) +\| (?P<text>.*)", re.ASCII | re.DOTALL)
@@ -79,8 +79,9 @@ _BLOB = re.compile(r"\[[\d.]{1,10}[KMG]?B? blob data\]$", re.ASCII)
 class TextLine:
     """One line. ``outer`` is the stamp of what wrapped it, ``inner`` its own; ``origin`` the unit or service it is of.
 
-    ``content`` is binding, fields and wording as the file log has them, None where no gateway said it; ``manager`` is
-    what systemd itself said of the gateway's unit; ``stores`` are the cron stores it names.
+    ``host`` is the machine that a journal names; ``content`` is binding, fields and wording as the file log has them,
+    None where no gateway said it; ``manager`` is what systemd itself said of the gateway's unit; ``stores`` are the
+    cron stores it names.
     """
 
     number: int
@@ -92,6 +93,7 @@ class TextLine:
     is_shown: bool = False
     pid: int | None = None
     origin: str | None = None
+    host: str | None = None
     stores: frozenset[str] = frozenset()
     stream: str | None = None
     is_blob: bool = False
@@ -189,7 +191,7 @@ def _of_journal(peeling: _Peeling) -> list[TextLine] | None:
     stamp = READERS[style](match[style])
     if stamp is None:
         return None
-    line = replace(peeling.line, outer=stamp, form=_journal_form(style, match[style]))
+    line = replace(peeling.line, outer=stamp, host=match["host"], form=_journal_form(style, match[style]))
     return _said_by(replace(peeling, line=line), line.form or SHORT, match["speaker"], match["pid"], match["text"])
 
 
@@ -293,7 +295,8 @@ def _is_journal(record: Record) -> bool:
 def _of_journal_record(peeling: _Peeling, record: Record) -> list[TextLine]:
     stamp = unix_stamp(str(record["__REALTIME_TIMESTAMP"])[:20])
     text = _message_of(record["MESSAGE"])
-    line = replace(peeling.line, outer=stamp, form=JOURNAL_JSON)
+    host = record.get("_HOSTNAME")
+    line = replace(peeling.line, outer=stamp, host=host if isinstance(host, str) else None, form=JOURNAL_JSON)
     speaker, pid = str(record.get("SYSLOG_IDENTIFIER", "")), str(record.get("_PID", ""))
     if text is None:
         return [replace(line, is_blob=bool(_GATEWAY_SPEAKER.match(speaker)))]

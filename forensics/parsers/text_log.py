@@ -7,7 +7,8 @@ a few lines more tell where the log begins and ends, and when a process last gav
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,18 +21,22 @@ from forensics.model.policy import PASTE_LINES
 from forensics.model.schemas import LIFECYCLE, frame_of
 from forensics.model.verdicts import LifecycleKind as K
 from forensics.model.verdicts import SourceKind
+from forensics.parsers.clock_order import service_steps, text_steps
 from forensics.parsers.forms import Given
 from forensics.parsers.gateway_log import note_backward_clock
 from forensics.parsers.log_record import RAW_LENGTH, event_rows, last_line_row, shown
 from forensics.parsers.log_scan import LINE, collected, counted, ends_with_newline, last_before, lines_at, scan
 from forensics.parsers.mending import mended
 from forensics.parsers.parsed import UTC_FROM_STAMPS, Parsed, brief
+from forensics.parsers.processes import second_process
 from forensics.parsers.service_lines import NEEDLES as SERVICE_NEEDLES
 from forensics.parsers.stamps import Tells
-from forensics.parsers.text_clock import clock_of
+from forensics.parsers.text_clock import Clock, clock_of
 from forensics.parsers.text_dates import Dates, Told, dates_of, is_quoted, names_log, samples_of, usual_offset
 from forensics.parsers.text_line import (
     CAT,
+    COMPOSE,
+    COMPOSE_T,
     CONSOLE_JSON,
     ERR_LOG,
     JOURNAL_JSON,
@@ -117,8 +122,8 @@ def parse_text_log(path: Path, given: Given, form: str, by: str) -> Parsed:
     file log. ``skipped`` counts all other lines.
     Units: ``precision_ms`` is 1000 where a stamp has whole seconds.
     Notices: not_json, truncated_line, mended_line, joined_records, invalid_utf8, no_stamp, no_date, quoted_line,
-    blob_data, mixed_forms, contradicted_stamp, mixed_stamps, year_assumed, zone_assumed, ambiguous_time,
-    impossible_time, clock_stepped_back.
+    blob_data, mixed_forms, contradicted_stamp, mixed_stamps, second_process, year_assumed, date_from_name,
+    zone_assumed, ambiguous_time, impossible_time, clock_stepped_back.
     Source: formats.md §4.3, §4.4, §5, §6; cases.md §2.6, §2.7, T14, T15.
 
     Raises:
@@ -136,14 +141,16 @@ def parse_text_log(path: Path, given: Given, form: str, by: str) -> Parsed:
         dates = dates_of(genuine, clocks, given, parsed.notices)
         rows = list(_rows(reading, dates))
         rows.extend(_last_lines(reading, dates, rows))
+        steps = _steps_back(reading, clocks)
+        twin_at = second_process(log, parsed.lines, reading.known, dates)
         parsed.lifecycle = frame_of(rows, LIFECYCLE).sort("line", "kind", "job_id", maintain_order=True)
     recorded = {row["line"] for row in rows if row["kind"] != K.LAST_LINE}
     parsed.records, parsed.rejected = len(recorded), len(reading.rejected - recorded)
     parsed.skipped = parsed.lines - parsed.records - parsed.rejected
     _note_span(reading, dates)
     _note_zone(reading, dates)
-    note_backward_clock(parsed)
-    _judge(reading, dates, given)
+    note_backward_clock(parsed, steps)
+    _judge(reading, dates, given, twin_at)
     return parsed
 
 
@@ -186,10 +193,11 @@ def _rejoin(reading: _Reading) -> None:
     """Put lines of a paste together that a terminal broke in the middle of a message."""
     cut = [line for line in reading.picked if line.is_sign_of_life and line.is_stamped and not line.events()]
     texts = dict(lines_at(reading.log, [line.number + step for line in cut for step in (0, 1)]).rows()) if cut else {}
+    places = {id(line): place for place, line in enumerate(reading.picked)}
     for line in cut:
         whole = _rejoined(line, texts.get(line.number, ""), texts.get(line.number + 1, ""))
         if whole is not None:
-            reading.picked[reading.picked.index(line)] = whole
+            reading.picked[places[id(line)]] = whole
             reading.parsed.notices.add("mended_line", "a message broken into two lines is read as one", line.number)
 
 
@@ -256,6 +264,17 @@ def _look_around(reading: _Reading) -> None:
     reading.origins = frozenset(line.origin for line in own if line.origin is not None and line.events())
 
 
+def _steps_back(reading: _Reading, clocks: Mapping[Tells, Clock]) -> list[int]:
+    """Give the lines at which the clock of the file goes back, other than at midnight, New Year, or in a DST night."""
+    local = [line for clock in clocks.values() for line in clock.stepped_back]
+    log, form, end = reading.log, reading.parsed.form, reading.parsed.lines
+    if form in (COMPOSE, COMPOSE_T):
+        exact = service_steps(log, end, reading.origins)
+    else:
+        exact = text_steps(log, end, is_json=form in _JSON_FORMS)
+    return sorted({*local, *exact})
+
+
 def _told_alone(lines: Iterable[TextLine]) -> set[Tells]:
     """Tell how much the stamps tell of lines on which none tells the moment."""
     return {
@@ -307,18 +326,24 @@ def _last_lines(reading: _Reading, dates: Dates, rows: Sequence[dict[str, object
     starts = sorted({int(str(row["line"])) for row in rows if row["kind"] == K.PROCESS_START})
     limits = [*(start for start in starts if start > 1), reading.parsed.lines + 1]
     alive = {line.number: line for line in reading.known if _is_alive(reading, line)}
-    last = {limit: max((number for number in alive if number < limit), default=0) for limit in limits}
-    reach = {limit: _LINES_ABOVE if limit in starts else _TAIL_LINES for limit in limits}
+    last = _last_below(alive, limits)
+    reach = dict.fromkeys(starts, _LINES_ABOVE) | {limits[-1]: _TAIL_LINES}
     far = [limit for limit in limits if last[limit] < limit - reach[limit] and limit > reach[limit]]
     if far:
         wanted = LINE.str.contains(_SIGN_OF_LIFE) & LINE.str.contains(_STAMPED)
         for number, text in last_before(reading.log, wanted, far).iter_rows():
             alive |= {line.number: line for line in take_apart(number, text) if _is_alive(reading, line)}
-        last = {limit: max((number for number in alive if number < limit), default=0) for limit in limits}
+        last = _last_below(alive, limits)
     for number in sorted({number for number in last.values() if number}):
         line, when = alive[number], dates.of(alive[number])
         if when is not None and line.content is not None:
             yield last_line_row(number, when.at, line.content, when.precision_ms)
+
+
+def _last_below(alive: Iterable[int], limits: Iterable[int]) -> dict[int, int]:
+    """Give, for each limit, the last of these line numbers before it; 0 where there is none."""
+    numbers = [0, *sorted(alive)]
+    return {limit: numbers[bisect_left(numbers, limit) - 1] for limit in limits}
 
 
 def _is_alive(reading: _Reading, line: TextLine) -> bool:
@@ -349,13 +374,14 @@ def _note_zone(reading: _Reading, dates: Dates) -> None:
     if not exact and any(stamp.at is not None for stamp in stamps):
         exact = [UTC_FROM_STAMPS]
     local = dates.zones.words()
-    parsed.timezone = "; ".join([*exact, *([local] if local else [])]) or None
-    parsed.zone_is_assumed = dates.zones.is_assumed
-    if parsed.zone_is_assumed:
+    year = "the year assumed from when the file was last written" if dates.is_year_assumed else None
+    parsed.timezone = "; ".join([*exact, *(told for told in (local, year) if told)]) or None
+    parsed.zone_is_assumed = dates.zones.is_assumed or dates.is_year_assumed
+    if dates.zones.is_assumed:
         parsed.notices.add("zone_assumed", f"{local}; give the zone of the gateway's host with --tz")
 
 
-def _judge(reading: _Reading, dates: Dates, given: Given) -> None:
+def _judge(reading: _Reading, dates: Dates, given: Given, twin_at: int | None) -> None:
     """Say why a log proves nothing, where it does not."""
     parsed, lines = reading.parsed, reading.known
     kinds = set() if parsed.lifecycle is None else set(parsed.lifecycle["kind"].to_list())
@@ -368,7 +394,13 @@ def _judge(reading: _Reading, dates: Dates, given: Given) -> None:
     mixed_at = next((clock.other_clock_at for clock in dates.clocks.values() if clock.other_clock_at), None)
     if mixed_at is not None:
         parsed.notices.add("mixed_stamps", "stamps of two clocks are mixed, as by local and by UTC time", mixed_at)
+    of_gateway = (line for line in lines if line.is_sign_of_life or line.manager is not None)
+    hosts = {line.host for line in of_gateway if line.host is not None}
+    if twin_at is not None:
+        parsed.notices.add("second_process", "two gateway processes log at the same time, as here", twin_at)
     reasons = {
+        f"it holds lines of several hosts: {', '.join(sorted(map(for_terminal, hosts)))}": len(hosts) > 1,
+        "it holds lines of two gateway processes that ran at the same time": twin_at is not None,
         "its stamps are of two clocks, so that its lines cannot be put in order": mixed_at is not None,
         "it holds lines of several gateways, told by their units or services": len(reading.origins) > 1,
         "it holds lines of several gateways, told by their cron stores": len(parsed.stores) > 1,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from dateutil import tz
 
-from forensics.model.policy import OFFSET_REACH, SISTER_STAMPS
+from forensics.model.policy import OFFSET_HOLDS, OFFSET_REACH, OFFSET_SAMPLE_EVERY, OFFSET_SAMPLES, SISTER_STAMPS
 from forensics.parsers.forms import Given
 from forensics.parsers.timestamps import as_offset
 
@@ -18,6 +18,7 @@ _IN_FILE = "as other stamps of this file say"
 _ELSEWHERE = "as other files of this evidence say"
 _GIVEN = "as given"
 _CONFIRMED = "as given, and as stamps with an offset confirm"
+_REFUTED = "as given, but stamps with an offset say otherwise: assumed"
 _FAR = "as stamps of another time say: assumed"
 _HOST = "the zone of this machine: assumed"
 
@@ -52,10 +53,11 @@ class Zones:
             offset = offset_at(samples, local)
             if offset is not None:
                 return self._with_offset(local, offset, source)
-        if self.given.zone is not None:
-            return self._in_zone(local, self.given.zone, _GIVEN, is_second=is_second)
-        self.is_assumed = True
         known = {offset for _, offset in (*self.own, *self.given.offsets)}
+        if self.given.zone is not None:
+            self.is_assumed = self.is_assumed or bool(known)
+            return self._in_zone(local, self.given.zone, _REFUTED if known else _GIVEN, is_second=is_second)
+        self.is_assumed = True
         if len(known) == 1:
             return self._with_offset(local, known.pop(), _FAR)
         return self._in_zone(local, self.given.host_zone, _HOST, is_second=is_second)
@@ -90,7 +92,8 @@ class Zones:
 def offset_at(samples: Sequence[Sample], local: datetime) -> timedelta | None:
     """Give the offset that stated samples prove for a local time; None where they are too far off or disagree.
 
-    Between two samples that agree it is theirs; elsewhere the nearest counts if it is near enough.
+    Between two samples that agree and are not too far apart it is theirs; elsewhere the nearest counts only if it is
+    right beside: the clocks may have been changed the next night.
     """
     if not samples:
         return None
@@ -99,11 +102,24 @@ def offset_at(samples: Sequence[Sample], local: datetime) -> timedelta | None:
     earlier = max((sample for sample in samples if sample[0] <= at), default=None)
     later = min((sample for sample in samples if sample[0] >= at), default=None)
     if earlier is not None and later is not None:
-        if earlier[1] == later[1]:
+        if earlier[1] != later[1]:
+            return offset if min(at - earlier[0], later[0] - at) <= SISTER_STAMPS else None
+        if later[0] - earlier[0] <= OFFSET_HOLDS:
             return offset
-        return offset if min(at - earlier[0], later[0] - at) <= SISTER_STAMPS else None
-    nearest = earlier or later
-    return offset if nearest is not None and abs(nearest[0] - at) <= OFFSET_REACH else None
+    return offset if any(abs(end[0] - at) <= OFFSET_REACH for end in (earlier, later) if end is not None) else None
+
+
+def note_sample(samples: list[Sample], stated: Sample) -> None:
+    """Add a stated offset to those of a file, in its order, where it tells something new.
+
+    Of equal ones in a row the first and the last are kept, as an offset is proven between them, and one every few days.
+    """
+    before = samples[-2:]
+    is_between = len(before) > 1 and before[0][1] == before[1][1] == stated[1]
+    if is_between and stated[0] - before[0][0] <= OFFSET_SAMPLE_EVERY:
+        samples[-1] = stated
+    elif len(samples) < OFFSET_SAMPLES:
+        samples.append(stated)
 
 
 def agreed(files: Sequence[Sequence[Sample]]) -> list[Sample]:

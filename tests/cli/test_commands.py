@@ -6,16 +6,19 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 from click.testing import CliRunner, Result
 
 from forensics import __version__
 from forensics.cli import main
+from forensics.cli.fix import _told
 from forensics.cli.options import Asked, evidence_of, parsed_zone
 from forensics.model.errors import NothingToReadError, UsageError
 from tests.parsers.shapes import START_MS, log_line, utc, write_log
@@ -396,3 +399,43 @@ def test_a_zone_is_a_name_or_an_offset(text: str, hours: float) -> None:
     zone = parsed_zone(text)
     assert zone is not None
     assert zone.utcoffset(datetime(2026, 4, 17)) == timedelta(hours=hours)  # noqa: DTZ001 - in that zone
+
+
+def test_task_forgotten_before_the_paths_is_said() -> None:
+    evidence = SAMPLES / "real-lost-write"
+    assert_helpful(forensics("explain", evidence), 2, f"{evidence} is a path", "forensics explain TASK PATH")
+    assert_helpful(forensics("explain", evidence, evidence), 2, f"{evidence} is a path")
+
+
+@pytest.mark.parametrize("command", ["audit", "fix"])
+def test_output_named_dash_is_standard_output(tmp_path: Path, command: str) -> None:
+    result = forensics(command, SAMPLES / "real-lost-write", "-o", "-", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) > 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_outputs_cannot_both_be_standard_output() -> None:
+    result = forensics("fix", SAMPLES / "real-lost-write", "-o", "-", "--undo", "-")
+    assert_helpful(result, 2, "two outputs go to standard output")
+
+
+def test_a_single_row_is_told_as_one() -> None:
+    assert _told(1, 1) == "1 row to correct; 1 lost row is left as it is"
+
+
+def test_a_terminated_command_leaves_nothing_behind(tmp_path: Path) -> None:
+    archive = write(tmp_path / "state.tar.gz", packed(SAMPLES / "real-lost-write", "tar.gz"))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = dict(os.environ) | {"TMPDIR": str(scratch)}
+    command = [sys.executable, "-m", "forensics", "audit", str(archive), "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+        assert process.stdin is not None
+        deadline = monotonic() + 60
+        while not any(scratch.iterdir()) and monotonic() < deadline:
+            sleep(0.05)
+        assert any(scratch.iterdir()), "it has not begun to read"
+        process.terminate()
+        assert process.wait(60) == 143
+    assert list(scratch.iterdir()) == []

@@ -119,7 +119,7 @@ CASES = (
         first="2026-11-23 23:00:55.688",
         last="2026-11-23 23:43:43.627",
         release="2026.6.x",
-        gateway="given",
+        gateway="state",
     ),
     Case(
         "state/openclaw.sqlite with cron_run_logs",
@@ -136,7 +136,7 @@ CASES = (
         first="2026-11-23 22:41:44.703",
         last="2026-11-23 23:34:19.803",
         release="2026.7.35",
-        gateway="given",
+        gateway="state",
     ),
     Case(
         "state/openclaw.sqlite without cron_run_logs",
@@ -153,7 +153,7 @@ CASES = (
         first="2026-11-23 22:40:04.212",
         last="2026-11-23 23:28:41.777",
         release="2026.9.6",
-        gateway="given",
+        gateway="state",
     ),
     run_log("cron/runs/<job>.jsonl"),
     run_log("cron/runs/<job>.jsonl.migrated", f"{RUN_LOG}.migrated"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -388,7 +389,15 @@ def test_offsets_are_stated_where_they_change(tmp_path: Path) -> None:
     told = [record("gateway", "gateway ready", ms=START_MS + n * 1000, hours=2 if n < 2 else 1) for n in range(4)]
     parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *map(as_line, told)))
     one, two = timedelta(hours=1), timedelta(hours=2)
-    assert parsed.offsets == [(at(START_MS), two), (at(START_MS + 2000), one), (at(START_MS + 3000), one)]
+    seconds = [(parsed_at - at(START_MS)).seconds for parsed_at, _ in parsed.offsets]
+    assert (seconds, [offset for _, offset in parsed.offsets]) == ([0, 1, 2, 3], [two, two, one, one])
+
+
+def test_an_offset_that_stays_is_kept_every_few_days(tmp_path: Path) -> None:
+    days = [0, 1, 2, 3, 4, 5, 6, 7]
+    told = [record("gateway", "gateway ready", ms=START_MS + day * 86_400_000) for day in days]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *map(as_line, told)))
+    assert [(stated_at - at(START_MS)).days for stated_at, _ in parsed.offsets] == [0, 3, 6, 7]
 
 
 def test_a_z_behind_a_local_time_is_noted_and_not_believed(tmp_path: Path) -> None:
@@ -417,3 +426,57 @@ def test_a_z_behind_a_local_time_is_noted_and_not_believed(tmp_path: Path) -> No
 )
 def test_a_log_record_is_told_by_time_and_meta_or_level(value: object, expected: object) -> None:
     assert is_log_record(value) is expected
+
+
+HOUR_MS = 3_600_000
+
+
+def quiet(ms: int) -> str:
+    return as_line(record("gateway/heartbeat", "heartbeat: ok – grün", ms=ms))
+
+
+def test_a_clock_set_back_on_lines_that_say_nothing_of_the_life_makes_a_log_unusable(tmp_path: Path) -> None:
+    start = log_line("gateway", "gateway ready", ms=START_MS)
+    lines = [start, quiet(START_MS + HOUR_MS), quiet(START_MS + 1_000), quiet(START_MS + 2_000)]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *lines))
+    assert parsed.unusable is not None
+    assert "its clock steps back" in parsed.unusable
+    assert noted_lines(parsed, "clock_stepped_back") == [3]
+    assert_balance(parsed, records=1, skipped=3)
+
+
+@pytest.mark.parametrize("rewrite", [json.dumps, lambda told: json.dumps(told, sort_keys=True)])
+def test_a_clock_set_back_is_seen_in_rewritten_records(tmp_path: Path, rewrite: Callable[[object], str]) -> None:
+    times = [0, HOUR_MS, 1_000]
+    lines = [rewrite(record("gateway/ws", "res ok", ms=START_MS + ms)) + "\n" for ms in times]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *lines))
+    assert noted_lines(parsed, "clock_stepped_back") == [3]
+    assert parsed.unusable is not None
+
+
+def test_lines_a_little_out_of_order_are_no_step(tmp_path: Path) -> None:
+    lines = [quiet(START_MS + ms) for ms in (0, 100, 74, 5_000, 4_974, 0, 9_000)]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *lines))
+    assert (parsed.unusable, codes(parsed)) == (None, [])
+
+
+def test_dates_in_fields_of_a_message_are_no_stamps(tmp_path: Path) -> None:
+    event = as_line(record("gateway/ws", "event", {"date": "2031-01-01T00:00:00.000Z"}))
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", event, quiet(START_MS + 1_000)))
+    assert (parsed.unusable, codes(parsed)) == (None, [])
+
+
+def test_a_line_that_was_written_late_is_no_step(tmp_path: Path) -> None:
+    fields = {"elapsedMs": 4154, "isMainThread": False, "pid": 31967, "threadId": 2}
+    late = as_line(record("sqlite/transaction", "slow SQLite transaction", fields, ms=START_MS - 13_000))
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", quiet(START_MS), late, quiet(START_MS + 500)))
+    assert (parsed.unusable, codes(parsed)) == (None, [])
+
+
+@pytest.mark.parametrize(
+    "times", [(0, -13_000), (0, -13_000, 70_000), (0, -61_000, 500), (0, *range(-13_000, -5_000, 1_000), 500)]
+)
+def test_lines_that_stay_behind_are_a_step(tmp_path: Path, times: tuple[int, ...]) -> None:
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", *(quiet(START_MS + ms) for ms in times)))
+    assert noted_lines(parsed, "clock_stepped_back") == [2]
+    assert parsed.unusable is not None

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
 
@@ -205,9 +207,55 @@ def test_files_of_no_known_kind_in_a_folder_are_told_in_one_notice(tmp_path: Pat
     write_log(state / "logs" / "README.md", "not meant as evidence\n")
     evidence = load_evidence([str(state)])
     (message,) = noted(evidence, "unknown_kind")
-    assert message.startswith("7 files of no known kind are not read: ")
-    assert "console-4.log and 2 more" in message
+    assert message.startswith(f"{state}: 8 files of no known kind are not read: ")
+    assert message.endswith("console-4.log and 3 more")
     assert "console-5.log" not in message
+
+
+@pytest.mark.parametrize(("name", "level"), [("notes.yaml", "info"), ("runs.jsonl.migrated", "warning")])
+def test_every_file_of_no_known_kind_in_a_folder_is_named(tmp_path: Path, name: str, level: str) -> None:
+    state = state_directory(tmp_path / "state")
+    write_log(state / name, "some text that is no evidence\n")
+    notices = load_evidence([str(state)]).notices.filter(pl.col("code") == "unknown_kind")
+    message = f"{state}: 1 file of no known kind is not read: {state}/{name}"
+    assert notices.select("level", "message").rows() == [(level, message)]
+
+
+def test_an_empty_file_with_the_name_of_evidence_is_named(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    for name in ("gateway-1.log", "jobs.json", "notes.txt"):
+        (state / name).touch()
+    told = noted(load_evidence([str(state)]), "empty_file")
+    assert [message.split(": ")[0] for message in told] == [f"{state}/gateway-1.log", f"{state}/jobs.json"]
+
+
+def test_an_empty_database_is_a_registry_whose_rows_are_missing(tmp_path: Path) -> None:
+    empty = tmp_path / "openclaw.sqlite"
+    empty.touch()
+    evidence = load_evidence([str(empty)])
+    (message,) = noted(evidence, "wal_missing")
+    assert "its rows are probably still in openclaw.sqlite-wal" in message
+    assert kinds(evidence) == ["task_registry"]
+
+
+def test_a_database_that_is_not_read_has_no_form_and_lacks_nothing(tmp_path: Path) -> None:
+    state = state_directory(tmp_path / "state")
+    path = tmp_path / "flows" / "registry.sqlite"
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as flows:
+        flows.execute("PRAGMA journal_mode=WAL")
+        flows.execute("CREATE TABLE flow_runs (flow_id TEXT)")
+    evidence = load_evidence([str(state), str(path)])
+    flows_source = evidence.sources.filter(pl.col("path").str.ends_with("registry.sqlite"))
+    assert flows_source.select("kind", "form").rows() == [("other", None)]
+    assert noted(evidence, "wal_not_given") == []
+
+
+def test_many_files_of_no_use_make_a_short_error(tmp_path: Path) -> None:
+    paths = [write_log(tmp_path / f"note-{n}.txt", "plain\n") for n in range(40)]
+    with pytest.raises(NothingToReadError, match="and 35 more problems") as raised:
+        load_evidence(list(map(str, paths)))
+    assert "note-5.txt" not in str(raised.value)
 
 
 def test_a_torn_job_store_is_told(tmp_path: Path) -> None:
@@ -532,9 +580,9 @@ def test_files_that_state_two_offsets_for_one_moment_lend_none(tmp_path: Path, m
 def test_a_container_says_nothing_of_the_zone_of_the_host(tmp_path: Path, shape: str, is_assumed: bool) -> None:
     said = [Said("gateway", "gateway ready", START_MS), Said("gateway", "starting...", START_MS + 60_000)]
     (tmp_path / "stated.txt").write_text("".join(map(FORMS[shape][1], said)), encoding="utf-8")
-    (tmp_path / "journal.txt").write_text("".join(map(FORMS["short"][1], said)), encoding="utf-8")
+    (tmp_path / "journal-2026-04-17.txt").write_text("".join(map(FORMS["short"][1], said)), encoding="utf-8")
     sources = load_evidence([str(tmp_path)]).sources
-    assert sources.filter(pl.col("path").str.ends_with("journal.txt"))["zone_is_assumed"].to_list() == [is_assumed]
+    assert sources.filter(pl.col("path").str.ends_with("journal-2026-04-17.txt"))["zone_is_assumed"].to_list() == [is_assumed]
 
 
 def test_without_a_word_about_zones_the_last_resort_is_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -265,4 +265,4 @@ def test_a_database_in_wal_mode_without_its_log_says_what_may_be_missing(tmp_pat
     with closing(sqlite3.connect(path)) as opened:
         opened.execute("PRAGMA journal_mode=WAL")
     parsed = parse_task_registry(path, [])
-    assert codes(parsed) == ["wal_not_given"]
+    assert [(note["code"], note["level"]) for note in parsed.notices.rows] == [("wal_not_given", "warning")]

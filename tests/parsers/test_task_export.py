@@ -109,6 +109,15 @@ def test_a_projected_row_is_told_by_the_order_of_its_keys(tmp_path: Path) -> Non
     assert codes(parsed) == ["projected_rows"]
 
 
+def test_sorted_keys_no_longer_tell_a_projected_row_and_that_is_said(tmp_path: Path) -> None:
+    rows = [task("stored"), projected("shown"), task("done", status="succeeded")]
+    parsed = read(tmp_path / "export.json", json.loads(json.dumps(listed(*rows), sort_keys=True)))
+    assert parsed.tasks is not None
+    assert parsed.tasks["projected"].to_list() == [False, False, False]
+    assert [(note["code"], note["level"]) for note in parsed.notices.rows] == [("keys_sorted", "warning")]
+    assert str(parsed.notices.rows[0]["message"]).startswith("2 lost rows have sorted keys")
+
+
 @pytest.mark.parametrize("status", ["succeeded", "running"])
 def test_only_a_lost_row_can_be_projected(tmp_path: Path, status: str) -> None:
     parsed = read(tmp_path / "export.json", listed(projected() | {"status": status}))

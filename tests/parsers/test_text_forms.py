@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORMS
-from forensics.parsers.forms import Form, Glimpse
+from forensics.parsers.detect import detect
+from forensics.parsers.forms import Form, Given, Glimpse
 from forensics.parsers.text_forms import form_of
 from tests.parsers import text_shapes as shapes
-from tests.parsers.shapes import START_MS, log_line, run_entry, task_row
+from tests.parsers.shapes import START_MS, log_line, run_entry, task_row, write_log
 from tests.parsers.text_shapes import Said
 
 STOP = "received SIGTERM; shutting down"
@@ -134,3 +136,44 @@ def test_the_error_log_of_launchd_is_told_by_its_name(name: str, form: str) -> N
 )
 def test_hostile_lines_are_taken_apart_quickly(text: str) -> None:
     assert form_of(f"{text}\n".encode() * 3, "x") is None
+
+
+@pytest.mark.parametrize("margin", ["> ", "    ", "\t", "> > "])
+def test_a_log_that_is_indented_or_quoted_as_a_whole_is_read(tmp_path: Path, margin: str) -> None:
+    lines = [shapes.compact(Said("gateway", message, START_MS)) for message in ("starting...", "gateway ready")]
+    path = write_log(tmp_path / "log", *(margin + line for line in lines), margin.rstrip(" ") + "\n")
+    form = detect(path).form
+    assert form is not None
+    parsed = form.parse(path, Given(name="log"))
+    assert parsed.lifecycle is not None
+    assert parsed.lifecycle["line"].to_list() == [1, 2, 2]
+    assert parsed.lines == 3
+    assert parsed.notices.rows == []
+
+
+def test_one_quoted_line_among_others_is_no_event(tmp_path: Path) -> None:
+    line = shapes.compact(Said("gateway", "gateway ready", START_MS))
+    path = write_log(tmp_path / "log", line, "> " + line, line)
+    form = detect(path).form
+    assert form is not None
+    parsed = form.parse(path, Given(name="log"))
+    assert parsed.lifecycle is not None
+    assert set(parsed.lifecycle["line"].to_list()) == {1, 3}
+
+
+@pytest.mark.parametrize(
+    "prefix", ["[pod/gateway-0/gateway] ", "0|openclaw | ", "<30>1 2026-04-17T07:40:44Z host 1 - - "]
+)
+def test_an_unknown_prefix_is_told(tmp_path: Path, prefix: str) -> None:
+    messages = ("starting...", "gateway ready")
+    path = write_log(tmp_path / "log", *(f"{prefix}x [gateway] {message}\n" for message in messages))
+    found = detect(path)
+    assert (found.kind, found.form) == (SourceKind.UNKNOWN, None)
+    assert found.by == "console lines of a gateway behind an unknown prefix; strip the prefix from each line"
+
+
+@pytest.mark.parametrize("cut", [1, 2, 8, 30])
+def test_a_json_document_that_ends_early_is_told(tmp_path: Path, cut: int) -> None:
+    whole = json.dumps({"count": 1, "tasks": [{"taskId": "a", "status": "lost", "label": "x" * 40, "ended": True}]})
+    path = write_log(tmp_path / "tasks.json", whole[:-cut])
+    assert detect(path).by == "JSON that ends early: export it again"

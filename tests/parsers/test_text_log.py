@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -419,3 +421,98 @@ def test_epoch_numbers_say_their_unit(tmp_path: Path) -> None:
     entry = shapes.journal_entry(START_MS, "[gateway] ready")
     assert read(written(tmp_path, entry)).timezone == "UTC from epoch microseconds"
     assert times(read(written(tmp_path, entry))) == [datetime(2026, 4, 17, 7, 40, 44, tzinfo=UTC)]
+
+
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize(
+    "form", [shapes.compact, shapes.coloured, shapes.console_json, shapes.docker_t, shapes.compose_t, shapes.short_iso]
+)
+def test_a_clock_set_back_on_lines_that_say_nothing_of_the_life(tmp_path: Path, form: Callable[[Said], str]) -> None:
+    said = [Said("gateway", "gateway ready", START_MS)]
+    said += [Said("gateway/heartbeat", "heartbeat: ok", START_MS + ms) for ms in (HOUR_MS, 1_000, 2_000)]
+    parsed = read(written(tmp_path, *map(form, said)))
+    assert parsed.unusable is not None
+    assert "its clock steps back" in parsed.unusable
+    assert noted_lines(parsed, "clock_stepped_back") == [3]
+
+
+def test_the_same_of_stamps_without_an_offset(tmp_path: Path) -> None:
+    stamps = ["2026-04-17T10:00:00", "2026-04-17T11:00:00", "2026-04-17T10:10:00"]
+    lines = [f"{stamp}.000 [gateway] ready\n" for stamp in stamps[:1]]
+    lines += [f"{stamp}.000 [heartbeat] ok\n" for stamp in stamps[1:]]
+    parsed = read(written(tmp_path, *lines), zone=BERLIN)
+    assert noted_lines(parsed, "clock_stepped_back") == [3]
+    assert parsed.unusable is not None
+
+
+def test_services_of_one_file_need_no_common_order(tmp_path: Path) -> None:
+    ready = shapes.compose_t(Said("gateway", "gateway ready", START_MS + HOUR_MS))
+    other = "database-1 | 2026-04-17T07:40:44.123456789Z checkpoint\n"
+    parsed = read(written(tmp_path, ready, other, ready))
+    assert noted_lines(parsed, "clock_stepped_back") == []
+    assert parsed.unusable is None
+
+
+def test_many_starts_are_read_in_time_that_grows_with_them(tmp_path: Path) -> None:
+    """The signs of life before starts were once looked for among all lines, start by start."""
+    taken: list[int] = []
+    for starts in (300, 1200):
+        said = [
+            (message, START_MS + n * 60_000) for n in range(starts) for message in ("loading configuration…", "ready")
+        ]
+        path = written(tmp_path, *(console(message, ms) for message, ms in said))
+        calls = 0
+
+        def count(_frame: object, event: str, _argument: object) -> None:
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        sys.setprofile(count)
+        try:
+            read(path)
+        finally:
+            sys.setprofile(None)
+        taken.append(calls)
+    assert taken[1] < 6 * taken[0]
+
+
+def of_process(host: str, pid: int, message: str, ms: int, binding: str = "gateway") -> str:
+    said = Said(binding, message, START_MS + ms)
+    return shapes.short_iso(said).replace(f" host node[{PID}]: ", f" {host} node[{pid}]: ")
+
+
+def life(host: str, pid: int, from_ms: int = 0, beats: int = 6) -> list[tuple[int, str]]:
+    beat = [(from_ms + n * 60_000 + 1, "heartbeat: ok", "gateway/heartbeat") for n in range(1, beats)]
+    told = [(from_ms, "loading configuration…", "gateway"), (from_ms + 1, "gateway ready", "gateway"), *beat]
+    return [(ms, of_process(host, pid, message, ms, binding)) for ms, message, binding in told]
+
+
+def merged(*lives: list[tuple[int, str]]) -> list[str]:
+    return [line for _, line in sorted(line for one in lives for line in one)]
+
+
+def test_lines_of_two_hosts_in_one_journal_prove_nothing(tmp_path: Path) -> None:
+    parsed = read(written(tmp_path, *merged(life("one", 100), life("two", 5000, 1_000))))
+    assert parsed.unusable == "it holds lines of several hosts: one, two"
+
+
+def test_two_processes_that_go_on_side_by_side_are_two_gateways(tmp_path: Path) -> None:
+    parsed = read(written(tmp_path, *merged(life("one", 100), life("one", 5000, 1_000))))
+    assert parsed.unusable == "it holds lines of two gateway processes that ran at the same time"
+    assert noted_lines(parsed, "second_process") == [13]
+
+
+@pytest.mark.parametrize(
+    "lives",
+    [
+        [life("one", 100), life("one", 101, 600_000)],
+        [life("one", 100), life("one", 101, 600_000), life("one", 100, 1_200_000)],
+        [life("one", 100, beats=10), life("one", 101, 120_500, beats=1)],
+    ],
+    ids=["one after the other", "a number given out again", "a second one that does not stay"],
+)
+def test_processes_of_one_gateway_after_each_other_are_fine(tmp_path: Path, lives: list[list[tuple[int, str]]]) -> None:
+    parsed = read(written(tmp_path, *merged(*lives)))
+    assert (parsed.unusable, noted_lines(parsed, "second_process")) == (None, [])

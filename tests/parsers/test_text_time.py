@@ -68,28 +68,50 @@ def test_offsets_of_other_files_go_before_the_zone_of_this_machine(tmp_path: Pat
     assert not parsed.zone_is_assumed
 
 
-@pytest.mark.parametrize("away", [timedelta(days=20), timedelta(days=-20)])
+@pytest.mark.parametrize("away", [timedelta(days=20), timedelta(days=-20), timedelta(hours=2), timedelta(hours=-2)])
 def test_an_offset_of_another_season_is_an_assumption(tmp_path: Path, away: timedelta) -> None:
     path = written(tmp_path, shapes.short(Said("gateway", "gateway ready", START_MS), 8))
-    parsed = read(path, name=DATED, offsets=[(at(START_MS) + away, timedelta(hours=8))])
+    stated = [(at(START_MS) + away, timedelta(hours=8))]
+    parsed = read(path, name=DATED, offsets=stated)
     assert times(parsed) == [at(START_MS)]
     assert parsed.zone_is_assumed
+    assert codes(parsed) == ["zone_assumed"]
+    given = read(path, name=DATED, offsets=stated, zone=UTC_PLUS_8)
+    assert (times(given), given.zone_is_assumed, codes(given)) == ([at(START_MS)], False, [])
 
 
 def test_between_offsets_that_agree_they_hold(tmp_path: Path) -> None:
     path = written(tmp_path, shapes.short(Said("gateway", "gateway ready", START_MS), 8))
-    around = [(at(START_MS) + away, timedelta(hours=8)) for away in (timedelta(days=-20), timedelta(days=20))]
+    around = [(at(START_MS) + away, timedelta(hours=8)) for away in (timedelta(days=-3), timedelta(days=3))]
     parsed = read(path, name=DATED, offsets=around)
     assert times(parsed) == [at(START_MS)]
     assert not parsed.zone_is_assumed
+
+
+def test_between_offsets_of_different_seasons_clocks_may_have_been_changed_and_changed_back(tmp_path: Path) -> None:
+    path = written(tmp_path, shapes.short(Said("gateway", "gateway ready", START_MS), 8))
+    around = [(at(START_MS) + away, timedelta(hours=8)) for away in (timedelta(days=-90), timedelta(days=90))]
+    assert read(path, name=DATED, offsets=around).zone_is_assumed
+
+
+def test_an_hour_of_winter_is_not_read_with_the_offset_of_the_summer_before(tmp_path: Path) -> None:
+    """A file log ends on 31 October, clocks go back in the night to 1 November, a console begins on the 3rd."""
+    summer = [(utc_time(2026, 10, 30, 10), timedelta(hours=-4)), (utc_time(2026, 10, 31, 15), timedelta(hours=-4))]
+    path = written(tmp_path, naive("2026-11-03T09:30:00.000"))
+    parsed = read(path, offsets=summer)
+    assert (parsed.zone_is_assumed, codes(parsed)) == (True, ["zone_assumed"])
+    given = read(path, offsets=summer, zone=tz.gettz("America/New_York"))
+    assert (times(given), given.zone_is_assumed) == ([utc_time(2026, 11, 3, 14, 30)], False)
 
 
 def test_offsets_that_disagree_prove_nothing_in_between(tmp_path: Path) -> None:
     path = written(tmp_path, shapes.short(Said("gateway", "gateway ready", START_MS), 2))
     around = [(at(START_MS) + timedelta(days=days), timedelta(hours=hours)) for days, hours in ((-3, 1), (3, 2))]
     assert read(path, name=DATED, offsets=around).zone_is_assumed
-    given = read(path, name=DATED, offsets=around, zone=BERLIN)
-    assert (times(given), given.zone_is_assumed) == ([at(START_MS)], False)
+    refuted = read(path, name=DATED, offsets=around, zone=BERLIN)
+    assert (times(refuted), refuted.zone_is_assumed) == ([at(START_MS)], True)
+    assert refuted.timezone is not None
+    assert "as given, but stamps with an offset say otherwise: assumed" in refuted.timezone
 
 
 def test_the_given_zone_goes_before_that_of_this_machine(tmp_path: Path) -> None:
@@ -161,6 +183,9 @@ def test_the_year_is_at_last_that_in_which_the_file_was_written(tmp_path: Path) 
     parsed = read(path, modified_at=utc_time(2026, 3, 1), zone=UTC)
     assert times(parsed) == [utc_time(2025, 12, 30, 7, 40, 44), utc_time(2026, 1, 2, 7, 40, 44)]
     assert codes(parsed) == ["year_assumed"]
+    assert parsed.zone_is_assumed, "a copy may have been written in any later year"
+    assert parsed.timezone is not None
+    assert parsed.timezone.endswith("the year assumed from when the file was last written")
     assert times(read(path, modified_at=utc_time(2026, 1, 1), zone=UTC))[1] == utc_time(2025, 1, 2, 7, 40, 44)
 
 
@@ -191,6 +216,7 @@ def test_bare_clock_times_count_on_from_the_date_in_the_name(tmp_path: Path) -> 
     parsed = read(written(tmp_path, *lines), name="openclaw-2026-04-26.log", zone=UTC)
     days = [(26, 22, 10, 0), (26, 23, 59, 59), (27, 0, 0, 1), (27, 12, 0, 0), (28, 3, 0, 0)]
     assert times(parsed) == [utc_time(2026, 4, *day) for day in days]
+    assert [(note["code"], note["level"]) for note in parsed.notices.rows] == [("date_from_name", "info")]
     assert set(events_of(parsed)["precision_ms"].to_list()) == {1000}
 
 
