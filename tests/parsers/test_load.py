@@ -582,7 +582,9 @@ def test_a_container_says_nothing_of_the_zone_of_the_host(tmp_path: Path, shape:
     (tmp_path / "stated.txt").write_text("".join(map(FORMS[shape][1], said)), encoding="utf-8")
     (tmp_path / "journal-2026-04-17.txt").write_text("".join(map(FORMS["short"][1], said)), encoding="utf-8")
     sources = load_evidence([str(tmp_path)]).sources
-    assert sources.filter(pl.col("path").str.ends_with("journal-2026-04-17.txt"))["zone_is_assumed"].to_list() == [is_assumed]
+    assert sources.filter(pl.col("path").str.ends_with("journal-2026-04-17.txt"))["zone_is_assumed"].to_list() == [
+        is_assumed
+    ]
 
 
 def test_without_a_word_about_zones_the_last_resort_is_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
