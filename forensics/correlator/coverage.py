@@ -223,13 +223,14 @@ def _is_before(kept_from: str) -> pl.Expr:
 def _stores(histories: pl.DataFrame, latest: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """Give every store of run records with the time from when it was kept and until when it would show a record.
 
-    A run log is as young as what was copied with it, a table or a page only as its own latest stamp. Records inside
-    task rows are deleted with these.
+    A copy that lacks older records which another copy holds was cut, however short it is. A run log is as young as what
+    was copied with it, a table or a page only as its own latest stamp. Records inside task rows are deleted with these.
 
     Shape: columns of ``histories`` plus until, kept_from (null: from the beginning).
     """
     is_log = pl.col("origin") == Origin.RUN_LOG
-    may_be_pruned = (pl.col("records") >= policy.run_log_keep_lines) | pl.col("is_partial")
+    is_cut = pl.col("job_id").is_not_null() & (pl.col("oldest_at") > pl.col("oldest_at").min().over(_JOB))
+    may_be_pruned = (pl.col("records") >= policy.run_log_keep_lines) | pl.col("is_partial") | is_cut
     kept = pl.when(may_be_pruned).then(pl.coalesce("oldest_at", NEVER))
     expired = pl.when(pl.col("origin") == Origin.TASK_DETAIL).then(pl.col("until") - policy.retention)
     return (

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from forensics.model.schemas import TIME
-from forensics.model.verdicts import SourceKind
+from forensics.model.verdicts import Origin, SourceKind
 from forensics.parsers.containers import STANDARD_INPUT, without_ending
 from forensics.parsers.detect import Found
 from forensics.parsers.parsed import Parsed, well_formed
@@ -36,6 +36,10 @@ class _Gateway:
     name: str = ""
     homes: set[Path] = field(default_factory=set)
     stores: set[str] = field(default_factory=set)
+
+
+_HISTORIES = (SourceKind.TASK_REGISTRY, SourceKind.CRON_RUN_LOG)
+_WRITTEN = [Origin.RUN_LOG.value, Origin.RUN_TABLE.value, Origin.TASK_DETAIL.value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,16 @@ class _Given:
         if tasks is None:
             return pl.DataFrame(schema={"task_id": pl.String, "created_at": TIME})
         return tasks.filter(~pl.col("is_twin").fill_null(value=False)).select("task_id", "created_at")
+
+    @property
+    def runs(self) -> pl.DataFrame:
+        """The runs that a file records, by job and start, in the shape of ``births``."""
+        runs = self.parsed.runs if self.parsed else None
+        if runs is None or self.kind not in _HISTORIES:
+            return pl.DataFrame(schema={"task_id": pl.String, "created_at": TIME})
+        name = pl.format("run of {} at {}", "job_id", pl.col("started_at").dt.epoch("ms"))
+        written = runs.filter(pl.col("origin").is_in(_WRITTEN))
+        return written.select(name.alias("task_id"), pl.col("started_at").alias("created_at"))
 
 
 def place(
@@ -128,7 +142,7 @@ def _gateways(files: Sequence[_Given]) -> list[_Gateway]:
         if given.named is not None:
             named.setdefault(given.named, _Gateway(given.named)).homes.add(given.found.copy_home)
     unnamed = [given for given in files if given.named is None and given.kind is SourceKind.TASK_REGISTRY]
-    groups = _grouped({given.found.copy_home for given in unnamed}, _shared_folders(unnamed))
+    groups = _grouped({given.found.copy_home for given in unnamed}, _shared_folders(unnamed, files))
     unknown: list[_Gateway] = []
     for homes in groups:
         names = {name for name, gateway in named.items() if gateway.homes & homes}
@@ -163,11 +177,11 @@ def _is_any_in(ids: pl.Series, others: pl.Series) -> bool:
     return bool(len(ids)) and bool(len(others)) and bool(ids.drop_nulls().is_in(others.implode()).any())
 
 
-def _shared_folders(registries: Sequence[_Given]) -> Iterable[tuple[Path, Path]]:
+def _shared_folders(registries: Sequence[_Given], files: Sequence[_Given]) -> Iterable[tuple[Path, Path]]:
     """Give pairs of folders whose registries are copies of one: they share tasks, and one of them stopped there.
 
-    Where both went on with tasks of their own behind the last that they share, one is a clone of the other: two
-    gateways since, whose records must not cross.
+    Where both went on with tasks or runs of their own behind the last task that they share, one is a clone of the
+    other: two gateways since, whose records must not cross.
     """
     homes = sorted({given.found.copy_home for given in registries})
     if len(homes) < 2:
@@ -184,15 +198,22 @@ def _shared_folders(registries: Sequence[_Given]) -> Iterable[tuple[Path, Path]]
     )
     first = born.with_columns(pl.col("home").min().over("task_id").alias("first"))
     pairs = first.filter(pl.col("home") != pl.col("first")).select("home", "first").unique().sort("home", "first")
-    return [(homes[one], homes[other]) for one, other in pairs.iter_rows() if not _went_apart(born, one, other)]
+    ran = [
+        given.runs.with_columns(pl.lit(homes.index(given.found.copy_home)).alias("home"))
+        for given in files
+        if given.named is None and given.found.copy_home in homes
+    ]
+    lived = pl.concat([born, *ran]).drop_nulls("task_id").unique(["task_id", "home"], keep="first", maintain_order=True)
+    return [(homes[one], homes[other]) for one, other in pairs.iter_rows() if not _went_apart(born, lived, one, other)]
 
 
-def _went_apart(born: pl.DataFrame, one: int, other: int) -> bool:
-    """Tell whether each of two registries has tasks that are younger than all they share."""
-    both = born.filter(pl.col("home").is_in([one, other])).with_columns(pl.len().over("task_id").alias("places"))
-    last_shared = both.filter(pl.col("places") > 1)["created_at"].max()
+def _went_apart(born: pl.DataFrame, lived: pl.DataFrame, one: int, other: int) -> bool:
+    """Tell whether each of two folders has tasks or runs that are younger than all tasks they share."""
+    shared = born.filter(pl.col("home").is_in([one, other])).filter(pl.len().over("task_id") > 1)
+    last_shared = shared["created_at"].max()
     if last_shared is None:
         return False
+    both = lived.filter(pl.col("home").is_in([one, other])).with_columns(pl.len().over("task_id").alias("places"))
     younger = both.filter((pl.col("places") == 1) & (pl.col("created_at") > last_shared))
     return younger["home"].n_unique() > 1
 

@@ -359,3 +359,10 @@ def test_a_run_whose_start_is_printed_in_seconds_is_the_one_recorded_within_its_
 def test_a_run_whose_start_is_printed_in_seconds_and_recorded_in_no_such_second_is_missing() -> None:
     gateway = crashed().row(J, at("08:00"), at("08:05"), task_id="fine", status="succeeded", precision_ms=1000)
     withheld(gateway.record(J, at("08:00:01")), "run_log_damaged")
+
+
+def test_a_short_log_that_lacks_what_an_older_copy_holds_was_cut() -> None:
+    gateway = crashed().record(J, at("11:00"))
+    assert said(finding_of(gateway)) == ("interrupted", "strong")
+    old = gateway.record(J, at("08:00"), copy="old", file="old/cron/runs/job-j.jsonl")
+    withheld(old, "may_still_run")
