@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from forensics.cli.options import Asked, audited, emit, format_option, input_options, now_option, parsed_verdicts
+from forensics.model.errors import NothingToReadError
 from forensics.model.verdicts import FAIL_ON_BY_DEFAULT
+
+if TYPE_CHECKING:
+    from forensics.model.finding import Report
 
 
 @click.command("check")
@@ -27,7 +33,7 @@ def command(asked: Asked, fail_on: str, form: str, now: str | None) -> int:
       0  no lost row has a verdict of --fail-on
       1  at least one has
       2  the command was used wrongly
-      3  nothing usable to read
+      3  nothing usable to read, or not all of it, so that passing would say nothing
 
     \b
     Example:
@@ -43,4 +49,16 @@ def command(asked: Asked, fail_on: str, form: str, now: str | None) -> int:
         emit(write_check_json(report, failing, verdicts), None)
     else:
         emit(write_check(report, failing), None)
-    return 1 if failing else 0
+    return 1 if failing else _told_in_full(report)
+
+
+def _told_in_full(report: Report) -> int:
+    """Give the exit code of a check without findings: evidence that could not be read may hold some."""
+    from forensics.model.escape import for_terminal
+
+    unread = report.notices.filter(report.notices["level"] == "error")["message"].to_list()
+    for message in unread:
+        click.echo(f"error: {for_terminal(message)}", err=True)
+    if unread:
+        click.echo("not all of the evidence could be read, so that passing says nothing", err=True)
+    return NothingToReadError.exit_code if unread else 0

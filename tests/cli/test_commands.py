@@ -90,6 +90,13 @@ def test_check_turns_findings_into_its_exit_code(sample: str, options: tuple[str
     assert ("check failed" if code else "check passed") in result.stdout
 
 
+def test_a_check_does_not_pass_on_evidence_that_could_not_all_be_read(tmp_path: Path) -> None:
+    result = forensics("check", SAMPLES / "real-lost-write", tmp_path / "nosuch.log")
+    assert result.returncode == 3
+    assert "there is no such file" in result.stderr
+    assert "not all of the evidence could be read" in result.stderr
+
+
 def test_check_json_names_what_failed() -> None:
     result = forensics("check", SAMPLES / "every-verdict", "-f", "json", "--fail-on", "unexplained")
     document = json.loads(result.stdout)
