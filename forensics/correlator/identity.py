@@ -244,8 +244,9 @@ def _near_misses(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame,
 def _startless_records(left: pl.DataFrame, records: pl.DataFrame, starts: pl.DataFrame) -> pl.DataFrame:
     """A record that names no start and was written between this start and the job's next: it may be this run's end."""
     startless = records.filter(pl.col("started_at").is_null() & pl.col("finished_at").is_not_null())
+    of_these = left.join(startless.select(_JOB).unique(), on=_JOB, how="semi")
     following = first_after(
-        left, starts.select(*_JOB, pl.col("start").alias("next_start")),
+        of_these, starts.select(*_JOB, pl.col("start").alias("next_start")),
         left_on="start", right_on="next_start", by=_JOB, strict=True,
     )  # fmt: skip
     written = startless.select(*_JOB, pl.col("finished_at").alias("written_at"), "status", "source", "line", "origin")
