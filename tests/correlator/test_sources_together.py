@@ -204,6 +204,13 @@ def test_records_inside_task_rows_are_gone_with_the_rows() -> None:
     assert store(late).startswith("interrupted")
 
 
+def test_a_table_vouches_for_no_row_that_its_own_database_does_not_hold() -> None:
+    elsewhere = a_day().row(J, S, L, copy="other").crashed(at("10:05"), at("10:06")).without_run_logs()
+    told = store(elsewhere)
+    assert told.startswith("undetermined")
+    assert "run_log_absent" in told
+
+
 def test_a_page_of_runs_reaches_as_far_as_its_oldest_entry() -> None:
     told = {"origin": "run_page", "job_id": J, "records": 50}
     assert "run_log_pruned" in store(crashed(), **told, is_partial=True, oldest_at=at("11:00"))
