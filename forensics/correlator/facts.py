@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from forensics.correlator.coverage import of_assumed_zone
 from forensics.correlator.joins import ROW, latest_before
 from forensics.model.policy import LOST_ERROR, Policy
 from forensics.model.schemas import TIME
@@ -97,7 +98,7 @@ def with_assumed_start(tasks: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFra
 
     A start that the run id tells is an epoch number and needs no zone.
     """
-    assumed = sources.filter(pl.col("zone_is_assumed").fill_null(value=False))["id"]
+    assumed = of_assumed_zone(sources)
     printed = pl.col("start") == pl.col("started_at")
     told_by_id = pl.col("run_id").str.contains(_EPOCH_IN_ID).fill_null(value=False)
     return tasks.with_columns(

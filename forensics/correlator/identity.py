@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from forensics.correlator.coverage import of_assumed_zone
 from forensics.correlator.joins import ROW, first_after, latest_before, near_pairs
 from forensics.correlator.records import resolved
 from forensics.model.policy import Policy
@@ -111,7 +112,7 @@ def with_weak_identity(rows: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFram
 
     Jobs repeat by the hour: a time that is hours off is that of another run.
     """
-    assumed = sources.filter(pl.col("zone_is_assumed").fill_null(value=False))["id"]
+    assumed = of_assumed_zone(sources)
     by_record = pl.col("own_source").is_in(assumed.implode()) & pl.col("own_started_at").is_not_null()
     unsure = pl.col("start_is_assumed") | by_record.fill_null(value=False)
     weak = pl.when(unsure & pl.col("identity").is_not_null()).then(pl.lit(Confidence.WEAK.value))
