@@ -35,6 +35,7 @@ from forensics.correlator.identity import with_own_record, with_weak_identity
 from forensics.correlator.joins import ROW
 from forensics.correlator.masks import with_unmasked_ids
 from forensics.correlator.records import prepared_records, resolved
+from forensics.correlator.releases import given_release, releases_of
 from forensics.correlator.restarts import find_restarts
 from forensics.correlator.standins import with_stand_in
 from forensics.correlator.verdicts import with_fate, with_verdict
@@ -48,11 +49,14 @@ _JOB = ["gateway", "job_id"]
 _FIXED_CONFIDENCES = [Confidence.EXACT.value, Confidence.STRONG.value]
 
 
-def audit(evidence: Evidence, policy: Policy | None = None, now: datetime | None = None) -> Report:
+def audit(
+    evidence: Evidence, policy: Policy | None = None, now: datetime | None = None, release: str | None = None
+) -> Report:
     """Work out what really happened to every lost row.
 
     ``now`` is the moment for which ages and retention are judged; without it, the latest time in the evidence, so that
-    the same input always gives the same report.
+    the same input always gives the same report. ``release`` is that of the gateways (``2026.4.15``); without it, what
+    the evidence tells of it.
     """
     policy = policy or Policy()
     now = now or latest_time(evidence)
@@ -60,6 +64,8 @@ def audit(evidence: Evidence, policy: Policy | None = None, now: datetime | None
     tasks = newest_state(evidence.tasks)
     rows = judged_rows(evidence, tasks, restarts, policy)
     findings = as_findings(rows)
+    gateways = evidence.sources["gateway"].drop_nulls().unique()
+    releases = releases_of(evidence) if release is None else given_release(release, gateways)
     citations = _citations(cited(rows, restart_evidence, evidence.sources))
     return Report(
         now=now,
@@ -67,6 +73,7 @@ def audit(evidence: Evidence, policy: Policy | None = None, now: datetime | None
         summary=_summary(evidence, tasks, findings, restarts, now, policy),
         sources=evidence.sources,
         notices=evidence.notices,
+        releases=tuple(releases),
         restarts=tuple(_restarts(restarts, in_tables(restart_evidence, evidence.sources))),
         findings=tuple(_findings(findings, citations)),
     )

@@ -342,7 +342,8 @@ class _Machine:
             window.kind, window.process = _MODES[line.kind]
             window.pid_after = line.pid
         elif line.kind in _DRAIN_OUTCOMES:
-            window.drain = _DRAIN_OUTCOMES[line.kind]
+            # what was cut short settles right afterwards (2026.9.6/restarts): the first outcome is the one that counts
+            window.drain = window.drain or _DRAIN_OUTCOMES[line.kind]
         elif line.kind is K.SHUTDOWN_COMPLETED:
             window.gone = window.exited or not _is_restarting(window)
             window.gone_at = window.gone_at or line.at

@@ -9,6 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from forensics.model.policy import Policy
+from forensics.model.releases import ReleaseSpan
 from forensics.model.verdicts import Cause, Confidence, Severity, Verdict
 
 
@@ -101,6 +102,17 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """The releases of the gateway that the evidence fits from ``since`` on (None: from the beginning)."""
+
+    gateway: str
+    since: datetime | None
+    span: ReleaseSpan
+    is_given: bool
+    evidence: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What ``openclaw tasks audit`` counts over a registry, by its own codes and severities."""
 
@@ -131,6 +143,7 @@ class Report:
     summary: Summary
     sources: pl.DataFrame
     notices: pl.DataFrame
+    releases: tuple[Release, ...]
     restarts: tuple[Restart, ...]
     findings: tuple[Finding, ...]
 

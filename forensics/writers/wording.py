@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from forensics.model.escape import for_terminal
 from forensics.model.finding import Citation, Finding, Report
 from forensics.model.verdicts import Cause, Confidence, EvidenceRole, Reason, Verdict
 
@@ -97,6 +99,17 @@ def place(citation: Citation, paths: Mapping[int, str]) -> str:
     if citation.line is None:
         return path
     return f"{path} {citation.table} rowid {citation.line}" if citation.table else f"{path}:{citation.line}"
+
+
+def releases_told(report: Report) -> Iterator[str]:
+    """Say which releases the evidence of each gateway fits, and from when on where it was updated."""
+    several = len({release.gateway for release in report.releases}) > 1
+    updated = Counter(release.gateway for release in report.releases)
+    for release in report.releases:
+        since = f" from {stamp(release.since)} UTC" if updated[release.gateway] > 1 and release.since else ""
+        told = "as given" if release.is_given else "by its wording and layout"
+        whose = f"{for_terminal(release.gateway)}: " if several else ""
+        yield f"{whose}{release.span}{since}, {told}"
 
 
 def closing(report: Report) -> str:
