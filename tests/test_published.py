@@ -75,10 +75,10 @@ def test_68191_as_published_without_start_and_duration_it_is_weak(host: HandedOv
     assert verdict(finding) == ("false_lost", "weak", "restart")
 
 
-def test_68191_with_a_duration_that_fits_a_run_after_ready_it_is_not_its_own(host: HandedOver) -> None:
+def test_68191_with_a_duration_that_fits_a_run_after_ready_nothing_is_said(host: HandedOver) -> None:
+    """The line may have been written minutes after its run ended, so its run may have started at any time before."""
     finding = only(review(host).finished(REVIEW, None, REVIEW_FINISHED, durationMs=36_000).audited())
-    assert finding.verdict != "false_lost"
-    assert finding.correction is None or finding.correction.status == "failed"
+    assert (finding.verdict, finding.reasons, finding.correction) == ("undetermined", ("start_mismatch",), None)
 
 
 def test_68191_without_the_run_log_nothing_is_said(host: HandedOver) -> None:

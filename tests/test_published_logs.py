@@ -151,6 +151,35 @@ def test_73467_a_deferred_restart_is_none_until_it_happens(tmp_path: Path, text:
         assert (window.down_at.minute, window.down_at.second) == (54, 49)
 
 
+def console(*messages: str) -> str:
+    """Give console lines a second apart."""
+    return "".join(f"2026-06-14T21:29:{second:02d}.000Z {message}\n" for second, message in enumerate(messages))
+
+
+def test_an_in_process_restart_of_a_container_keeps_its_process(tmp_path: Path) -> None:
+    """The order of the lines, and the reason in the mode line of a container, as published."""
+    mode = "in-process restart (container: use in-process restart to keep PID 1 alive)"
+    told = ("signal SIGUSR1 received", "received SIGUSR1; restarting", f"restart mode: {mode}", "ready")
+    lines = [f"[gateway] {message}" for message in ("ready", *told)]
+    lines.insert(3, "[shutdown] completed cleanly in 56ms")
+    first, window = windows_of(tmp_path, console(*lines)).restarts
+    assert (first.kind, first.process) == ("start", "unknown")
+    assert (window.kind, window.process) == ("in_process", "kept")
+    assert (window.down_at.second, window.ready_at and window.ready_at.second) == (1, 5)
+
+
+def test_a_spawned_process_replaces_the_one_before_it(tmp_path: Path) -> None:
+    """Windows: `restart mode: full process restart (spawned pid 16084)`."""
+    told = (
+        "signal SIGUSR1 received",
+        "received SIGUSR1; restarting",
+        "restart mode: full process restart (spawned pid",
+    )
+    lines = [f"[gateway] {message}" for message in (*told[:2], f"{told[2]} 16084)", "loading configuration…", "ready")]
+    (window,) = windows_of(tmp_path, console(*lines)).restarts
+    assert (window.kind, window.process, window.pid_after) == ("signal", "replaced", 16_084)
+
+
 NO_RESTARTS = {
     "#62442, deferred": "2026-04-07T10:45:38.852Z warn gateway/reload config change requires gateway restart"
     " (plugins.entries.x.enabled) — deferring until 2 operation(s), 1 reply(ies), 1 embedded run(s) complete",

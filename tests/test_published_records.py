@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from forensics.model.policy import TIMEOUT_ERROR
+from forensics.model.policy import INTERRUPTED_ERROR, TIMEOUT_ERROR
 from tests.support.handed_over import HOUR, MINUTE, HandedOver, corrected, ms, only, verdict
 
 # -- run-log lines, by the letter --
@@ -130,6 +130,41 @@ def test_63106_an_ok_of_milliseconds_was_recorded_when_the_work_was_enqueued(
     finding = only(host.audited())
     assert verdict(finding)[:2] == ("false_lost", confidence)
     assert ("instant_ok" in finding.reasons) == (confidence == "weak")
+
+
+# -- the state of a job, which shows its last run only --
+
+
+def with_state(host: HandedOver, start: int, **state: object) -> HandedOver:
+    """Give a lost row and the published state of its job; the run log of another job is there, of this one none."""
+    host.row("job", start, start + 6 * MINUTE).job("job", "0 9 * * *", state=state)
+    return host.finished("other", start - HOUR, start - HOUR + MINUTE).reaching(start + 5 * HOUR)
+
+
+def test_77298_a_state_that_says_interrupted_is_no_end(host: HandedOver) -> None:
+    """2026.5.2: four errors in a row, all of them restarts; that the last run is that of the row is added."""
+    start = ms("2026-05-05T09:00:00")
+    told = {"lastRunStatus": "error", "lastError": INTERRUPTED_ERROR, "consecutiveErrors": 4, "lastRunAtMs": start}
+    finding = only(with_state(host, start, lastDurationMs=240_000, **told).audited())
+    assert verdict(finding)[:2] == ("interrupted", "exact")
+    assert "time_passed" in finding.reasons
+    assert corrected(finding)[0::2] == ("failed", INTERRUPTED_ERROR)
+
+
+def test_112647_a_state_that_says_ok_after_milliseconds_is_weak(host: HandedOver) -> None:
+    """`lastRunStatus "ok", lastDurationMs 18, consecutiveErrors 0`."""
+    start = ms("2026-07-20T09:00:00")
+    told = {"lastRunAtMs": start, "lastRunStatus": "ok", "lastDurationMs": 18, "consecutiveErrors": 0}
+    finding = only(with_state(host, start, **told).audited())
+    assert verdict(finding)[:2] == ("false_lost", "weak")
+    assert "instant_ok" in finding.reasons
+
+
+def test_68157_a_reservation_alone_says_nothing_of_the_end(host: HandedOver) -> None:
+    """2026.4.22: `runningAtMs = 1776960088965`, of a run that the gateway took for still running."""
+    reserved = ms("2026-04-23T16:01:28.965Z")
+    finding = only(with_state(host, reserved + 4, runningAtMs=reserved).audited())
+    assert (finding.verdict, finding.correction) == ("undetermined", None)
 
 
 # -- times that jitter --

@@ -49,10 +49,9 @@ def audit_counts(
 ) -> Counts:
     """Count the findings that ``openclaw tasks audit --json`` of this release would report at ``now``.
 
-    Of an unknown release the rules are those that all releases share, ``retained_lost_warns`` apart. Rows that are lost
-    only in an export are left out then, as the registry has none such; a release that shows such rows counts them.
-
-    Only cron rows are projected: whether the session of another task still exists, no registry tells.
+    Of an unknown release ``retained_lost_warns`` says what a retained lost row is, and rows that are lost only in an
+    export are left out, as the registry has none such; a release that shows such rows counts them. Only cron rows are
+    projected: whether the session of another task still exists, no registry tells.
 
     Source: formats.md §2.1, §2.2; observed.md §B5 (thresholds and severities); the counts of captured releases.
     """
@@ -105,12 +104,8 @@ def _as_audited(tasks: pl.DataFrame, now: datetime, rules: AuditRules) -> pl.Dat
     if not rules.projects_cron:
         return tasks.filter(~pl.col("projected"))
     is_lost = pl.col("status").is_in(_ACTIVE) & (pl.col("runtime") == "cron") & (_age(now) >= LOST_GRACE)
-    at_now = pl.lit(now).dt.cast_time_unit("ms")
-    return tasks.with_columns(
-        pl.when(is_lost).then(pl.lit(TaskStatus.LOST.value)).otherwise("status").alias("status"),
-        pl.when(is_lost).then(pl.coalesce("ended_at", at_now)).otherwise("ended_at").alias("ended_at"),
-        pl.when(is_lost).then(at_now).otherwise("last_event_at").alias("last_event_at"),
-    )
+    projected = pl.when(is_lost).then(pl.lit(TaskStatus.LOST.value)).otherwise("status")
+    return tasks.with_columns(projected.alias("status"))
 
 
 def _age(now: datetime) -> pl.Expr:
