@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +9,13 @@ import polars as pl
 
 from forensics.model.finding import Counts
 from forensics.model.policy import LOST_GRACE, LOST_RETENTION, Policy
+from forensics.model.releases import (
+    FIRST_WITH_DAY_OF_RETENTION,
+    FIRST_WITH_LOST_CRON_ROWS,
+    FIRST_WITH_RECOVERY,
+    Number,
+    ReleaseSpan,
+)
 from forensics.model.verdicts import LifecycleKind, TaskStatus
 
 _CODES = ("stale_queued", "stale_running", "lost", "delivery_failed", "missing_cleanup", "inconsistent_timestamps")
@@ -21,10 +27,8 @@ _FROM_4_25 = [
     LifecycleKind.SHUTDOWN_STARTED.value,
 ]
 
-_RELEASE = re.compile(r"^(\d{4})\.(\d{1,3})(?:\.(\d{1,3}))?")
-_SHOWS_PROJECTED = (2026, 4, 5)
-_WARNS_FOR_RETAINED = (2026, 4, 25)
-_KEEPS_LOST_A_DAY = (2026, 5, 26)
+_EARLIEST: Number = (0, 0, 0)
+_LATEST: Number = (9999, 12, 999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +73,25 @@ def audit_counts(
 
 
 def audit_rules(release: str | None) -> AuditRules | None:
-    """Give how a release audits; of a span of releases (``2026.6.1 to 2026.6.11``) only what both ends agree on.
+    """Give how a release audits; of a span of releases (``2026.6.1 or later``) only what all of them agree on.
 
     >>> audit_rules("2026.5.7").retained_lost_warns, audit_rules("2026.4.15").retained_lost_warns
     (True, False)
     >>> audit_rules("2026.4.15 to 2026.5.28") is audit_rules(None) is None
     True
     """
-    if release is None:
-        return None
-    first, *others = [_rules_of(end) for end in release.split(" to ")]
-    return first if all(rules == first for rules in others) else None
+    span = ReleaseSpan.parsed(release or "")
+    # what a release does it does in one stretch of releases, so the ends speak for those between
+    first, last = _rules_of(span.lowest or _EARLIEST), _rules_of(span.highest or _LATEST)
+    return first if first == last else None
 
 
-def _rules_of(release: str) -> AuditRules | None:
-    match = _RELEASE.match(release.strip())
-    if match is None:
-        return None
-    number = (int(match[1]), int(match[2]), int(match[3] or 0))
-    has_changed = number >= _WARNS_FOR_RETAINED
+def _rules_of(release: Number) -> AuditRules:
+    has_changed = release >= FIRST_WITH_RECOVERY
     return AuditRules(
-        projects_cron=_SHOWS_PROJECTED <= number < _WARNS_FOR_RETAINED,
+        projects_cron=FIRST_WITH_LOST_CRON_ROWS <= release < FIRST_WITH_RECOVERY,
         retained_lost_warns=has_changed,
-        keeps_lost=LOST_RETENTION if number >= _KEEPS_LOST_A_DAY else None,
+        keeps_lost=LOST_RETENTION if release >= FIRST_WITH_DAY_OF_RETENTION else None,
         mends_creation=has_changed,
     )
 

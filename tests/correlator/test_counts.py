@@ -131,6 +131,8 @@ def test_evidence_without_any_time_is_refused() -> None:
         ("2026.4.25-beta.1", 0),
         ("2026.7.x", 0),
         ("2026.8.1 or later", 0),
+        ("2026.4.25 or later", 1),
+        ("2026.4.24 or earlier", 1),
         ("2026.5.26 to 2026.5.28", 0),
         ("2026.4.25 to 2026.5.28", 1),
         ("unheard of", 1),
