@@ -11,6 +11,12 @@ LOST_ERROR = "backing session missing"
 INTERRUPTED_ERROR = "cron: job interrupted by gateway restart"
 """The exact text the start-up code writes for a run it believes dead (formats.md §3.1, 2026.4.25 and later)."""
 
+LOST_GRACE = timedelta(minutes=5)
+"""A row is marked lost, or shown as lost, when nothing was heard of it for this long (formats.md §1.5)."""
+
+LOST_RETENTION = timedelta(hours=24)
+"""A lost row is kept this long after its mark, whatever its clean-up time says (formats.md §1.5, 2026.5.26)."""
+
 END_AFTER_WRITTEN = timedelta(seconds=5)
 """A run cannot end after its own record was written; a longer duration is damage (records are written 2 ms to 16 min
 after the end, observed.md §A), less what the clock may be set back in between."""
