@@ -33,7 +33,7 @@ Judge = Callable[[Sequence[Incident]], Sequence[Judged]]
 class Simulator(Protocol):
     """What is asked of a module that simulates gateways; the same seed and knobs give the same bytes."""
 
-    DEFAULTS: Knobs
+    PLAIN: Knobs
     """The plain value of every knob."""
 
     def drawn(self, seed: int, /) -> Knobs:

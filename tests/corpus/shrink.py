@@ -54,8 +54,14 @@ class Shrinker:
         return [row for row in told if row.seed == case.seed and row.flaws()]
 
     def fails_alike(self, case: Case, likeness: Likeness) -> bool:
-        """Tell whether a row of the case fails in this way; the row may have another id."""
-        return any(row.likeness == likeness for row in self.failing(case))
+        """Tell whether a row of the case fails in this way; the row may have another id.
+
+        A knob may have been lowered to what cannot be simulated: such a case is none.
+        """
+        try:
+            return any(row.likeness == likeness for row in self.failing(case))
+        except (ValueError, LookupError, ArithmeticError):
+            return False
 
     def smallest(self, case: Case, likeness: Likeness) -> Case:
         """Give the smallest case found that fails in the same way: first less company, then plainer knobs."""
@@ -63,7 +69,7 @@ class Shrinker:
         before = None
         while before != case:
             before = case
-            for name in self.simulator.DEFAULTS:
+            for name in self.simulator.PLAIN:
                 case = self._turned_back(case, name, likeness)
         return case
 
@@ -85,7 +91,7 @@ class Shrinker:
         return case
 
     def _turned_back(self, case: Case, name: str, likeness: Likeness) -> Case:
-        for value in plainer(case.knobs.get(name), self.simulator.DEFAULTS[name]):
+        for value in plainer(case.knobs.get(name), self.simulator.PLAIN[name]):
             smaller = replace(case, knobs={**case.knobs, name: value})
             if self.fails_alike(smaller, likeness):
                 return smaller
@@ -189,7 +195,7 @@ def main(arguments: Sequence[str] | None = None, judged: Judge = judge) -> int:
 
 
 def _plain_knobs(case: Case, simulator: Simulator) -> Iterator[str]:
-    told = [f"{name}={value}" for name, value in case.knobs.items() if value != simulator.DEFAULTS.get(name)]
+    told = [f"{name}={value}" for name, value in case.knobs.items() if value != simulator.PLAIN.get(name)]
     yield f"knobs that are not plain: {', '.join(told) or 'none'}"
     if case.company:
         yield f"in company of the seeds {', '.join(map(str, case.company))}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.corpus.truth import Correct, Deserved, Fate, Incident, Row
 from tests.parsers.shapes import log_line, run_entry, task_row, write_log, write_registry, write_run_log
 
-DEFAULTS: dict[str, object] = {
+PLAIN: dict[str, object] = {
     "release": "2026.4.15",
     "registry": "runs.sqlite",
     "records": "run logs",
@@ -30,15 +30,15 @@ _ABSENT = {"run log": "run_log_absent", "gateway log": "gateway_log_absent"}
 
 def drawn(seed: int) -> dict[str, object]:
     """Draw the knobs of a seed; a fault is never drawn."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311
     damage = rng.choice(["none", "none", "no run logs", "no log"])
-    return {**DEFAULTS, "damage": damage, "jobs": rng.randint(1, 5)}
+    return {**PLAIN, "damage": damage, "jobs": rng.randint(1, 5)}
 
 
 def simulated(seed: int, into: Path, knobs: Mapping[str, object] | None = None) -> Incident:
     """Write one gateway of a day with one restart at noon; each job has one row that is lost."""
     told = {**drawn(seed), **(knobs or {})}
-    rng = random.Random(f"jobs of {seed}")
+    rng = random.Random(f"jobs of {seed}")  # noqa: S311
     gateway = f"gateway-{seed}"
     folder = into / gateway
     jobs = [_Job(rng, number) for number in range(int(str(told["jobs"])))]

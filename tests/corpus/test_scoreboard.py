@@ -15,7 +15,7 @@ from tests.corpus import figures, shrink, standin
 from tests.corpus.judging import Answer, Flaw, Judged, judge
 from tests.corpus.running import folder_in_memory, run, simulator_of
 from tests.corpus.scoreboard import main, update_readme
-from tests.corpus.shrink import Shrinker, plainer
+from tests.corpus.shrink import Case, Shrinker, plainer
 from tests.corpus.tally import ALL, Score, Tally
 from tests.corpus.truth import Incident, Row
 
@@ -168,7 +168,7 @@ def lies(seed: int, **knobs: object) -> bool:
 
 
 def test_the_printed_command_repeats_the_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    knobs = json.dumps({**standin.DEFAULTS, "fault": "ghost"})
+    knobs = json.dumps({**standin.PLAIN, "fault": "ghost"})
     arguments = ["3", "--knobs", knobs, "--simulator", STAND_IN, "--into", str(tmp_path / "case")]
     for _ in range(2):
         assert shrink.main(arguments) == 0
@@ -179,7 +179,7 @@ def test_the_printed_command_repeats_the_case(tmp_path: Path, capsys: pytest.Cap
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("x")
-    knobs = json.dumps({**standin.DEFAULTS, "fault": "ghost"})
+    knobs = json.dumps({**standin.PLAIN, "fault": "ghost"})
     with pytest.raises(FileExistsError, match="holds other files"):
         shrink.main(["3", "--knobs", knobs, "--simulator", STAND_IN, "--into", str(tmp_path)])
     assert (tmp_path / "precious").read_text() == "x"
@@ -242,6 +242,18 @@ def test_plainer_values_of_a_knob(value: object, default: object, tried: list[ob
     assert list(plainer(value, default))[: len(tried)] == tried
     if len(tried) < 3:
         assert list(plainer(value, default)) == tried
+
+
+def test_a_knob_that_is_lowered_too_far_is_no_case() -> None:
+    def judged(incidents: Sequence[Incident]) -> Sequence[Judged]:
+        if len(incidents[-1].rows) < 3:
+            raise ValueError("too few")
+        return [Judged(20, "g", row.task_id, row.fate, row.deserved, None) for row in incidents[-1].rows]
+
+    shrinker = Shrinker(simulator_of(STAND_IN), judged)
+    case = Case(20, {**standin.PLAIN, "jobs": 5})
+    row = shrinker.failing(case)[0]
+    assert shrinker.smallest(case, row.likeness).knobs["jobs"] == 3
 
 
 def test_a_tally_of_a_real_run_has_no_shortcoming() -> None:

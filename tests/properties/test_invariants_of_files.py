@@ -21,7 +21,7 @@ from forensics.model.errors import NothingToReadError
 from forensics.model.finding import Finding, Report
 from tests.corpus.running import folder_in_memory, simulator_of
 from tests.corpus.truth import Fate, Incident
-from tests.parsers.shapes import log_line, write_log
+from tests.parsers.shapes import log_line, utc, write_log
 from tests.support.reports import answers, judged, process_zone
 from tests.support.rereading import disagreements
 from tests.support.tampering import (
@@ -36,7 +36,7 @@ from tests.support.tampering import (
     split,
 )
 
-SIMULATOR = simulator_of("tests.corpus.standin")
+SIMULATOR = simulator_of("tests.corpus.simulate")
 FIRM = {("false_lost", "exact"), ("false_lost", "strong"), ("failed", "exact"), ("failed", "strong")}
 ZONES = ("America/Los_Angeles", "Asia/Kathmandu", "Pacific/Chatham")
 EXAMPLES = int(os.environ.get("FORENSICS_EXAMPLES", "0"))
@@ -159,7 +159,7 @@ def test_a_log_of_an_earlier_day_changes_nothing(seed: int) -> None:
         assume(logs)
         alone = answers(audited(*copies))
         begin = earliest_ms(incident) - 9 * A_DAY_MS
-        write_log(logs[0].with_name("openclaw-2025-01-01.log"), *quiet_day(begin))
+        write_log(logs[0].with_name(f"openclaw-{utc(begin)[:10]}.log"), *quiet_day(begin))
         assert answers(audited(*copies)) == alone
 
 
