@@ -182,7 +182,11 @@ class Judge:
         if state is None or not named:
             return None
         if state.is_interrupted:
-            return self._by_interrupted(row, state)
+            told = self._by_interrupted(row, state)
+            if state.start == row.started:
+                return told
+            reasons = told.reasons | {"start_mismatch", str(self.history_gap(row))}
+            return _Verdict(told.verdicts | WITHHELD, told.confidences | NONE, reasons, None, told.why)
         inside = any(w.lo - FUZZ <= state.end <= (w.ready or w.up) + FUZZ for w in self.windows)
         firm = (
             frozenset({"exact"}) if self.covers(state.end - MINUTE, state.end + MINUTE) and not inside else frozenset()
@@ -195,7 +199,8 @@ class Judge:
     def _without_record(self, row: Row) -> _Verdict:
         gap = self.history_gap(row)
         if gap is not None:
-            return _withheld({gap, *GAPS, "may_still_run"}, f"the run history does not cover it: {gap}")
+            codes = {gap, "run_log_missing"} if gap == "run_log_absent" else {gap}
+            return _withheld({*codes, *GAPS, "may_still_run"}, f"the run history does not cover it: {gap}")
         near = [
             told
             for told in self.records_of(row)
@@ -236,7 +241,7 @@ class Judge:
         run = row.run
         mates = [mate for mate in run.batch if mate is not run] if run else []
         if any(mate.record not in self.handed.records for mate in mates):
-            return _withheld({"batch_open", "may_still_run"}, "its batch has not all been written")
+            return _withheld({"batch_open", "may_still_run", *GAPS}, "its batch has not all been written")
         if until < limit - FUZZ:
             return _withheld({"may_still_run", *GAPS}, "it may still run where the evidence ends")
         covered = self.covers(row.started or 0, limit)

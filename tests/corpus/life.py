@@ -79,6 +79,7 @@ class Life:
 
     def run(self, until: int) -> History:
         """Live until a moment; give all that happened."""
+        until = max(until, self.now)
         while self._queue and self._queue[0][0] <= until:
             self.now, _, action = heapq.heappop(self._queue)
             action()
