@@ -164,10 +164,9 @@ def test_a_log_of_an_earlier_day_changes_nothing(seed: int) -> None:
 
 
 def quiet_day(begin: int) -> list[str]:
-    """Give the lines of a gateway that is started, says something every hour, and is stopped."""
+    """Give the lines of a gateway that is started and says something every hour."""
     said = [(0, "loading configuration…"), (4_000, "ready (0 plugins, 3.1s)"), (4_100, "gateway ready")]
     said += [(hour * 3_600_000, "webchat connected conn=7c2a") for hour in range(1, 20)]
-    said += [(19 * 3_600_000 + 5, "signal SIGTERM received"), (19 * 3_600_000 + 7, "received SIGTERM; shutting down")]
     return [log_line("gateway", text, ms=begin + after) for after, text in said]
 
 
