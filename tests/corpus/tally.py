@@ -13,7 +13,8 @@ ALL = ("all", "")
 """The group of everything."""
 
 RIGHT_AT_LEAST = 0.995
-"""So many of the verdicts must be right, of the decided and of the withheld rows each."""
+"""So many of the verdicts must be right: of the rows whose evidence decides, of those that must be withheld, and of
+those that the rules leave open, each."""
 
 Group = tuple[str, str]
 
@@ -136,6 +137,7 @@ class Score:
             **{flaw.value: counts[flaw] for flaw in Flaw},
             "verdicts right": self.of("decided right", "decided"),
             "withheld rightly": self.of("withheld right", "withheld"),
+            "open rightly": self.of("open right", "open"),
             "missing evidence named": self.without(Flaw.NAMES_NOTHING, "reasons due"),
             "false_lost precision": self.of("false_lost given rightly", "false_lost given"),
             "false_lost recall": self.of("false_lost found", "false_lost deserved"),
@@ -149,7 +151,7 @@ class Score:
         """Say what is not good enough; nothing where all is."""
         none_of = (Flaw.WRONG_ABOUT_LOSS, Flaw.CRASHED, Flaw.MISSING, Flaw.TOO_MANY, Flaw.NAMES_NOTHING)
         told = [f"{flaw}: {self.counts[flaw]}" for flaw in none_of if self.counts[flaw]]
-        for name in ("verdicts right", "withheld rightly"):
+        for name in ("verdicts right", "withheld rightly", "open rightly"):
             figure = self.figures()[name]
             if figure is not None and figure < RIGHT_AT_LEAST:
                 told.append(f"{name}: {percent(figure)}, less than {percent(RIGHT_AT_LEAST)}")

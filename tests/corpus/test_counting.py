@@ -94,6 +94,7 @@ def figures_of(*rows: Judged) -> dict[str, int | float | None]:
         ("verdicts right", row(FALSE, WELL), row(deserves("failed"), gave("interrupted")), 1 / 2),
         ("verdicts right", row(FALSE, WELL), row(FALSE, None), 1 / 2),
         ("withheld rightly", row(HELD, WITHHELD), row(HELD, gave("unexplained", None)), 1 / 2),
+        ("open rightly", row(OPEN, gave("unexplained", None)), row(OPEN, gave("replayed")), 1 / 2),
         ("missing evidence named", row(HELD, WITHHELD), row(OPEN, gave("undetermined", None)), 1 / 2),
         ("false_lost precision", row(FALSE, WELL), row(deserves("failed"), gave("false_lost", "weak")), 1 / 2),
         ("false_lost recall", row(FALSE, WELL), row(FALSE, gave("undetermined", None)), 1 / 2),
@@ -114,6 +115,7 @@ def test_every_share_falls_with_one_bad_row(figure: str, good: Judged, bad: Judg
         ("verdicts right", row(HELD, gave("failed", "weak"))),
         ("withheld rightly", row(FALSE, gave("undetermined", None))),
         ("withheld rightly", row(OPEN, gave("failed", "weak"))),
+        ("open rightly", row(HELD, gave("failed", "weak"))),
         ("missing evidence named", row(HELD, gave("failed", "weak"))),
         ("false_lost precision", row(FALSE, gave("undetermined", None))),
         ("false_lost recall", row(deserves("failed"), gave("false_lost"))),
@@ -156,6 +158,7 @@ def test_one_row_of_the_worst_kinds_is_not_good_enough(bad: Judged, named: str) 
     [
         (row(FALSE, WELL), row(FALSE, WITHHELD), "verdicts right: 99.40 %, less than 99.50 %"),
         (row(HELD, WITHHELD), row(HELD, gave("unexplained", None)), "withheld rightly: 99.40 %, less than 99.50 %"),
+        (row(OPEN, gave("unexplained", None)), row(OPEN, gave("replayed")), "open rightly: 99.40 %, less than 99.50 %"),
     ],
 )
 def test_verdicts_may_be_wrong_once_in_two_hundred(good: Judged, bad: Judged, named: str) -> None:

@@ -95,7 +95,7 @@ def is_contradictory(finding: Finding) -> bool:
     return not {"conflict", "ambiguous_rows", "maybe_aborted", "aborted_ok"}.isdisjoint(finding.reasons)
 
 
-@trying(25)
+@trying(20)
 @given(SEEDS, st.data())
 def test_less_evidence_never_turns_a_loss_into_a_success(seed: int, data: st.DataObject) -> None:
     """Taken away: a file, the head or the tail of a log, one line; a verdict may be withheld, or weaker, for it.
@@ -116,7 +116,7 @@ def test_less_evidence_never_turns_a_loss_into_a_success(seed: int, data: st.Dat
             assert (before.verdict, before.confidence) in FIRM or is_contradictory(before), (before, finding)
 
 
-@trying(8)
+@trying(5)
 @given(SEEDS, SEEDS)
 def test_another_gateway_changes_nothing(seed: int, other: int) -> None:
     assume(seed != other)
@@ -127,7 +127,7 @@ def test_another_gateway_changes_nothing(seed: int, other: int) -> None:
         assert of_gateway(together, incident.gateway) == answers(alone)
 
 
-@trying(8)
+@trying(5)
 @given(SEEDS)
 def test_a_job_of_another_day_changes_nothing(seed: int) -> None:
     with gateway(seed) as incident, folder_in_memory() as folder:
@@ -150,7 +150,7 @@ def earliest_ms(incident: Incident) -> int:
     return round(min(starts).timestamp() * 1000)
 
 
-@trying(8)
+@trying(5)
 @given(SEEDS)
 def test_a_log_of_an_earlier_day_changes_nothing(seed: int) -> None:
     with gateway(seed) as incident, folder_in_memory() as folder:
@@ -170,7 +170,7 @@ def quiet_day(begin: int) -> list[str]:
     return [log_line("gateway", text, ms=begin + after) for after, text in said]
 
 
-@trying(8)
+@trying(5)
 @given(SEEDS, st.randoms(use_true_random=False))
 def test_the_order_of_the_arguments_changes_no_byte(seed: int, source: random.Random) -> None:
     with gateway(seed) as incident, gateway(seed + 1) as other:
@@ -181,7 +181,7 @@ def test_the_order_of_the_arguments_changes_no_byte(seed: int, source: random.Ra
 
 
 @pytest.mark.parametrize("zone", ZONES)
-@trying(3)
+@trying(2)
 @given(SEEDS)
 def test_the_zone_of_the_process_changes_no_byte(zone: str, seed: int) -> None:
     with gateway(seed) as incident:
@@ -190,7 +190,7 @@ def test_the_zone_of_the_process_changes_no_byte(zone: str, seed: int) -> None:
             assert write_json(audited(*incident.paths)) == here
 
 
-@trying(10)
+@trying(8)
 @given(SEEDS, st.data())
 def test_a_log_in_pieces_or_in_one_says_the_same(seed: int, data: st.DataObject) -> None:
     with gateway(seed) as incident, folder_in_memory() as folder:
@@ -208,7 +208,7 @@ def test_a_log_in_pieces_or_in_one_says_the_same(seed: int, data: st.DataObject)
         assert judged(audited(*(path for path in copies if path.exists()))) == whole
 
 
-@trying(12)
+@trying(8)
 @given(SEEDS)
 def test_every_cited_place_says_what_it_is_cited_for(seed: int) -> None:
     with gateway(seed) as incident:
