@@ -145,11 +145,18 @@ def is_corrected(deserved: Deserved, given: Answer) -> bool:
     return deserved.correct is not None and _is_right(deserved, given) and is_due
 
 
+def _end_of(correct: Correct) -> object:
+    return correct.ended_at
+
+
 def _differs(value: Callable[[Correct], object]) -> Callable[[Fate, Deserved, Answer], bool]:
     def told(_: Fate, deserved: Deserved, given: Answer) -> bool:
         if deserved.correct is None or not is_corrected(deserved, given):
             return False
-        return given.corrected is None or value(given.corrected) != value(deserved.correct)
+        expected = value(deserved.correct)
+        # the end alone may be unknown to the truth: a correction always has one
+        is_unknown = expected is None and value is _end_of
+        return not is_unknown and (given.corrected is None or value(given.corrected) != expected)
 
     return told
 
@@ -163,7 +170,7 @@ _TESTS: tuple[tuple[Flaw, Callable[[Fate, Deserved, Answer], bool]], ...] = (
     (Flaw.UNDER_CONFIDENT, is_under_confident),
     (Flaw.WRONG_CAUSE, is_wrong_cause),
     (Flaw.WRONG_STATUS, _differs(lambda correct: correct.status)),
-    (Flaw.WRONG_END, _differs(lambda correct: correct.ended_at)),
+    (Flaw.WRONG_END, _differs(_end_of)),
     (Flaw.WRONG_ERROR, _differs(lambda correct: correct.error)),
 )
 

@@ -93,6 +93,8 @@ def counts_of(row: Judged) -> Counter[str]:
     told["confidences due"] = int(is_right and bool(row.deserved.confidences))
     told["causes due"] = int(bool(row.deserved.causes))
     told["values due"] = int(is_corrected(row.deserved, row.given))
+    has_end = row.deserved.correct is not None and row.deserved.correct.ended_at is not None
+    told["ends due"] = int(has_end and bool(told["values due"]))
     told["false_lost given"] = int(is_false_lost)
     told["false_lost given rightly"] = int(is_false_lost and is_right)
     told["false_lost found"] = int(is_false_lost and row.deserved.verdicts == {"false_lost"})
@@ -143,7 +145,7 @@ class Score:
             "false_lost recall": self.of("false_lost found", "false_lost deserved"),
             "causes right": self.without(Flaw.WRONG_CAUSE, "causes due"),
             "statuses right": self.without(Flaw.WRONG_STATUS, "values due"),
-            "ends right": self.without(Flaw.WRONG_END, "values due"),
+            "ends right": self.without(Flaw.WRONG_END, "ends due"),
             "errors right": self.without(Flaw.WRONG_ERROR, "values due"),
         }
 

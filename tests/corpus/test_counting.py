@@ -73,6 +73,7 @@ WITHHELD = gave("undetermined", None, "restart", "run_log_missing")
         (row(FALSE, replace(WELL, corrected=replace(RIGHT, status="failed"))), [Flaw.WRONG_STATUS]),
         (row(FALSE, replace(WELL, corrected=replace(RIGHT, ended_at=1_001))), [Flaw.WRONG_END]),
         (row(FALSE, replace(WELL, corrected=replace(RIGHT, error="boom"))), [Flaw.WRONG_ERROR]),
+        (row(deserves("false_lost", correct=replace(RIGHT, ended_at=None)), WELL), []),
         (row(deserves("interrupted", correct=RIGHT), gave("interrupted")), []),
         # rows that one side does not know
         (row(FALSE, None), [Flaw.MISSING]),
@@ -121,6 +122,7 @@ def test_every_share_falls_with_one_bad_row(figure: str, good: Judged, bad: Judg
         ("false_lost recall", row(deserves("failed"), gave("false_lost"))),
         ("causes right", row(FALSE, None)),
         ("ends right", row(FALSE, gave("undetermined", None))),
+        ("ends right", row(deserves("false_lost", correct=replace(RIGHT, ended_at=None)), WELL)),
     ],
 )
 def test_rows_that_a_share_is_not_about_do_not_count(figure: str, other: Judged) -> None:
