@@ -180,7 +180,7 @@ def judged_rows(
         evidence.histories,
         policy,
     )
-    spans = gateway_log_spans(evidence.sources, lifecycle)
+    spans = gateway_log_spans(evidence.sources, lifecycle, policy)
     rows = with_gateway_log_coverage(rows, spans)
     rows = with_process_end(rows, restarts)
     rows = with_abort(rows, restarts, policy)
@@ -188,7 +188,7 @@ def judged_rows(
     rows = with_open_batch(rows, started, records, restarts, policy)
     rows = with_fate(rows, policy)
     rows = with_stand_in(rows, starts, records, lifecycle, restarts, spans, policy)
-    scheduler_spans = scheduler_log_spans(evidence.sources, lifecycle)
+    scheduler_spans = scheduler_log_spans(evidence.sources, lifecycle, policy)
     rows = with_cause(rows, starts, lifecycle, restarts, scheduler_spans, policy)
     return with_verdict(rows, policy).sort(ROW)
 

@@ -52,6 +52,12 @@ class Surroundings:
         """Tell whether the log would have shown what happened then."""
         return moment is not None and any(first <= moment <= last for first, last in self.covered)
 
+    def has_hole_between(self, one: datetime, other: datetime) -> bool:
+        """Tell whether there is a time between two lines of its logs that none of them covers."""
+        return any(first <= one <= last < other for first, last in self.covered) and not any(
+            first <= one and other <= last for first, last in self.covered
+        )
+
     def last_alive(self, until: datetime) -> datetime | None:
         """Give the last moment up to this one at which a run provably started or ended."""
         last = self.alive.filter(self.alive <= until).max()

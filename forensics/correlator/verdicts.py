@@ -201,7 +201,7 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
         (Reason.RUN_LOG_ABSENT, withheld & silent & (pl.col("run_log") == Reason.RUN_LOG_ABSENT)),
         (Reason.RUN_LOG_MISSING, withheld & silent & (pl.col("run_log") == Reason.RUN_LOG_MISSING)),
         (Reason.RUN_LOG_PRUNED, withheld & silent & (pl.col("run_log") == Reason.RUN_LOG_PRUNED)),
-        (Reason.RUN_LOG_DAMAGED, withheld & silent & (pl.col("run_log") == Reason.RUN_LOG_DAMAGED)),
+        (Reason.RUN_LOG_DAMAGED, withheld & (silent | unproven) & (pl.col("run_log") == Reason.RUN_LOG_DAMAGED)),
         (Reason.GATEWAY_LOG_ABSENT, needs_log & log_missing),
         (
             Reason.GATEWAY_LOG_GAP,

@@ -130,6 +130,10 @@ class Policy:
     abort_after_ready: timedelta = timedelta(seconds=10)
     """A run aborted by a restart ends up to this long after ready; 0.02 to 1.9 s were captured. Design §6."""
 
+    quiet_log: timedelta = timedelta(hours=1)
+    """Where the names of two file logs leave a day out, nothing is missing if they follow each other within this time:
+    heartbeats are logged every half hour (cases.md §2.6: ``intervalMs`` 1,800,000)."""
+
     clock_jitter: timedelta = timedelta(seconds=1)
     """Moments that must come in one order may miss it by this much before a clock is said to be off; 0.15 s was
     captured between a start-up line and the record it announces (2026.9.6/restarts)."""
