@@ -28,7 +28,7 @@ OTHER_PROCESS = "the log and a record name different processes"
 OTHER_FATE = "the log and the boot table disagree on whether the process was replaced"
 OTHER_TIME = "the log and the boot table disagree on when the process ended"
 OVERLAP = "two boots overlap on record"
-UNKNOWN_ZONE = "told only by logs whose time zone is unknown"
+UNKNOWN_ZONE = "told only by logs whose clock or time zone is unknown"
 
 _STARTUP_FAILED = ("startup_failed", "startup_failure_repaired")
 _SAFE_MODE_STABLE = "safe_mode_stable"

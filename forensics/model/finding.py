@@ -82,7 +82,8 @@ class Finding:
 class Restart:
     """One restart window; ``down_at`` and ``down_at_latest`` are equal where a stop was seen.
 
-    ``doubt`` says how its sources disagree, if they do: it proves nothing about the process then.
+    ``doubt`` says how its sources disagree, if they do: it proves nothing about the process then. ``slack_ms`` is by
+    how much its moments may be off against those of registry and run records.
     """
 
     gateway: str
@@ -98,6 +99,7 @@ class Restart:
     pid_before: int | None
     pid_after: int | None
     doubt: str | None
+    slack_ms: int
     evidence: tuple[Citation, ...]
 
 

@@ -130,6 +130,17 @@ class Policy:
     abort_after_ready: timedelta = timedelta(seconds=10)
     """A run aborted by a restart ends up to this long after ready; 0.02 to 1.9 s were captured. Design §6."""
 
+    clock_jitter: timedelta = timedelta(seconds=1)
+    """Moments that must come in one order may miss it by this much before a clock is said to be off; 0.15 s was
+    captured between a start-up line and the record it announces (2026.9.6/restarts)."""
+
+    record_after_marker: timedelta = timedelta(minutes=1)
+    """The record of an interrupted run is written this long after the line that says so, at most; 6.6 s was captured
+    (2026.6.11/restarts)."""
+
+    clock_step: timedelta = CLOCK_STEP
+    """A clock that is off by more than this, and nobody knows by how much, puts nothing in order."""
+
     instant_ok: timedelta = timedelta(milliseconds=50)
     """An ``ok`` this short was recorded when the work was enqueued, not when it was done (#63106 proposes 50 ms)."""
 

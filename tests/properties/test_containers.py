@@ -10,9 +10,9 @@ import pytest
 
 from forensics import audit, load_evidence
 from forensics.parsers.containers import CONTAINERS
-from tests.properties.test_reading_order import judged
 from tests.support.captures import unpack
 from tests.support.packing import COMPRESSED, packed, write, zip_of
+from tests.support.reports import judged
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 ARCHIVES = [kind for kind in CONTAINERS if kind.startswith(("tar", "zip"))]

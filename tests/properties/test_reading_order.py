@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -19,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forensics import audit, load_evidence, write_json
-from forensics.model.finding import Report
 from tests.support.captures import unpack
+from tests.support.reports import judged, process_zone
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 SAMPLE = SAMPLES / "every-verdict"
@@ -28,21 +23,6 @@ ZONES = ("UTC", "America/Los_Angeles", "Asia/Kathmandu", "Pacific/Chatham")
 PARTS = ("state/tasks/runs.sqlite", "state/cron", "logs", "tasks-list.json")
 
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def judged(report: Report) -> dict[str, Any]:
-    """Give what a report says of the rows, without the places where it was read."""
-    document = json.loads(write_json(report))
-    for finding in document["findings"]:
-        for fact in finding["evidence"]:
-            fact["source"] = fact["line"] = None
-        finding["evidence"].sort(key=lambda fact: json.dumps(fact, sort_keys=True))
-        for name in ("why", "source"):
-            del finding[name]
-        if finding["run"]:
-            finding["run"]["source"] = finding["run"]["line"] = None
-    windows = [{key: value for key, value in told.items() if key != "evidence"} for told in document["restarts"]]
-    return {"findings": document["findings"], "restarts": windows, "summary": document["summary"]}
 
 
 @cache
@@ -103,20 +83,6 @@ def emptied(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     return folder
-
-
-@contextmanager
-def process_zone(name: str) -> Iterator[None]:
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = name
-    time.tzset()
-    try:
-        yield
-    finally:
-        os.environ.pop("TZ")
-        if before is not None:
-            os.environ["TZ"] = before
-        time.tzset()
 
 
 @pytest.mark.parametrize("zone", ZONES)
