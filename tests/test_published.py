@@ -7,6 +7,7 @@ leaves out is added in variants, and each test says which. Numbers are issues an
 from __future__ import annotations
 
 import ast
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from forensics import audit, load_evidence, write_text
 from forensics.model.policy import INTERRUPTED_ERROR, LOST_ERROR, TIMEOUT_ERROR
+from tests.parsers.shapes import write_log
 from tests.support.handed_over import (
     HOUR,
     MINUTE,
@@ -341,6 +343,55 @@ def test_139215_a_missed_slot_leaves_no_receipt_and_no_row(tmp_path: Path) -> No
             assert report.findings == ()
 
 
+# -- registries and run logs that a migration left behind --
+
+
+def test_103168_one_bad_value_stops_a_gateway_and_no_audit(host: HandedOver) -> None:
+    """2026.6.11 restores no registry with `delivery_status='not-requested'`; #130017: status `reconciling`."""
+    start = ms("2026-06-20T09:00:00")
+    host.row("report", start, start + 6 * MINUTE).finished("report", start, start + 5 * MINUTE)
+    host.succeeded("report", start + HOUR, start + HOUR + 5, task_id="bad", delivery_status="not-requested")
+    host.row("other", start, start + 6 * MINUTE, task_id="odd", status="reconciling", error=None)
+    report = host.audited()
+    assert [finding.task_id for finding in report.findings] == ["lost"]
+    assert verdict(only(report))[:2] == ("false_lost", "exact")
+    assert report.summary.tasks == 3
+
+
+def test_91917_migrated_run_logs_prove_what_they_proved_before(host: HandedOver) -> None:
+    """2026.6: run logs renamed to `*.jsonl.migrated`, `history.db` and `index.db` of no bytes beside them."""
+    start = ms("2026-06-20T09:00:00")
+    host.row("report", start, start + 6 * MINUTE).finished("report", start, start + 5 * MINUTE)
+    host.evidence()
+    runs = host.folder / "state" / "cron" / "runs"
+    (runs / "report.jsonl").rename(runs / "report.jsonl.migrated")
+    for name in ("history.db", "index.db"):
+        (runs / name).touch()
+    finding = only(audit(load_evidence([str(host.folder)])))
+    assert verdict(finding)[:2] == ("false_lost", "exact")
+    assert finding.run is not None
+    assert finding.run.line == 1
+
+
+def test_78169_rows_of_one_clean_up_time_are_judged_one_by_one(host: HandedOver) -> None:
+    """2026.4.23: three rows with one stamp to the millisecond, so marked by one sweep a week before; names are theirs.
+
+    That one of them has a record is added. The answer as published names neither status nor start, and is no evidence.
+    """
+    mark = ms("2026-05-06T01:06:04.460Z") - 7 * 24 * HOUR
+    labels = ("verify:cron-fix-stability-20260429", "📮 多版面監控", "usage-guard:model-routing")
+    for number, label in enumerate(labels):
+        host.row(f"job-{number}", mark - 7 * MINUTE + number, mark, task_id=f"lost-{number}", label=label)
+    host.finished("job-1", mark - 7 * MINUTE + 1, mark + MINUTE).reaching(mark + 5 * HOUR)
+    answer = [{"taskId": "lost-0", "label": labels[0], "cleanupAfter": "2026-05-06T01:06:04.460Z"}]
+    write_log(host.folder / "rows.json", json.dumps(answer))
+    report = host.audited()
+    assert {only(report, f"lost-{number}").lost_at for number in range(3)} == {utc(mark)}
+    verdicts = [only(report, f"lost-{number}").verdict.value for number in range(3)]
+    assert verdicts == ["undetermined", "false_lost", "undetermined"]
+    assert report.notices.filter(code="unknown_kind").height == 1
+
+
 # -- PR #86088: the proof of the gateway's own recovery --
 
 PROOF_JOB, PROOF_START = "proof-terminal-lost-cron", 1_764_072_000_000
@@ -396,6 +447,7 @@ TRAPS = {
     "T6 an absent line is no death unless the log covers the start": [
         f"{CORRELATOR}/test_coverage.py::test_a_log_of_two_thousand_lines_that_begins_later_was_pruned_past_the_run",
         f"{CORRELATOR}/test_coverage.py::test_an_absent_folder_of_run_logs_proves_nothing",
+        "tests/test_published.py::test_91917_migrated_run_logs_prove_what_they_proved_before",
         f"{CORRELATOR}/test_coverage.py::test_a_run_log_that_lacks_a_run_known_to_have_ended_is_not_whole",
         f"{CORRELATOR}/test_coverage.py::test_a_missing_file_of_a_job_whose_state_names_a_last_run_was_deleted",
     ],
@@ -476,6 +528,7 @@ TRAPS = {
     "T23 one sweep marks many rows": [
         f"{CORRELATOR}/test_verdicts.py::test_the_marked_time_is_never_the_end_of_a_run",
         f"{CORRELATOR}/test_verdicts.py::test_many_rows_of_one_sweep_are_judged_one_by_one",
+        "tests/test_published.py::test_78169_rows_of_one_clean_up_time_are_judged_one_by_one",
         "tests/test_published.py::test_71963_rows_of_isolated_jobs_are_marked_in_one_sweep_without_a_restart",
     ],
     "T24 a row that healed between two copies": [

@@ -26,7 +26,7 @@ def pasted(binding: str, shown: object, date: str, time: str, level: str = "INFO
 
 
 GATEWAY = '{"subsystem":"gateway"}'
-CRON = '{"module":"cron","storePath":"/home/ubuntu/.openclaw/cron/jobs.json"}'
+CRON = '{"module":"cron","storePath":"/home/claw/.openclaw/cron/jobs.json"}'
 HEALTH = "started (interval: 300s, startup-grace: 60s, channel-connect-grace: 120s)"
 PASTE = [
     pasted(GATEWAY, "signal SIGTERM received", "18:31:08.230", "19:31:08.231"),

@@ -132,9 +132,10 @@ def _release_and_label(path: str) -> tuple[str, str]:
 def _told_at(document: dict[str, Any]) -> tuple[datetime, datetime] | None:
     """Give the moment the answer itself tells: what it last heard of a task, and how long ago that was."""
     aged = [finding for finding in document.get("findings", []) if "ageMs" in finding]
-    told = {_heard(finding["task"]) + finding["ageMs"] for finding in aged}
-    assert len(told) <= 1, told
-    return (_moment(told.copy().pop()), _moment(told.pop())) if told else None
+    if not aged:
+        return None
+    (told,) = {_heard(finding["task"]) + finding["ageMs"] for finding in aged}
+    return _moment(told), _moment(told)
 
 
 def _heard(task: dict[str, Any]) -> int:
