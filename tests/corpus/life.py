@@ -247,6 +247,8 @@ class Life:
         active = len(self.running)
         if active:
             self.say(words.draining(self.release, active, timeout), process, "down", later=4)
+            if self.release.records_interrupted and not self.release.newest:
+                self.say(words.blocked([run.row for run in self.running]), process, "down", later=5)
         go_on = self._reopen if kept else lambda: self._respawn(spawned)
         done = [False]
 

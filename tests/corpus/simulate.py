@@ -36,6 +36,7 @@ PLAIN: dict[str, object] = {
     "hours": 20,
     "offset_hours": 0,
     "copied": "later",
+    "records_at": "same",
     "trap": "none",
     "upgraded_from": "",
     "log_skew_ms": 0,
@@ -46,7 +47,7 @@ _COMMON = ("2026.4.15", "2026.4.24", "2026.5.7", "2026.6.11")
 EVENTS = (
     "sigterm", "sigterm", "kill", "kill", "full", "in_process", "in_process", "manual", "manual", "lost_write",
     "lost_write", "power", "restore", "apply", "ignored", "storm", "crash_loop", "cron_off", "delete_job",
-    "second_start",
+    "second_start", "twice", "twice", "rename", "recreate",
 )  # fmt: skip
 
 
@@ -58,7 +59,10 @@ def drawn(seed: int) -> dict[str, object]:
     knobs = dict(PLAIN) | {"release": release, "jobs": rng.randrange(2, 7), "events": rng.randrange(2, 9)}
     knobs |= {"hours": rng.choice((8, 20, 44, 68)), "offset_hours": rng.choice((-7, 0, 0, 1, 2, 8))}
     knobs["log"] = rng.choice(("file", "file", "file", "console", "journal"))
-    knobs["registry"] = rng.choice(("database", "database", "list")) if era.store == "files" else "database"
+    forms = ("database", "database", "database", "list", "list", "json", "dump", "wal")
+    knobs["registry"] = rng.choice(forms if era.store == "files" else ("database", "database", "wal"))
+    if knobs["registry"] == "list":
+        knobs["records_at"] = rng.choice(("same", "earlier", "later"))
     knobs["damage"] = rng.choice(("none", "none", "none", *DAMAGES))
     knobs["trap"] = rng.choice(("none",) * len(TRAPS) + tuple(TRAPS))
     knobs["copied"] = rng.choice(("later", "later", "soon"))
@@ -73,7 +77,7 @@ def simulated(seed: int, into: Path, knobs: Knobs | None = None) -> Incident:
     rng = random.Random(f"life {seed}")  # noqa: S311
     gateway = f"gateway-{seed}"
     life = _lived(rng, chosen)
-    handed = _handed(life, rng, chosen)
+    handed = _copied(life, rng, chosen)
     trap = trapped(handed, str(chosen["trap"]), random.Random(f"trap {seed}"))  # noqa: S311
     done = damaged(handed, str(chosen["damage"]), random.Random(f"damage {seed}"))  # noqa: S311
     measure(handed)
@@ -134,6 +138,7 @@ def _job(rng: random.Random, began: int, number: int) -> Job:
     usual = rng.choice((40 * SECOND, 3 * MINUTE, 8 * MINUTE, 20 * MINUTE, 40 * MINUTE)) if agent else 400
     timeout = rng.choice((None, None, 10 * MINUTE, 30 * MINUTE, HOUR)) if agent else None
     job = Job(ident, f"job {number}", kind, every, anchor, "UTC", agent, timeout, usual)
+    job.zone = rng.choice(tuple(put_state.ZONES))
     job.next_run = anchor if kind == "at" else anchor + ((began - anchor) // every + 1) * every
     return job
 
@@ -201,6 +206,31 @@ def _restart(life: Life, rng: random.Random, *, kept: bool) -> None:
     life.history.events += 1
     spawned = rng.choice(("spawned pid {pid}", "supervisor restart"))
     life.restart(kept=kept, timeout=rng.choice((8 * SECOND, 90 * SECOND, 300 * SECOND)), spawned=spawned)
+
+
+def _twice(life: Life, rng: random.Random) -> None:
+    """A restart that is put off: the signal is seen twice, and only the second one is acted on."""
+    life.say(("gateway", f"signal {'SIGUSR2' if life.release.newest else 'SIGUSR1'} received", "INFO"))
+    kept = rng.random() < 0.6
+    life.run(life.now + rng.choice((2, 8, 300)) * SECOND)
+    if life.process is not None and life.process.ready is not None:
+        _restart(life, rng, kept=kept)
+
+
+def _rename(life: Life, rng: random.Random) -> None:
+    job = rng.choice(life.history.jobs)
+    job.name, job.updated = f"{job.name} (renamed)", life.now
+
+
+def _recreate(life: Life, rng: random.Random) -> None:
+    """Remove a job that rests, and make one like it under another id."""
+    jobs = [job for job in life.jobs() if job.reserved is None]
+    if jobs:
+        job = rng.choice(jobs)
+        job.deleted = True
+        made = copy.copy(job)
+        made.id, made.deleted, made.last, made.updated = name_from(rng), False, None, life.now
+        life.history.jobs.append(made)
 
 
 def _manual(life: Life, rng: random.Random) -> None:
@@ -305,14 +335,32 @@ _EVENTS: dict[str, Callable[[Life, random.Random], None]] = {
     "cron_off": _cron_off,
     "delete_job": _delete_job,
     "second_start": _second_start,
+    "twice": _twice,
+    "rename": _rename,
+    "recreate": _recreate,
 }
 
 
 # -- what is handed over ----------------------------------------------------------------------------------------------
 
 
-def _handed(life: Life, rng: random.Random, knobs: Knobs) -> Handed:
-    handed = snapshot(life.history, life.release)
+def _copied(life: Life, rng: random.Random, knobs: Knobs) -> Handed:
+    """Copy registry, run history and log: at one moment, or the run history some time before or after the registry."""
+    first = snapshot(life.history, life.release)
+    exported = life.now + rng.randrange(1, 40) * SECOND
+    apart = rng.choice((3 * MINUTE, 20 * MINUTE, 90 * MINUTE))
+    if knobs["records_at"] == "same" or knobs["registry"] != "list":
+        return _handed(first, life, exported, knobs)
+    life.run(exported + apart)
+    second = snapshot(life.history, life.release)
+    if knobs["records_at"] == "later":
+        second.rows = first.rows
+        return _handed(second, life, exported, knobs)
+    second.records, second.jobs = first.records, first.jobs
+    return _handed(second, life, life.now, knobs)
+
+
+def _handed(handed: Handed, life: Life, exported: int, knobs: Knobs) -> Handed:
     handed.offset_hours = _count(knobs, "offset_hours")
     handed.log_skew = _count(knobs, "log_skew_ms")
     handed.registry, handed.log = str(knobs["registry"]), str(knobs["log"])
@@ -322,7 +370,9 @@ def _handed(life: Life, rng: random.Random, knobs: Knobs) -> Handed:
         lines = [line for line in lines if line.binding != "cron"]
     handed.lines = by_day(lines, handed.release, handed.offset_hours) if handed.shows_cron else [lines]
     if handed.registry == "list":
-        _export(handed, life.now + rng.randrange(1, 40) * SECOND)
+        _export(handed, exported)
+    elif handed.registry in ("json", "dump"):
+        handed.exported_at = life.now
     return handed
 
 
@@ -341,4 +391,4 @@ def _project(row: Row, moment: int) -> None:
     row.error, row.cleanup = "backing session missing", moment + 7 * DAY
 
 
-__all__ = ["PLAIN", "copy", "drawn", "simulated"]
+__all__ = ["PLAIN", "drawn", "simulated"]

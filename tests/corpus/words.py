@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from tests.corpus.world import TIMED_OUT, Fields, Release
+from tests.corpus.world import TIMED_OUT, Fields, Release, Row
 
 Said = tuple[str, str, str]
 """Binding, text, level."""
@@ -112,6 +112,15 @@ def draining(release: Release, active: int, timeout: int) -> Said:
         return ("gateway", told, "INFO")
     limit = f"(timeout {timeout}ms)" if release.heals else f"with timeout {timeout}ms"
     return ("gateway", f"draining {active} active task(s) and 1 active embedded run(s) before restart {limit}", "INFO")
+
+
+def blocked(rows: list[Row]) -> Said:
+    """Give the line that names what keeps a restart waiting (5.7 to 7.35)."""
+    told = "; ".join(
+        f"taskId={row.task_id} runId={row.run_id} status={row.status} runtime=cron label={row.label} title={row.label}"
+        for row in rows
+    )
+    return ("gateway", f"restart blocked by active background task run(s): {told}", "WARN")
 
 
 def stopped(rng: random.Random, release: Release, why: str) -> Iterator[tuple[int, Said]]:
