@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.corpus.handover import Handed, Span
+from tests.corpus.handover import Handed
 from tests.corpus.truth import Correct, Deserved
 from tests.corpus.windows import Window, windows
 from tests.corpus.words import status_of
-from tests.corpus.world import INTERRUPTED, LONGEST_RUN, LOST, MINUTE, SECOND, Job, Line, Record, Row, Run
+from tests.corpus.world import INTERRUPTED, LONGEST_RUN, LOST, MINUTE, SECOND, Record, Row, Run
 
 NEAR = 50
 """A marker this close before the start names that very run (cases.md, observed.md §A: 0 to 19 ms)."""
@@ -459,6 +459,3 @@ def _by_status(told: Record, confidences: frozenset[str | None], why: str) -> _V
     verdict = "failed" if told.status == "error" else "false_lost"
     correct = Correct(status_of(told.status, told.error), told.end, told.error if told.status == "error" else None)
     return _Verdict(frozenset({verdict}), confidences, frozenset(), correct, why)
-
-
-__all__ = ["Job", "Judge", "Line", "Span"]

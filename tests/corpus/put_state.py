@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from tests.corpus.handover import Handed
-from tests.corpus.put_logs import STORE
-from tests.corpus.world import DAY, INTERRUPTED, Job, Process, Record, Release, Row
+from tests.corpus.put_logs import STORE, utc
+from tests.corpus.world import DAY, INTERRUPTED, RELEASES, Job, Process, Record, Release, Row
 
 Entry = dict[str, object]
 
@@ -73,8 +73,6 @@ def task_ddl(release: Release) -> str:
 @lru_cache(maxsize=16)
 def _empty(name: str) -> bytes:
     """Give an empty database of a release."""
-    from tests.corpus.world import RELEASES
-
     release = RELEASES[name]
     tables = [task_ddl(release), _DELIVERY, "CREATE INDEX idx_task_runs_run_id ON task_runs(run_id)"]
     if release.store != "files":
@@ -400,10 +398,8 @@ def job_entry(job: Job) -> Entry:
 
 
 def _schedule(job: Job) -> Entry:
-    from tests.corpus.put_logs import _utc
-
     if job.kind == "at":
-        return {"kind": "at", "at": _utc(job.anchor)}
+        return {"kind": "at", "at": utc(job.anchor)}
     if job.kind == "every":
         return {"kind": "every", "everyMs": job.every, "anchorMs": job.anchor}
     minute = job.anchor // 60_000 % 60

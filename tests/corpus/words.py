@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from tests.corpus.world import TIMED_OUT, Fields, Release, Row
+from tests.corpus.world import TIMED_OUT, Release, Row
 
 Said = tuple[str, str, str]
 """Binding, text, level."""
@@ -76,9 +76,8 @@ def starting(rng: random.Random, release: Release) -> Iterator[tuple[int, Said]]
         yield 600, ("gateway", "spawn broker ready pid=22333", "INFO")
 
 
-def ready(release: Release, taken: int) -> Iterator[tuple[int, Said]]:
+def ready(release: Release) -> Iterator[tuple[int, Said]]:
     """Give what a process says when it serves."""
-    _ = taken
     if release.tells_shutdown:
         yield 0, LISTENING
         yield READY_AFTER, READY
@@ -132,6 +131,3 @@ def stopped(rng: random.Random, release: Release, why: str) -> Iterator[tuple[in
         yield 22, ("gateway/shutdown", f"shutdown started: gateway {why}", "INFO")
     took = rng.randrange(30, 160)
     yield 22 + took, ("gateway/shutdown", f"shutdown completed cleanly in {took}ms", "INFO")
-
-
-__all__ = ["Fields", "Said"]
