@@ -35,11 +35,23 @@ def lived(rng: random.Random, knobs: Knobs) -> Life:
         _event(life, rng, rng.choice(EVENTS))
     if first is not final:
         _upgrade(life, final, began + span)
+    if knobs["ending"] != "alive":
+        _end(life, str(knobs["ending"]))
     rest = 4 * HOUR if knobs["copied"] == "later" else rng.randrange(7 * MINUTE, 80 * MINUTE)
     life.run(max(life.now, began + span) + rest)
     if life.process is not None and life.process.ready is not None:
         life.repair_and_prune()
     return life
+
+
+def _end(life: Life, how: str) -> None:
+    """Let the gateway go down for good."""
+    life.run(life.now + 4 * MINUTE)
+    life.history.events += 1
+    if how == "killed":
+        life.kill()
+    else:
+        life.stop()
 
 
 def count(knobs: Knobs, name: str) -> int:

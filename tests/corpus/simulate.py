@@ -34,6 +34,7 @@ PLAIN: dict[str, object] = {
     "offset_hours": 0,
     "copied": "later",
     "records_at": "same",
+    "ending": "alive",
     "trap": "none",
     "upgraded_from": "",
     "log_skew_ms": 0,
@@ -60,6 +61,7 @@ def drawn(seed: int) -> dict[str, object]:
     knobs["copied"] = rng.choice(("later", "later", "soon"))
     if era.store != "files" and rng.random() < 0.6:
         knobs["upgraded_from"] = rng.choice(("2026.4.15", "2026.5.7"))
+    knobs["ending"] = rng.choice(("alive",) * 8 + ("stopped", "killed"))
     return knobs
 
 

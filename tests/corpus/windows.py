@@ -57,7 +57,18 @@ def windows(handed: Handed) -> list[Window]:
         if mine.start or mine.ready or (boots and old is not None):
             found.append(_window(handed, old, new, mine, opened))
             opened = []
-    return _merged(found)
+    return _merged(found) + _for_good(processes, told)
+
+
+def _for_good(processes: list[Process], told: dict[int, _Told]) -> list[Window]:
+    """Give the window of a process that went down and was never started again: gone, if it said so at the end."""
+    last = processes[-1] if processes else None
+    mine = told.get(id(last), _Told([], [], []))
+    gone = [line for line in mine.down if line.mark == "gone"]
+    if last is None or last.down is None or not gone or not last.clean:
+        return []
+    at = min(line.at for line in mine.down)
+    return [Window(at, at, gone[0].at, None, True, True, True, False, last.drained, last)]
 
 
 def _told(handed: Handed) -> dict[int, _Told]:
