@@ -6,7 +6,6 @@ Mechanisms are those of the release, as seen on real gateways and read in their 
 
 from __future__ import annotations
 
-import copy
 import heapq
 import random
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from tests.corpus.world import (
     Release,
     Row,
     Run,
+    copied_row,
     name_from,
 )
 
@@ -652,7 +652,7 @@ class Life:
 
     def back_up(self) -> None:
         """Copy the registry."""
-        self.backup = [copy.copy(row) for row in self.history.rows]
+        self.backup = [copied_row(row) for row in self.history.rows]
 
     def restore(self) -> None:
         """Put the copy of the registry back; rows that came later are gone."""

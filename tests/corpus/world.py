@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from tests.corpus.truth import Fate
 
@@ -243,4 +243,18 @@ class History:
 
 def name_from(rng: random.Random) -> str:
     """Give a UUID of version 4 that the generator decides."""
-    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+    told = f"{rng.getrandbits(128):032x}"
+    return f"{told[:8]}-{told[8:12]}-4{told[13:16]}-{'89ab'[int(told[16], 16) % 4]}{told[17:20]}-{told[20:]}"
+
+
+_ROW, _JOB = attrgetter(*Row.__slots__), attrgetter(*Job.__slots__)
+
+
+def copied_row(row: Row) -> Row:
+    """Give a copy of a row; ``copy`` takes ten times as long."""
+    return Row(*_ROW(row))
+
+
+def copied_job(job: Job) -> Job:
+    """Give a copy of a job."""
+    return Job(*_JOB(job))
