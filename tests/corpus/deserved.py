@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ INSTANT = 50
 """An ``ok`` this short was recorded when the work was enqueued (cases.md T3)."""
 FUZZ = MINUTE
 """So near a limit both sides are right: a run ends a little later than its time-out (7.5 s was captured)."""
+SOON = 15 * MINUTE
+"""The schedule unknown, a run this soon after ready may be a stand-in."""
 ANY = frozenset({"exact", "strong", "weak", None})
 FIRM = frozenset({"exact", "strong"})
 NONE: frozenset[str | None] = frozenset({None})
@@ -45,7 +48,8 @@ class Judge:
             if line.mark == "ledger" and handed.shows_cron
         }
         self.jobs = {job.id: job for job in handed.jobs if not job.deleted} if handed.has_store else {}
-        self.starts = {(row.source_id, row.started) for row in handed.rows}
+        self.twins = Counter((row.source_id, row.started) for row in handed.rows)
+        self.starts = set(self.twins)
 
     # -- facts --------------------------------------------------------------------------------------------------------
 
@@ -88,9 +92,17 @@ class Judge:
         if row.error is not None and row.error != "" and LOST not in row.error.lower():
             return Deserved(frozenset({"not_applicable"}), NONE, frozenset({"unknown"}), why="lost for another reason")
         own = self._own_records(row)
+        if self.twins[(row.source_id, row.started)] > 1:
+            told = _withheld(self._all_reasons(row) | {"ambiguous_rows"}, "two rows claim one run")
+            causes = self.causes(row, own) | self.causes(row, [])
+            return Deserved(told.verdicts, told.confidences, causes, told.reasons, None, told.why)
         told = self._by_records(row, own) or self._by_other_witness(row) or self._without_record(row)
-        causes = self.causes(row, own)
+        causes = self.causes(row, own or self._derived(row))
         return Deserved(told.verdicts, told.confidences, causes, told.reasons, told.correct, told.why)
+
+    def _all_reasons(self, row: Row) -> set[str]:
+        """Give what else may keep such a row from being judged."""
+        return {"batch_open", "conflict", "may_still_run", *GAPS, str(self.history_gap(row))}
 
     def _own_records(self, row: Row) -> list[Record]:
         mine = self.records_of(row)
@@ -109,6 +121,9 @@ class Judge:
         real = [told for told in own if not told.is_interrupted]
         if len({(told.status, told.error) for told in real}) > 1:
             return _withheld({"conflict"}, "two records of one run that disagree")
+        state = self.state_of(row)
+        if real and state is not None and state.start == row.started and state.status != real[0].status:
+            return _withheld({"conflict"}, "the job's state says otherwise than the record")
         if real:
             return self._by_real(row, real[0])
         if own:
@@ -142,6 +157,8 @@ class Judge:
         window, certain = self._death(row)
         named = frozenset({"exact"}) if told.start == row.started else frozenset()
         confidences = self._death_confidence(row, window) | named
+        if self.history_gap(row) and not self._is_of_replaced(told):
+            return self._open(row, window, confidences)
         if window is not None and certain:
             return self._dead(row, window, confidences)
         if window is not None or abs(self.handed.records_until - self.limit(row)) <= FUZZ:
@@ -150,25 +167,48 @@ class Judge:
             return self._dead(row, None, FIRM)
         return _withheld({"process_kept", "may_still_run", *GAPS}, "an interrupted record, and nothing that proves it")
 
+    def _is_of_replaced(self, told: Record) -> bool:
+        """Tell whether the start-up of a new process wrote it, so that no other record of the run can follow."""
+        before = [window for window in self.windows if window.up <= told.ts]
+        return bool(before) and before[-1].replaced and before[-1].whole
+
     def _by_startless(self, row: Row) -> _Verdict | None:
-        startless = [told for told in self.records_of(row) if told.start is None]
-        derived = [
-            told
-            for told in startless
-            if told.duration is not None and abs(told.ts - told.duration - (row.started or 0)) <= DERIVED
-        ]
+        derived = self._derived(row)
         if len(derived) == 1:
-            return _by_status(derived[0], frozenset({"strong"}), "end and duration give its start")
-        bare = [told for told in startless if told.duration is None and told.ts > (row.started or 0)]
-        if derived or bare:
-            verdicts = {"undetermined"}
-            between = any((row.started or 0) < w.up and w.hi < told.ts for w in self.windows for told in bare)
-            if bare and between and not derived and not self.other_start_between(row, row.started or 0, bare[0].ts):
-                verdicts.add("false_lost" if bare[0].status != "error" else "failed")
-            reasons = frozenset({"no_start", "conflict", "ambiguous_rows", "start_mismatch", "only_record"})
-            weak: frozenset[str | None] = frozenset({"weak", None})
-            return _Verdict(frozenset(verdicts), weak, reasons, None, "a record that does not say whose it is")
-        return None
+            told = _by_status(derived[0], frozenset({"strong"}), "end and duration give its start")
+            warned = str(row.run_id) in self.warned
+            return _Verdict(told.verdicts, FIRM, frozenset(), None, told.why) if warned else told
+        if str(row.run_id) in self.warned:
+            return None
+        bare = [
+            told
+            for told in self.records_of(row)
+            if told.start is None and told.duration is None and told.ts > (row.started or 0)
+            if told.run is row.run or not self.other_start_between(row, row.started or 0, told.ts)
+        ]
+        return self._by_bare(row, bare) if derived or bare else None
+
+    def _derived(self, row: Row) -> list[Record]:
+        """Give the records without a start whose end and duration lead to the start of the row."""
+        return [
+            told
+            for told in self.records_of(row)
+            if told.start is None and told.duration is not None
+            if abs(told.ts - told.duration - (row.started or 0)) <= DERIVED
+        ]
+
+    def _by_bare(self, row: Row, bare: list[Record]) -> _Verdict:
+        """A record with neither start nor duration: weak where a restart lies between and nothing else fits."""
+        verdicts = {"undetermined"}
+        start = row.started or 0
+        between = any(start < w.up and w.hi < told.ts for w in self.windows for told in bare)
+        alone = bool(bare) and not self.other_start_between(row, start, bare[0].ts)
+        if between and alone:
+            verdicts.add("false_lost" if bare[0].status != "error" else "failed")
+        if bare and not alone:
+            verdicts |= self._without_record(row).verdicts
+        reasons = frozenset(self._all_reasons(row) | {"no_start", "ambiguous_rows", "start_mismatch", "only_record"})
+        return _Verdict(frozenset(verdicts), ANY, reasons, None, "a record that does not say whose it is")
 
     def _by_other_witness(self, row: Row) -> _Verdict | None:
         """The warning of a lost write, or the state of the job."""
@@ -199,7 +239,8 @@ class Judge:
     def _without_record(self, row: Row) -> _Verdict:
         gap = self.history_gap(row)
         if gap is not None:
-            codes = {gap, "run_log_missing"} if gap == "run_log_absent" else {gap}
+            in_table = self.handed.release.store != "files"
+            codes = {gap, "run_log_absent", "run_log_missing", "run_log_damaged"} if in_table else {gap}
             return _withheld({*codes, *GAPS, "may_still_run"}, f"the run history does not cover it: {gap}")
         near = [
             told
@@ -221,10 +262,18 @@ class Judge:
             return self._open(row, window, self._death_confidence(row, window))
         return self._alive(row)
 
+    def _mates(self, row: Row) -> list[Run]:
+        """Give the other runs of its batch; a run whose row has the id of a manual one is in none."""
+        run = row.run
+        if run is None or str(row.run_id).startswith("manual:"):
+            return []
+        by_hand = {id(other.run) for other in self.handed.rows if str(other.run_id).startswith("manual:")}
+        return [mate for mate in run.batch if mate is not run and id(mate) not in by_hand]
+
     def _open_mates(self, row: Row) -> str:
         """Tell of other runs of its batch without a record: ``shown`` where the evidence shows that batch."""
         run = row.run
-        mates = [mate for mate in run.batch if mate is not run and mate.record is None] if run else []
+        mates = [mate for mate in self._mates(row) if mate.record is None]
         if not run or not mates:
             return ""
         shown = {id(other.run) for other in self.handed.rows}
@@ -238,9 +287,7 @@ class Judge:
 
     def _alive(self, row: Row) -> _Verdict:
         limit, until = self.limit(row), self.handed.records_until
-        run = row.run
-        mates = [mate for mate in run.batch if mate is not run] if run else []
-        if any(mate.record not in self.handed.records for mate in mates):
+        if any(mate.record not in self.handed.records for mate in self._mates(row)):
             return _withheld({"batch_open", "may_still_run", *GAPS}, "its batch has not all been written")
         if until < limit - FUZZ:
             return _withheld({"may_still_run", *GAPS}, "it may still run where the evidence ends")
@@ -291,7 +338,8 @@ class Judge:
 
     def _open(self, row: Row, window: Window | None, confidences: frozenset[str | None]) -> _Verdict:
         verdicts = self._stand_in(row, window) | {"undetermined", "unexplained"}
-        reasons = frozenset({"may_still_run", "process_kept", "batch_open", *GAPS, "no_death"})
+        reasons = frozenset({"may_still_run", "process_kept", "batch_open", *GAPS, "no_death", "interrupted_record"})
+        reasons |= {str(self.history_gap(row))}
         return _Verdict(
             frozenset(verdicts), confidences | NONE, reasons, None, "what became of its process is not sure"
         )
@@ -307,22 +355,30 @@ class Judge:
             return {"interrupted"}
         first = min(after, key=lambda run: run.start)
         ok = first.record in self.handed.records and first.status == "ok" and not first.aborted
-        if window is None or not window.whole:
+        if all(run.trigger == "timer" for run in after):
+            soon = first.start - (self._ready_after(row, window) or 0) <= SOON and row.source_id not in self.jobs
+            return {"interrupted", "replayed"} if soon and ok else {"interrupted"}
+        if window is None or not window.whole or window.ready is None:
             return {"interrupted", "replayed"}
         extra = any(run.trigger == "manual" and run.record in self.handed.records for run in after if run is not first)
         if first.trigger == "timer" or not ok:
             return {"interrupted", "replayed"} if extra and first.trigger == "timer" else {"interrupted"}
-        if self._is_wanted_twice(row, first) or (first.trigger != "manual" and first.process is not window.new):
+        if self._is_wanted_by_a_later(row, first):
+            return {"interrupted"}
+        if first.trigger != "manual" and first.process is not window.new:
             return {"interrupted", "replayed"}
         return {"replayed"} if self._is_plain(first, window) else {"interrupted", "replayed"}
 
-    def _is_wanted_twice(self, row: Row, stand_in: Run) -> bool:
-        """Another row of the job died before the same run: it stands in for one of them."""
+    def _is_wanted_by_a_later(self, row: Row, stand_in: Run) -> bool:
+        """A later row of the job died before the same run: it stands in for that one."""
+        start = row.started or 0
+        died = (other for other in self.handed.rows if other.run is not None and other.run.record is None)
         return any(
-            other is not row and other.source_id == row.source_id and other.status == "lost"
-            and (other.started or 0) < stand_in.start and other.run is not None and other.run.record is None
-            for other in self.handed.rows
-        )  # fmt: skip
+            other.source_id == row.source_id
+            and other.status == "lost"
+            and start < (other.started or 0) < stand_in.start
+            for other in died
+        )
 
     def _is_seen(self, run: Run) -> bool:
         return run.record in self.handed.records or any(row.run is run for row in self.handed.rows)
@@ -331,7 +387,7 @@ class Judge:
         return window.ready or window.up if window is not None else row.started
 
     def _is_plain(self, run: Run, window: Window) -> bool:
-        """The stand-in is one by every measure: it started before the job's next slot, and that slot is known."""
+        """It is a stand-in by every measure: it started before the job's next slot, which is known."""
         job = self.jobs.get(run.job.id)
         if job is None or job.kind == "at" or window.ready is None:
             return run.trigger == "catch_up" and self.handed.shows_cron

@@ -39,7 +39,7 @@ CATCH_UP_AT_MOST = 5
 """So many missed jobs run at once after a start (cases.md C4)."""
 DEFERRED_BY = 2 * MINUTE
 WEEK = 7 * DAY
-CHATTER_EVERY = 10 * MINUTE
+CHATTER_EVERY = 8 * MINUTE
 STOP_DRAIN = 315 * SECOND
 """2026.9 waits this long for active work before a stop."""
 

@@ -167,8 +167,10 @@ def _twins(handed: Handed) -> list[Entry]:
     legacy = [told for told in handed.records if told.run is None or told.run.receipt is None]
     own = {id(row.detail) for row in handed.rows if row.run is not None and row.run.receipt is not None}
     rows: list[Entry] = []
-    for number, told in enumerate(told for told in legacy if id(told) not in own):
-        name = f"cron-runlog-import:{told.job.id}:{told.ts}:{number}"
+    counts: dict[str, int] = {}
+    for told in (told for told in legacy if id(told) not in own):
+        counts[told.job.id] = counts.get(told.job.id, 0) + 1
+        name = f"cron-runlog-import:{told.job.id}:{told.ts}:{counts[told.job.id]}"
         row: Entry = {"task_id": name, "runtime": "cron", "task_kind": "automation_run", "source_id": told.job.id}
         row |= {
             "requester_session_key": "",

@@ -18,6 +18,7 @@ from tests.corpus import put_logs, put_state, words
 from tests.corpus.deserved import Judge
 from tests.corpus.handover import DAMAGES, Handed, by_day, damaged, measure, snapshot
 from tests.corpus.life import Life
+from tests.corpus.traps import TRAPS, trapped
 from tests.corpus.truth import Fate, Incident
 from tests.corpus.truth import Row as JudgedRow
 from tests.corpus.world import DAY, HOUR, MINUTE, RELEASES, SECOND, Job, Row, name_from
@@ -59,6 +60,7 @@ def drawn(seed: int) -> dict[str, object]:
     knobs["log"] = rng.choice(("file", "file", "file", "console", "journal"))
     knobs["registry"] = rng.choice(("database", "database", "list")) if era.store == "files" else "database"
     knobs["damage"] = rng.choice(("none", "none", "none", *DAMAGES))
+    knobs["trap"] = rng.choice(("none",) * len(TRAPS) + tuple(TRAPS))
     knobs["copied"] = rng.choice(("later", "later", "soon"))
     if era.store != "files" and rng.random() < 0.6:
         knobs["upgraded_from"] = rng.choice(("2026.4.15", "2026.5.7"))
@@ -72,6 +74,7 @@ def simulated(seed: int, into: Path, knobs: Knobs | None = None) -> Incident:
     gateway = f"gateway-{seed}"
     life = _lived(rng, chosen)
     handed = _handed(life, rng, chosen)
+    trap = trapped(handed, str(chosen["trap"]), random.Random(f"trap {seed}"))  # noqa: S311
     done = damaged(handed, str(chosen["damage"]), random.Random(f"damage {seed}"))  # noqa: S311
     measure(handed)
     folder = into / gateway
@@ -84,7 +87,7 @@ def simulated(seed: int, into: Path, knobs: Knobs | None = None) -> Incident:
         for row in handed.rows
         if row.status == "lost"
     )
-    told = chosen | {"damage": done, "records": handed.release.store}
+    told = chosen | {"trap": trap, "damage": done, "records": handed.release.store}
     return Incident(seed, gateway, tuple(dict.fromkeys(paths)), rows, life.history.events, told)
 
 
@@ -163,7 +166,7 @@ def _event(life: Life, rng: random.Random, kind: str) -> None:
 
 
 def _some_time(rng: random.Random) -> int:
-    return rng.choice((6 * SECOND, 20 * SECOND, 2 * MINUTE, 12 * MINUTE, 70 * MINUTE))
+    return rng.choice((6, 6, 9, 20, 40, 120, 240, 720, 4_200)) * SECOND
 
 
 def _start_later(life: Life, rng: random.Random, after: int) -> None:

@@ -81,7 +81,7 @@ def _window(handed: Handed, old: Process | None, new: Process, mine: _Told, open
     full = full_stop and full_start and (new.ready is None or bool(mine.ready)) and (old is not None)
     ready = new.ready if mine.ready or not mine.start else None
     drain = old.drained if old else None
-    return Window(lo, hi, up, ready, new.replaced, stop_seen, full and bool(mine.ready), False, drain, new)
+    return Window(lo, hi, up, ready, new.replaced, stop_seen, full, False, drain, new)
 
 
 def _is_start(line: Line, new: Process) -> bool:

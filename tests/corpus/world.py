@@ -67,7 +67,7 @@ RELEASES = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """A job of the store; times of its state are those that the gateway holds."""
 
@@ -99,7 +99,7 @@ class Job:
         return self.timeout or LONGEST_RUN
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Process:
     """One life of the gateway, from one start to the next: an in-process restart begins a new one of the same pid."""
 
@@ -129,7 +129,7 @@ class Process:
     sweep_phase: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Record:
     """One finished run as the run history tells it."""
 
@@ -156,7 +156,7 @@ class Record:
         return self.ts if self.start is None or self.duration is None else self.start + self.duration
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Run:
     """One run, as it really went."""
 
@@ -182,7 +182,7 @@ class Run:
     manual_id: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Row:
     """A task row as the registry on disk holds it; ``run`` is None for a row of another runtime."""
 
