@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.captures import unpack
+from tests.support.handed_over import HandedOver
 
 # how long an example takes says something about the machine, nothing about the code
 settings.register_profile("untimed", deadline=None)
@@ -32,6 +33,12 @@ def sigterm(unpacked: Path) -> Path:
 def lost_write(unpacked: Path) -> Path:
     """Give the capture of two runs whose end never reached the registry."""
     return unpack("2026.4.15-lost-write", unpacked)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> HandedOver:
+    """Give an empty folder for the files that a user hands over."""
+    return HandedOver(tmp_path)
 
 
 @pytest.fixture

@@ -8,18 +8,18 @@ import click
 
 from forensics.cli.options import (
     Asked,
+    audit_options,
     audited,
     emit,
     format_option,
     guard_outputs,
-    input_options,
     now_option,
     output_option,
 )
 
 
 @click.command("audit")
-@input_options
+@audit_options
 @format_option("text", "markdown", "json")
 @output_option
 @now_option

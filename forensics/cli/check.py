@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.options import Asked, audited, emit, format_option, input_options, now_option, parsed_verdicts
+from forensics.cli.options import Asked, audit_options, audited, emit, format_option, now_option, parsed_verdicts
 from forensics.model.errors import NothingToReadError
 from forensics.model.verdicts import FAIL_ON_BY_DEFAULT
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
-@input_options
+@audit_options
 @click.option(
     "--fail-on",
     metavar="VERDICT,…",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.options import Asked, audited, emit, format_option, input_options
+from forensics.cli.options import Asked, audit_options, audited, emit, format_option
 from forensics.model.errors import UsageError
 from forensics.model.escape import for_terminal
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("explain")
 @click.argument("task", metavar="TASK")
-@input_options
+@audit_options
 @format_option("text", "json")
 def command(task: str, asked: Asked, form: str) -> None:
     """Explain one lost row: its timeline and evidence, each fact with file and line.

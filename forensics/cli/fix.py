@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.options import Asked, audited, emit, guard_outputs, input_options, output_path
+from forensics.cli.options import Asked, audit_options, audited, emit, guard_outputs, output_path
 from forensics.model.errors import UsageError
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Confidence, Verdict
 
@@ -20,7 +20,7 @@ _INCLUDED = ("interrupted", "healed")
 
 
 @click.command("fix")
-@input_options
+@audit_options
 @click.option(
     "-o",
     "--output",

@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import wraps
 from pathlib import Path
@@ -32,11 +32,12 @@ _LARGEST_OFFSET = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a command is to read: paths, paths of named gateways, and the zone of local stamps."""
+    """What a command is to read: paths, paths of named gateways, the zone of local stamps, the release."""
 
     paths: tuple[str, ...]
     gateways: dict[str, list[str]]
     zone: tzinfo | None
+    release: str | None = None
 
 
 def input_options(function: _Command) -> Callable[..., object]:
@@ -63,6 +64,23 @@ def input_options(function: _Command) -> Callable[..., object]:
         return function(*args, asked=Asked(paths, parsed_gateways(gateways), parsed_zone(zone)), **kwargs)
 
     return with_asked
+
+
+def audit_options(function: _Command) -> Callable[..., object]:
+    """Give a command that audits its PATH arguments, ``--gateway``, ``--tz`` and ``--release`` as ``asked``."""
+
+    @input_options
+    @click.option(
+        "--release",
+        metavar="RELEASE",
+        help="The release of the gateways, like 2026.4.15, where the evidence does not tell it or tells it wrong: how "
+        "they keep and count lost rows differs.",
+    )
+    @wraps(function)
+    def with_release(*args: object, asked: Asked, release: str | None, **kwargs: object) -> object:
+        return function(*args, asked=replace(asked, release=release_asked(release)), **kwargs)
+
+    return with_release
 
 
 now_option: Callable[[_Command], _Command] = click.option(
@@ -190,6 +208,23 @@ def parsed_now(text: str | None) -> datetime | None:
     return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 
 
+def release_asked(text: str | None) -> str | None:
+    """Read a release from the command line.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from forensics.model.releases import parsed_release, release_text
+
+    if text is None:
+        return None
+    release = parsed_release(text)
+    if release is None:
+        message = f"--release {text!r} is no release"
+        raise UsageError(message, "write it like 2026.4.15")
+    return release_text(release)
+
+
 def parsed_verdicts(text: str, option: str) -> tuple[Verdict, ...]:
     """Read a list of verdicts from the command line.
 
@@ -233,7 +268,7 @@ def audited(asked: Asked, now: str | None) -> tuple[Evidence, Report]:
             "; ".join([message, *told]),
             "hand over tasks/runs.sqlite together with tasks/runs.sqlite-wal, or state/openclaw.sqlite",
         )
-    return evidence, audit(evidence, now=moment)
+    return evidence, audit(evidence, now=moment, release=asked.release)
 
 
 def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:

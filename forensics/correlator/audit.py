@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from forensics.correlator.causes import with_cause
 from forensics.correlator.citations import cited, in_tables
+from forensics.correlator.clocks import clock_errors, clock_notices, with_slack, with_window_slack, without_order
 from forensics.correlator.counts import audit_counts, warns_for_retained_lost
 from forensics.correlator.coverage import (
     gateway_log_spans,
@@ -35,6 +36,7 @@ from forensics.correlator.identity import with_own_record, with_weak_identity
 from forensics.correlator.joins import ROW
 from forensics.correlator.masks import with_unmasked_ids
 from forensics.correlator.records import prepared_records, resolved
+from forensics.correlator.releases import given_release, releases_of
 from forensics.correlator.restarts import find_restarts
 from forensics.correlator.standins import with_stand_in
 from forensics.correlator.verdicts import with_fate, with_verdict
@@ -48,28 +50,58 @@ _JOB = ["gateway", "job_id"]
 _FIXED_CONFIDENCES = [Confidence.EXACT.value, Confidence.STRONG.value]
 
 
-def audit(evidence: Evidence, policy: Policy | None = None, now: datetime | None = None) -> Report:
+@dataclass(frozen=True, slots=True)
+class Correlated:
+    """All frames that lie between evidence and findings.
+
+    ``errors`` are those of the clocks, ``tasks`` the newest state of each task, ``rows`` the judged rows.
+    """
+
+    errors: pl.DataFrame
+    restarts: pl.DataFrame
+    restart_evidence: pl.DataFrame
+    tasks: pl.DataFrame
+    records: pl.DataFrame
+    rows: pl.DataFrame
+
+
+def audit(
+    evidence: Evidence, policy: Policy | None = None, now: datetime | None = None, release: str | None = None
+) -> Report:
     """Work out what really happened to every lost row.
 
     ``now`` is the moment for which ages and retention are judged; without it, the latest time in the evidence, so that
-    the same input always gives the same report.
+    the same input always gives the same report. ``release`` is that of the gateways (``2026.4.15``); without it, what
+    the evidence tells of it.
     """
     policy = policy or Policy()
     now = now or latest_time(evidence)
-    restarts, restart_evidence = restart_windows(evidence, policy)
-    tasks = newest_state(evidence.tasks)
-    rows = judged_rows(evidence, tasks, restarts, policy)
-    findings = as_findings(rows)
-    citations = _citations(cited(rows, restart_evidence, evidence.sources))
+    found = correlated(evidence, policy)
+    findings = as_findings(found.rows)
+    gateways = evidence.sources["gateway"].drop_nulls().unique()
+    releases = releases_of(evidence) if release is None else given_release(release, gateways)
+    citations = _citations(cited(found.rows, found.restart_evidence, evidence.sources))
     return Report(
         now=now,
         policy=policy,
-        summary=_summary(evidence, tasks, findings, restarts, now, policy),
+        summary=_summary(evidence, found, findings, now, policy),
         sources=evidence.sources,
-        notices=evidence.notices,
-        restarts=tuple(_restarts(restarts, in_tables(restart_evidence, evidence.sources))),
+        notices=pl.concat([evidence.notices, clock_notices(found.errors)]),
+        releases=tuple(releases),
+        restarts=tuple(_restarts(found.restarts, in_tables(found.restart_evidence, evidence.sources))),
         findings=tuple(_findings(findings, citations)),
     )
+
+
+def correlated(evidence: Evidence, policy: Policy) -> Correlated:
+    """Judge every lost row, and keep what the verdicts rest on."""
+    errors = clock_errors(evidence.lifecycle, evidence.runs, policy)
+    evidence = replace(evidence, sources=without_order(evidence.sources, errors, policy))
+    restarts, restart_evidence = restart_windows(evidence, errors, policy)
+    tasks = newest_state(evidence.tasks)
+    records = comparable_records(evidence, errors)
+    rows = judged_rows(evidence, tasks, records, restarts, policy)
+    return Correlated(errors, restarts, restart_evidence, tasks, records, rows)
 
 
 def latest_time(evidence: Evidence) -> datetime:
@@ -85,8 +117,8 @@ def latest_time(evidence: Evidence) -> datetime:
     return latest
 
 
-def restart_windows(evidence: Evidence, policy: Policy) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Give the restart windows of every gateway and the lines they rest on."""
+def restart_windows(evidence: Evidence, errors: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give the restart windows of every gateway and the lines they rest on; ``errors`` are those of the clocks."""
     activity = pl.concat(
         [
             evidence.tasks.select("gateway", pl.col("started_at").alias("at")),
@@ -95,17 +127,29 @@ def restart_windows(evidence: Evidence, policy: Policy) -> tuple[pl.DataFrame, p
         ]
     ).drop_nulls()
     restarts, restart_evidence = find_restarts(evidence.lifecycle, activity, policy, evidence.sources)
+    restarts = with_window_slack(restarts, restart_evidence, errors)
     assert_schema(restart_evidence, RESTART_EVIDENCE, "restart_evidence")
     return assert_schema(restarts, RESTARTS, "restarts"), restart_evidence
 
 
 def restart_ledger(evidence: Evidence, policy: Policy) -> list[Restart]:
     """Give the restart windows of every gateway, each with its lines."""
-    restarts, restart_evidence = restart_windows(evidence, policy)
+    errors = clock_errors(evidence.lifecycle, evidence.runs, policy)
+    evidence = replace(evidence, sources=without_order(evidence.sources, errors, policy))
+    restarts, restart_evidence = restart_windows(evidence, errors, policy)
     return list(_restarts(restarts, in_tables(restart_evidence, evidence.sources)))
 
 
-def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def comparable_records(evidence: Evidence, errors: pl.DataFrame) -> pl.DataFrame:
+    """Give the run records of all gateways as ``prepared_records`` does, with the slack of their clocks."""
+    lifecycle = _of_known_zone(evidence.lifecycle, evidence.sources)
+    named = with_unmasked_ids(lifecycle, evidence.tasks, evidence.runs, evidence.jobs)
+    return with_slack(prepared_records(evidence.runs, named, evidence.jobs), errors)
+
+
+def judged_rows(
+    evidence: Evidence, tasks: pl.DataFrame, records: pl.DataFrame, restarts: pl.DataFrame, policy: Policy
+) -> pl.DataFrame:
     """Give every lost row with all facts, its verdict and its correction.
 
     Shape: one row per lost task of ``tasks`` (one row per task), numbered.
@@ -114,7 +158,6 @@ def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame,
     lifecycle = with_unmasked_ids(
         _of_known_zone(placed, evidence.sources), evidence.tasks, evidence.runs, evidence.jobs
     )
-    records = prepared_records(evidence.runs, lifecycle, evidence.jobs)
     tasks = executions(tasks)
     started_tasks = with_assumed_start(with_start(tasks), evidence.sources)
     starts = all_starts(started_tasks, records)
@@ -137,7 +180,7 @@ def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame,
         evidence.histories,
         policy,
     )
-    spans = gateway_log_spans(evidence.sources, lifecycle)
+    spans = gateway_log_spans(evidence.sources, lifecycle, policy)
     rows = with_gateway_log_coverage(rows, spans)
     rows = with_process_end(rows, restarts)
     rows = with_abort(rows, restarts, policy)
@@ -145,7 +188,7 @@ def judged_rows(evidence: Evidence, tasks: pl.DataFrame, restarts: pl.DataFrame,
     rows = with_open_batch(rows, started, records, restarts, policy)
     rows = with_fate(rows, policy)
     rows = with_stand_in(rows, starts, records, lifecycle, restarts, spans, policy)
-    scheduler_spans = scheduler_log_spans(evidence.sources, lifecycle)
+    scheduler_spans = scheduler_log_spans(evidence.sources, lifecycle, policy)
     rows = with_cause(rows, starts, lifecycle, restarts, scheduler_spans, policy)
     return with_verdict(rows, policy).sort(ROW)
 
@@ -180,14 +223,8 @@ def as_findings(rows: pl.DataFrame) -> pl.DataFrame:
     return assert_schema(found.select(list(FINDINGS)), FINDINGS, "findings")
 
 
-def _summary(
-    evidence: Evidence,
-    tasks: pl.DataFrame,
-    findings: pl.DataFrame,
-    restarts: pl.DataFrame,
-    now: datetime,
-    policy: Policy,
-) -> Summary:
+def _summary(evidence: Evidence, found: Correlated, findings: pl.DataFrame, now: datetime, policy: Policy) -> Summary:
+    tasks = found.tasks
     healed = healed_rows(tasks, evidence.tasks)
     warns = warns_for_retained_lost(evidence.lifecycle)
     counted = dict(findings.group_by("verdict").len().iter_rows())
@@ -195,7 +232,7 @@ def _summary(
         tasks=tasks.height,
         lost=findings.height,
         healed=tuple(healed["task_id"].sort().to_list()),
-        healed_aborted=tuple(_aborted(healed, evidence, restarts, policy)),
+        healed_aborted=tuple(_aborted(healed, found, policy)),
         verdicts={verdict.value: counted.get(verdict.value, 0) for verdict in Verdict},
         before=audit_counts(tasks, now, policy, retained_lost_warns=warns),
         after=audit_counts(_corrected(tasks, findings), now, policy, retained_lost_warns=warns),
@@ -218,23 +255,23 @@ def _corrected(tasks: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
     ).select(tasks.columns)
 
 
-def _aborted(healed: pl.DataFrame, evidence: Evidence, restarts: pl.DataFrame, policy: Policy) -> list[str]:
+def _aborted(healed: pl.DataFrame, found: Correlated, policy: Policy) -> list[str]:
     """Name the healed rows whose ok is an abort in disguise: a restart cut them short."""
-    lifecycle = _of_known_zone(evidence.lifecycle, evidence.sources)
-    records = prepared_records(evidence.runs, lifecycle, evidence.jobs)
-    bare = resolved(records.filter(pl.col("started_at").is_not_null()), [*_JOB, "started_at"]).filter("is_bare")
+    bare = resolved(found.records.filter(pl.col("started_at").is_not_null()), [*_JOB, "started_at"]).filter("is_bare")
     ended = (
         with_start(healed)
         .join(
-            bare.select(*_JOB, pl.col("started_at").alias("start"), pl.col("end_at").alias("own_end_at"), "told_at"),
+            bare.select(
+                *_JOB, pl.col("started_at").alias("start"), pl.col("end_at").alias("own_end_at"), "told_at", "slack_ms"
+            ),
             on=[*_JOB, "start"],
             how="inner",
             validate="m:1",
         )
-        .rename({"told_at": "own_told_at"})
+        .rename({"told_at": "own_told_at", "slack_ms": "own_slack_ms"})
         .with_row_index(ROW)
     )
-    aborted = with_abort(ended, restarts, policy).filter("abort_is_sure")
+    aborted = with_abort(ended, found.restarts, policy).filter("abort_is_sure")
     return aborted["task_id"].sort().to_list()
 
 

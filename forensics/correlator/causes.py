@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from forensics.correlator.joins import NEVER, ROW, first_after, latest_before
+from forensics.correlator.joins import ROW, first_after, latest_before
 from forensics.model.policy import Policy
 from forensics.model.verdicts import NO_STOP_SEEN, Cause, LifecycleKind
 
@@ -55,11 +55,11 @@ def _with_mark_window(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy)
     """Find the first window that was ready after the start; it is the mark's if it went down before the mark, or so
     shortly after that the mark was made by the sweep of the new process. A doubtful window is neither a cause nor none.
     """  # noqa: D205
-    # a window that never closed ends where the next one begins
+    # a window that never closed ends where the next one begins; what starts later than it came up is of another process
     next_down = pl.col("down_at").shift(-1).over("gateway")
     ends = windows.select(
         "gateway",
-        pl.coalesce("serving_at", next_down, NEVER).alias("mark_ready"),
+        pl.coalesce("serving_at", "up_at", next_down, "down_at_latest").alias("mark_ready"),
         pl.col("down_at_latest").alias("mark_down"),
         pl.col("kind").alias("mark_kind"),
         pl.col("id").alias("mark_window"),

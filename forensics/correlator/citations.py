@@ -81,7 +81,8 @@ def _fact(
     )
 
 
-def _table_of(origin: str) -> pl.Expr:
+def table_of(origin: str) -> pl.Expr:
+    """Give the table in which a database keeps the records of an origin, a column of ``runs``."""
     return pl.col(origin).replace_strict(_TABLES, default=None, return_dtype=pl.String)
 
 
@@ -122,9 +123,9 @@ def _of_records(rows: pl.DataFrame) -> list[pl.DataFrame]:
     twin = rows.filter(pl.col("twin_at").is_not_null() & (pl.col("own_tier") == 0))
     assumed = pl.lit("an interrupted record of the same start, written by the start-up code on an assumption")
     return [
-        _fact(own, EvidenceRole.FINISH, "own_source", "own_line", "own_end_at", told, _table_of("own_origin")),
+        _fact(own, EvidenceRole.FINISH, "own_source", "own_line", "own_end_at", told, table_of("own_origin")),
         _fact(
-            stand, EvidenceRole.STAND_IN, "stand_source", "stand_line", "stand_end_at", stood, _table_of("stand_origin")
+            stand, EvidenceRole.STAND_IN, "stand_source", "stand_line", "stand_end_at", stood, table_of("stand_origin")
         ),
         _fact(
             later,
@@ -133,10 +134,10 @@ def _of_records(rows: pl.DataFrame) -> list[pl.DataFrame]:
             "next_ok_line",
             "next_ok_at",
             went_on,
-            _table_of("next_ok_origin"),
+            table_of("next_ok_origin"),
         ),
-        _fact(near, EvidenceRole.NEAR_MISS, "near_source", "near_line", "near_at", missed, _table_of("near_origin")),
-        _fact(twin, EvidenceRole.NEAR_MISS, "twin_source", "twin_line", "twin_at", assumed, _table_of("twin_origin")),
+        _fact(near, EvidenceRole.NEAR_MISS, "near_source", "near_line", "near_at", missed, table_of("near_origin")),
+        _fact(twin, EvidenceRole.NEAR_MISS, "twin_source", "twin_line", "twin_at", assumed, table_of("twin_origin")),
     ]
 
 
@@ -146,7 +147,7 @@ def _of_other_places(rows: pl.DataFrame) -> pl.DataFrame:
     told = own.explode("own_also").unnest("own_also", separator="_")
     text = pl.format("the same record, told again as {}", "own_also_origin")
     place = ("own_also_source", "own_also_line", "own_end_at")
-    return _fact(told, EvidenceRole.FINISH, *place, text, _table_of("own_also_origin"))
+    return _fact(told, EvidenceRole.FINISH, *place, text, table_of("own_also_origin"))
 
 
 def _of_lines(rows: pl.DataFrame) -> list[pl.DataFrame]:

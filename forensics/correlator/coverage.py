@@ -13,6 +13,7 @@ COVERED = "covered"
 _JOB = ["gateway", "job_id"]
 _HISTORIES = [origin.value for origin in (Origin.RUN_LOG, Origin.RUN_TABLE, Origin.RUN_PAGE, Origin.TASK_DETAIL)]
 _TABLES = [Origin.RUN_TABLE.value, Origin.TASK_DETAIL.value]
+_DAY_OF_FILE = r"(\d{4}-\d{2}-\d{2})(?:\.\d{1,3})?\.log(?:\.\d{1,3})?(?:\.[a-z0-9]{2,3})?$"
 _FINISHED = [TaskStatus.SUCCEEDED.value, TaskStatus.FAILED.value, TaskStatus.TIMED_OUT.value]
 
 
@@ -99,15 +100,19 @@ def of_assumed_zone(sources: pl.DataFrame) -> pl.Series:
     return sources.filter(pl.col("zone_is_assumed").fill_null(value=False))["id"]
 
 
-def scheduler_log_spans(sources: pl.DataFrame, lifecycle: pl.DataFrame | None = None) -> pl.DataFrame:
+def scheduler_log_spans(
+    sources: pl.DataFrame, lifecycle: pl.DataFrame | None = None, policy: Policy | None = None
+) -> pl.DataFrame:
     """Give the time spans for which a log would have shown what the scheduler said: no console does (formats.md §4.3).
 
     Shape: as ``gateway_log_spans``.
     """
-    return gateway_log_spans(sources.filter(pl.col("shows_scheduler").fill_null(value=False)), lifecycle)
+    return gateway_log_spans(sources.filter(pl.col("shows_scheduler").fill_null(value=False)), lifecycle, policy)
 
 
-def gateway_log_spans(sources: pl.DataFrame, lifecycle: pl.DataFrame | None = None) -> pl.DataFrame:
+def gateway_log_spans(
+    sources: pl.DataFrame, lifecycle: pl.DataFrame | None = None, policy: Policy | None = None
+) -> pl.DataFrame:
     """Give the time spans for which the gateway's log would have shown a restart.
 
     File logs of the same or of adjoining days follow each other without a gap; a missing day between two is a hole, and
@@ -122,19 +127,27 @@ def gateway_log_spans(sources: pl.DataFrame, lifecycle: pl.DataFrame | None = No
     known = sources.filter(is_known & ~pl.col("zone_is_assumed").fill_null(value=False))
     file_logs = known.filter(pl.col("kind") == SourceKind.GATEWAY_LOG)
     consoles = known.filter(pl.col("kind") == SourceKind.GATEWAY_CONSOLE)
-    stretches = [_stretches(file_logs, lifecycle), _spanned(consoles, "id")]
+    stretches = [_stretches(file_logs, lifecycle, policy or Policy()), _spanned(consoles, "id")]
     return _united(pl.concat(stretches))
 
 
-def _stretches(logs: pl.DataFrame, lifecycle: pl.DataFrame | None) -> pl.DataFrame:
-    """Give the stretches of the file log that no hole interrupts; they may overlap where files do."""
+def _stretches(logs: pl.DataFrame, lifecycle: pl.DataFrame | None, policy: Policy) -> pl.DataFrame:
+    """Give the stretches of the file log that no hole interrupts; they may overlap where files do.
+
+    Days are those of the host, which the names of the files tell. Up to 2026.4.24 a process goes on in the file of the
+    day it started, so that a day without a file is none without a log, unless nothing was logged for long.
+    """
     is_full = pl.col("id").is_in(_full_files(lifecycle).implode())
     ends_early = is_full | pl.col("before_hole").fill_null(value=False)
-    ordered = logs.sort("gateway", "first_at", "last_at", "id")
+    day = pl.col("path").str.extract(_DAY_OF_FILE).str.to_date("%Y-%m-%d", strict=False)
+    ordered = logs.with_columns(day.alias("day")).sort("gateway", "first_at", "last_at", "id")
     reached = pl.col("last_at").cum_max().shift().over("gateway")
     gap_days = (pl.col("first_at").dt.date() - reached.dt.date()).dt.total_days()
+    skipped_days = (pl.col("day") - pl.col("day").cum_max().shift().over("gateway")).dt.total_days()
+    is_long = pl.col("first_at") - reached > policy.quiet_log
     early_end = pl.when(ends_early).then("last_at").cum_max().forward_fill().shift().over("gateway")
-    after_hole = (gap_days > 1) | ((pl.col("first_at") > reached) & (early_end == reached))
+    lacks_day = (gap_days > 1) | ((skipped_days > 1) & is_long).fill_null(value=False)
+    after_hole = lacks_day | ((pl.col("first_at") > reached) & (early_end == reached))
     return _spanned(
         ordered.with_columns(after_hole.fill_null(value=False).alias("after_hole")).with_columns(
             pl.col("after_hole").cum_sum().over("gateway").alias("stretch")

@@ -15,6 +15,9 @@ _JOB = ["gateway", "job_id"]
 def with_process_end(rows: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     """Add the window in which the process that ran the row was replaced: ``death_*``; null where none was.
 
+    Where the row starts so close to the end of a process that the clocks of log and registry may be further apart, it
+    is not known which process ran it: ``death_in_doubt``.
+
     A window whose process is unknown, or that never closes, counts as kept, unless a clean shutdown line, the service
     manager or the boot table says that the process is gone: then it was there until that moment, not only until the
     first sign of going down.
@@ -24,16 +27,24 @@ def with_process_end(rows: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
     is_replaced = (pl.col("process") == ProcessFate.REPLACED) & pl.col("serving_at").is_not_null()
     gone_at = pl.when(pl.col("gone")).then(pl.coalesce("up_at", "gone_at"))
     replaced_at = pl.when(is_replaced).then("up_at").otherwise(gone_at)
+    slack = pl.duration(milliseconds="slack_ms")
     ends = windows.with_columns(replaced_at.alias("death_at")).filter(pl.col("death_at").is_not_null())
     ends = ends.select(
         "gateway",
         "death_at",
+        (pl.col("death_at") - slack).alias("earliest"),
+        (pl.col("death_at") + slack).alias("latest"),
         pl.col("id").alias("death_id"),
         pl.col("down_at").alias("death_down_at"),
-        pl.col("down_at_latest").alias("death_down_latest"),
-        pl.col("serving_at").alias("death_ready_at"),
+        (pl.col("down_at_latest") + slack).alias("death_down_latest"),
+        (pl.col("serving_at") + slack).alias("death_ready_at"),
     )
-    return first_after(rows, ends, left_on="start", right_on="death_at", by=["gateway"], strict=True)
+    told = first_after(rows, ends, left_on="start", right_on="latest", by=["gateway"], strict=True)
+    in_doubt = (pl.col("start") >= pl.col("earliest")).fill_null(value=False)
+    names = [name for name in ends.columns if name.startswith("death_")]
+    return told.with_columns(
+        in_doubt.alias("death_in_doubt"), *(pl.when(~in_doubt).then(name).alias(name) for name in names)
+    ).drop("earliest", "latest")
 
 
 def with_abort(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
@@ -52,19 +63,30 @@ def with_abort(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.
         pl.col("down_at").alias("abort_down_at"),
         pl.col("ready_at").alias("abort_ready_at"),
         pl.coalesce("up_at", "ready_at").alias("abort_up_at"),
+        "slack_ms",
         (unseen | pl.col("drain").eq_missing("drained")).alias("abort_unseen"),
         pl.col("id").alias("abort_id"),
     )
-    probed = rows.with_columns(pl.coalesce("own_end_at", "own_told_at").alias("probed_at"))
+    ended = pl.coalesce("own_end_at", "own_told_at")
+    widest = windows["slack_ms"].max() or 0
+    reach = pl.duration(milliseconds=pl.lit(widest) + pl.col("own_slack_ms").fill_null(0))
+    probed = rows.with_columns(ended.alias("ended_at"), (ended + reach).alias("probed_at"))
     joined = latest_before(probed, drains, left_on="probed_at", right_on="abort_from", by=["gateway"])
-    inside = pl.col("probed_at") <= pl.col("abort_ready_at") + policy.abort_after_ready
+    slack = pl.duration(milliseconds=pl.col("slack_ms").fill_null(0) + pl.col("own_slack_ms").fill_null(0))
+    until = pl.col("abort_ready_at") + policy.abort_after_ready
+    inside = (pl.col("ended_at") >= pl.col("abort_from") - slack) & (
+        (pl.col("ended_at") <= until + slack) | until.is_null()
+    )
+    well_inside = (pl.col("ended_at") >= pl.col("abort_from") + slack) & (
+        (pl.col("ended_at") <= until - slack) | until.is_null()
+    )
     began_before = (pl.col("start") < pl.col("abort_up_at")) | pl.col("abort_up_at").is_null()
-    hit = began_before & (inside | pl.col("abort_ready_at").is_null())
-    sure = hit & (pl.col("start") < pl.col("abort_down_at")) & ~pl.col("abort_unseen")
+    hit = began_before & inside
+    sure = hit & well_inside & (pl.col("start") < pl.col("abort_down_at") - slack) & ~pl.col("abort_unseen")
     return joined.with_columns(
         sure.fill_null(value=False).alias("abort_is_sure"),
         *(pl.when(hit).then(name).alias(name) for name in ("abort_id", "abort_ready_at")),
-    ).drop("abort_from", "abort_down_at", "abort_up_at", "abort_unseen", "probed_at")
+    ).drop("abort_from", "abort_down_at", "abort_up_at", "abort_unseen", "slack_ms", "ended_at", "probed_at")
 
 
 def with_marker(

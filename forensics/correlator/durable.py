@@ -28,7 +28,7 @@ OTHER_PROCESS = "the log and a record name different processes"
 OTHER_FATE = "the log and the boot table disagree on whether the process was replaced"
 OTHER_TIME = "the log and the boot table disagree on when the process ended"
 OVERLAP = "two boots overlap on record"
-UNKNOWN_ZONE = "told only by logs whose time zone is unknown"
+UNKNOWN_ZONE = "told only by logs whose clock or time zone is unknown"
 
 _STARTUP_FAILED = ("startup_failed", "startup_failure_repaired")
 _SAFE_MODE_STABLE = "safe_mode_stable"
@@ -51,6 +51,12 @@ class Surroundings:
     def covers(self, moment: datetime | None) -> bool:
         """Tell whether the log would have shown what happened then."""
         return moment is not None and any(first <= moment <= last for first, last in self.covered)
+
+    def has_hole_between(self, one: datetime, other: datetime) -> bool:
+        """Tell whether there is a time between two lines of its logs that none of them covers."""
+        return any(first <= one <= last < other for first, last in self.covered) and not any(
+            first <= one and other <= last for first, last in self.covered
+        )
 
     def last_alive(self, until: datetime) -> datetime | None:
         """Give the last moment up to this one at which a run provably started or ended."""

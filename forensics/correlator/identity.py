@@ -41,6 +41,7 @@ _OWN = {
     "twin_origin": "twin_origin",
     "own_also": "also",
     "own_precision_ms": "precision_ms",
+    "own_slack_ms": "slack_ms",
 }
 
 

@@ -26,6 +26,7 @@ _MODES = {
 }
 _DRAIN_OUTCOMES = {K.DRAIN_TIMEOUT: "timeout", K.DRAINED: "drained"}
 _STARTS = (K.PROCESS_START, K.STARTING)
+_FIRST_LINES = (K.PROCESS_START, K.SERVICE_STARTED, K.LAST_LINE)
 _EXITS = (K.SERVICE_EXITED, K.SERVICE_STOPPED)
 _AT_WORK = (K.HTTP_LISTENING, K.CRON_STARTED, K.MISSED_JOB, K.MARKER_CLEARED, K.MARKER_INTERRUPTED)
 _NOT_OF_THE_GATEWAY = (
@@ -52,7 +53,7 @@ def find_restarts(
     Source: design §5; formats.md §5; observed.md, lifecycle lines and §B2 (the boot table).
     """
     sources = empty(SOURCES) if sources is None else sources
-    spans = gateway_log_spans(sources, lifecycle)
+    spans = gateway_log_spans(sources, lifecycle, policy)
     is_assumed = pl.col("source").is_in(of_assumed_zone(sources).implode())
     sure = dict(lines_by_gateway(lifecycle.filter(~is_assumed), policy))
     doubtful = dict(lines_by_gateway(lifecycle.filter(is_assumed), policy))
@@ -78,7 +79,7 @@ def _windows_of(sure: list[Line], doubtful: list[Line], around: Surroundings) ->
 
 def _logged(lines: Iterable[Line], around: Surroundings) -> list[Window]:
     logged = [line for line in lines if line.kind not in DURABLE]
-    return in_order(_Machine(around.policy, around.alive).run(_without_refused(logged, around.policy)))
+    return in_order(_Machine(around).run(_without_refused(logged, around.policy)))
 
 
 def _evidence_of(key: dict[str, object], lines: Iterable[Line]) -> Iterator[dict[str, object]]:
@@ -129,9 +130,10 @@ def _told_elsewhere(lines: list[Line], dropped: set[int], policy: Policy) -> set
 class _Machine:
     """Walks the lifecycle lines of one gateway in time order and opens and closes windows."""
 
-    def __init__(self, policy: Policy, alive: pl.Series) -> None:
-        self._policy = policy
-        self._alive = alive
+    def __init__(self, around: Surroundings) -> None:
+        self._policy = around.policy
+        self._alive = around.alive
+        self._around = around
         self._windows: list[Window] = []
         self._open: Window | None = None
         self._signal: Line | None = None
@@ -143,12 +145,29 @@ class _Machine:
         self._recent: dict[tuple[K, str | None, str | None], Line] = {}
 
     def run(self, lines: Iterable[Line]) -> list[Window]:
+        before: datetime | None = None
         for line in lines:
+            if before is not None and self._is_cut_off(before, line):
+                self._forget()
+            before = line.at
             if self._is_repeated(line):
                 continue
             self._take(line)
             self._seen_gateway = self._seen_gateway or line.kind is not K.START_REFUSED
         return self._windows
+
+    def _is_cut_off(self, before: datetime, line: Line) -> bool:
+        """Tell whether a hole in the log lies before a line, and more than the silence of a gateway that is down."""
+        if not self._around.has_hole_between(before, line.at):
+            return False
+        is_down = self._open is not None and self._open.up_at is None and line.kind in _FIRST_LINES
+        last_alive = self._around.last_alive(line.at)
+        return not is_down or (last_alive is not None and last_alive > before)
+
+    def _forget(self) -> None:
+        """Go on behind a hole in the log: what was open before may have ended in it, and more may have happened."""
+        self._open = self._signal = self._reason = self._last_line = self._crash = None
+        self._seen_gateway = self._refused = False
 
     def _is_repeated(self, line: Line) -> bool:
         """Tell whether another source already told this event; its line is then one more reference."""
@@ -342,7 +361,8 @@ class _Machine:
             window.kind, window.process = _MODES[line.kind]
             window.pid_after = line.pid
         elif line.kind in _DRAIN_OUTCOMES:
-            window.drain = _DRAIN_OUTCOMES[line.kind]
+            # what was cut short settles right afterwards (2026.9.6/restarts): the first outcome is the one that counts
+            window.drain = window.drain or _DRAIN_OUTCOMES[line.kind]
         elif line.kind is K.SHUTDOWN_COMPLETED:
             window.gone = window.exited or not _is_restarting(window)
             window.gone_at = window.gone_at or line.at

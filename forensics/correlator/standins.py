@@ -87,6 +87,7 @@ def _good_runs(records: pl.DataFrame, windows: pl.DataFrame, spans: pl.DataFrame
             pl.col("started_at").alias("start"),
             pl.col("end_at").alias("own_end_at"),
             pl.col("told_at").alias("own_told_at"),
+            pl.col("slack_ms").alias("own_slack_ms"),
         ),
         windows, policy,
     )  # fmt: skip

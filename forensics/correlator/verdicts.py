@@ -90,7 +90,9 @@ def _verdict_expr() -> pl.Expr:
     own_class = pl.col("own_class")
     contradictory = pl.col("ambiguous") | pl.col("own_conflict").fill_null(value=False)
     seen_to_the_end = pl.col("gateway_log_until") >= pl.col("start") + pl.col("longest")
-    open_questions = pl.col("start_is_assumed") | pl.col("batch_open") | pl.col("near_at").is_not_null()
+    open_questions = (
+        pl.col("start_is_assumed") | pl.col("batch_open") | pl.col("near_at").is_not_null() | pl.col("death_in_doubt")
+    )
     silent = own_class.is_null() & (pl.col("run_log") == COVERED) & pl.col("time_passed") & ~open_questions
     return (
         pl.when(~pl.col("applies"))
@@ -186,6 +188,7 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
         (Reason.NO_DEATH, verdict == Verdict.UNEXPLAINED),
         (Reason.START_MISMATCH, withheld & silent & pl.col("near_at").is_not_null()),
         (Reason.BATCH_OPEN, withheld & silent & pl.col("batch_open")),
+        (Reason.CLOCK_OFF, withheld & (silent | unproven) & pl.col("death_in_doubt")),
         (Reason.PROCESS_KEPT, unproven & ~log_missing & ~pl.col("process_ended")),
         (
             Reason.MAY_STILL_RUN,
@@ -198,7 +201,7 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
         (Reason.RUN_LOG_ABSENT, withheld & silent & (pl.col("run_log") == Reason.RUN_LOG_ABSENT)),
         (Reason.RUN_LOG_MISSING, withheld & silent & (pl.col("run_log") == Reason.RUN_LOG_MISSING)),
         (Reason.RUN_LOG_PRUNED, withheld & silent & (pl.col("run_log") == Reason.RUN_LOG_PRUNED)),
-        (Reason.RUN_LOG_DAMAGED, withheld & silent & (pl.col("run_log") == Reason.RUN_LOG_DAMAGED)),
+        (Reason.RUN_LOG_DAMAGED, withheld & (silent | unproven) & (pl.col("run_log") == Reason.RUN_LOG_DAMAGED)),
         (Reason.GATEWAY_LOG_ABSENT, needs_log & log_missing),
         (
             Reason.GATEWAY_LOG_GAP,

@@ -70,6 +70,7 @@ class Window:
     pid_after: int | None = None
     sure_pid: int | None = None
     doubt: str | None = None
+    slack_ms: int = 0
     lines: list[Line] = field(default_factory=list)
 
     @property

@@ -9,6 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from forensics.model.policy import Policy
+from forensics.model.releases import ReleaseSpan
 from forensics.model.verdicts import Cause, Confidence, Severity, Verdict
 
 
@@ -81,7 +82,8 @@ class Finding:
 class Restart:
     """One restart window; ``down_at`` and ``down_at_latest`` are equal where a stop was seen.
 
-    ``doubt`` says how its sources disagree, if they do: it proves nothing about the process then.
+    ``doubt`` says how its sources disagree, if they do: it proves nothing about the process then. ``slack_ms`` is by
+    how much its moments may be off against those of registry and run records.
     """
 
     gateway: str
@@ -97,6 +99,18 @@ class Restart:
     pid_before: int | None
     pid_after: int | None
     doubt: str | None
+    slack_ms: int
+    evidence: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The releases of the gateway that the evidence fits from ``since`` on (None: from the beginning)."""
+
+    gateway: str
+    since: datetime | None
+    span: ReleaseSpan
+    is_given: bool
     evidence: tuple[Citation, ...]
 
 
@@ -131,6 +145,7 @@ class Report:
     summary: Summary
     sources: pl.DataFrame
     notices: pl.DataFrame
+    releases: tuple[Release, ...]
     restarts: tuple[Restart, ...]
     findings: tuple[Finding, ...]
 

@@ -11,6 +11,12 @@ LOST_ERROR = "backing session missing"
 INTERRUPTED_ERROR = "cron: job interrupted by gateway restart"
 """The exact text the start-up code writes for a run it believes dead (formats.md §3.1, 2026.4.25 and later)."""
 
+LOST_GRACE = timedelta(minutes=5)
+"""A row is marked lost, or shown as lost, when nothing was heard of it for this long (formats.md §1.5)."""
+
+LOST_RETENTION = timedelta(hours=24)
+"""A lost row is kept this long after its mark, whatever its clean-up time says (formats.md §1.5, 2026.5.26)."""
+
 END_AFTER_WRITTEN = timedelta(seconds=5)
 """A run cannot end after its own record was written; a longer duration is damage (records are written 2 ms to 16 min
 after the end, observed.md §A), less what the clock may be set back in between."""
@@ -123,6 +129,21 @@ class Policy:
 
     abort_after_ready: timedelta = timedelta(seconds=10)
     """A run aborted by a restart ends up to this long after ready; 0.02 to 1.9 s were captured. Design §6."""
+
+    quiet_log: timedelta = timedelta(hours=1)
+    """Where the names of two file logs leave a day out, nothing is missing if they follow each other within this time:
+    heartbeats are logged every half hour (cases.md §2.6: ``intervalMs`` 1,800,000)."""
+
+    clock_jitter: timedelta = timedelta(seconds=1)
+    """Moments that must come in one order may miss it by this much before a clock is said to be off; 0.15 s was
+    captured between a start-up line and the record it announces (2026.9.6/restarts)."""
+
+    record_after_marker: timedelta = timedelta(minutes=1)
+    """The record of an interrupted run is written this long after the line that says so, at most; 6.6 s was captured
+    (2026.6.11/restarts)."""
+
+    clock_step: timedelta = CLOCK_STEP
+    """A clock that is off by more than this, and nobody knows by how much, puts nothing in order."""
 
     instant_ok: timedelta = timedelta(milliseconds=50)
     """An ``ok`` this short was recorded when the work was enqueued, not when it was done (#63106 proposes 50 ms)."""

@@ -181,13 +181,15 @@ RESTARTS: Schema = {
     "serving_at": TIME,
     "stop_seen": pl.Boolean,
     "doubt": pl.String,
+    "slack_ms": pl.Int64,
 }
 """One row per restart window in time order per gateway; key (gateway, id).
 
 ``gone``: the process is known to have ended, at ``gone_at``. ``serving_at`` is the earliest moment at which the new
 process can have served: ``ready_at``, or, where no ready line covers it, its boot on record; null where neither is
 known. ``stop_seen``: a line shows when the gateway began to go down; without one an abort by the restart cannot be told
-from an ordinary end. ``doubt`` says how the sources of a window disagree; it proves nothing about the process then."""
+from an ordinary end. ``doubt`` says how the sources of a window disagree; it proves nothing about the process then.
+``slack_ms``: by how much its moments may be off against those of registry and run records."""
 
 RESTART_EVIDENCE: Schema = _ORIGIN | {"id": pl.String, "at": TIME, "text": pl.String}
 """One row per line that a restart window rests on."""

@@ -89,6 +89,7 @@ class Reason(StrEnum):
     START_MISMATCH = "start_mismatch"
     CONFLICT = "conflict"
     AMBIGUOUS_ROWS = "ambiguous_rows"
+    CLOCK_OFF = "clock_off"
     PROCESS_KEPT = "process_kept"
     NO_START = "no_start"
     ZONE_ASSUMED = "zone_assumed"

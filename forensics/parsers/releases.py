@@ -52,6 +52,9 @@ _KNOWN_COLUMNS = frozenset(
         "detail_json",
     )
 )
+_OF_EVERY_RELEASE = frozenset(("owner_key", "scope_kind", "child_session_key", "notify_policy", "progress_summary"))
+"""Columns that any ``task_runs`` has; rows printed without them are a choice of columns, and tell no layout."""
+
 _LAST_KNOWN_MONTH = (2026, 9)
 _VERSION = re.compile(r"^\d{4}\.\d+\.\d+[\w.-]*")
 
@@ -118,7 +121,7 @@ def _stated(database: sqlite3.Connection, tables: set[str]) -> str | None:
 
 
 def _by_layout(tables: set[str], columns: set[str], schema: int) -> str | None:
-    if schema not in KNOWN_SCHEMAS:
+    if schema not in KNOWN_SCHEMAS or not columns >= _OF_EVERY_RELEASE:
         return None
     form = _form(tables)
     if form == STATE_WITHOUT_LOGS:

@@ -13,7 +13,8 @@ import polars as pl
 
 from forensics import __version__
 from forensics.model.evidence import Evidence, rows_of_sources
-from forensics.model.finding import Citation, Finding, Report, Restart
+from forensics.model.finding import Citation, Finding, Release, Report, Restart
+from forensics.model.releases import release_text
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT
 from forensics.writers.wording import why
 
@@ -97,6 +98,7 @@ def audit_document(report: Report) -> dict[str, object]:
             "before": asdict(summary.before),
             "after": asdict(summary.after),
         },
+        "releases": [_release(release) for release in report.releases],
         "restarts": [_restart(restart) for restart in report.restarts],
         "findings": [_finding(finding, paths) for finding in report.findings],
     }
@@ -140,6 +142,18 @@ def _finding(finding: Finding, paths: Mapping[int, str]) -> dict[str, object]:
         "run": _values(asdict(finding.run)) if finding.run else None,
         "corrected": _values(asdict(corrected)) if corrected else None,
         "evidence": [_citation(fact) for fact in finding.evidence],
+    }
+
+
+def _release(release: Release) -> dict[str, object]:
+    span = release.span
+    return {
+        "gateway": release.gateway,
+        "since": _time(release.since),
+        "lowest": release_text(span.lowest) if span.lowest else None,
+        "highest": release_text(span.highest) if span.highest else None,
+        "given": release.is_given,
+        "evidence": [_citation(fact) for fact in release.evidence],
     }
 
 

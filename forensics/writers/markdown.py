@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from forensics.model.escape import for_markdown
 from forensics.model.finding import Finding, Report
 from forensics.writers.layout import job_of, markdown_table, short_ids
-from forensics.writers.wording import VERDICTS, closing, place, stamp, why
+from forensics.writers.wording import VERDICTS, closing, place, releases_told, stamp, why
 
 
 def write_markdown(report: Report) -> str:
@@ -22,6 +22,8 @@ def _sections(report: Report) -> Iterator[str]:
     yield ""
     yield f"{report.summary.tasks} task rows, as of {stamp(report.now)} UTC."
     yield ""
+    for told in releases_told(report):
+        yield f"Gateway release: {for_markdown(told)}\n"
     yield _counts(report)
     if report.findings:
         yield "\n## Lost rows\n"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from forensics.model.finding import Counts, Report
 from forensics.model.verdicts import Verdict
 from forensics.writers.layout import job_of, short_ids, text_table
-from forensics.writers.wording import VERDICTS, closing, stamp, why
+from forensics.writers.wording import VERDICTS, closing, releases_told, stamp, why
 
 _NOTICE_LEVELS = ("error", "warning")
 
@@ -19,6 +19,7 @@ def write_text(report: Report) -> str:
 
 def _sections(report: Report) -> Iterator[str]:
     yield f"Corrected audit of {report.summary.tasks} task rows, as of {stamp(report.now)} UTC"
+    yield from (f"Gateway release: {told}" for told in releases_told(report))
     yield ""
     yield from _counts(report)
     if report.findings:

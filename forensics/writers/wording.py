@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from forensics.model.escape import for_terminal
 from forensics.model.finding import Citation, Finding, Report
 from forensics.model.verdicts import Cause, Confidence, EvidenceRole, Reason, Verdict
 
@@ -52,6 +54,7 @@ REASONS: dict[Reason, str] = {
     Reason.START_MISMATCH: "a record of the job fits no other row and may be its own: its start is off, or not told",
     Reason.CONFLICT: "its records contradict each other",
     Reason.AMBIGUOUS_ROWS: "more than one row claims the same run record",
+    Reason.CLOCK_OFF: "it started close to a restart, and the clocks of log and registry are further apart than that",
     Reason.PROCESS_KEPT: "the restart kept the process, so the interrupted record is only an assumption",
     Reason.ZONE_ASSUMED: "its times are printed without a zone and taken as UTC, so its start is not sure: give --tz",
     Reason.NO_START: "the row has no start",
@@ -97,6 +100,17 @@ def place(citation: Citation, paths: Mapping[int, str]) -> str:
     if citation.line is None:
         return path
     return f"{path} {citation.table} rowid {citation.line}" if citation.table else f"{path}:{citation.line}"
+
+
+def releases_told(report: Report) -> Iterator[str]:
+    """Say which releases the evidence of each gateway fits, and from when on where it was updated."""
+    several = len({release.gateway for release in report.releases}) > 1
+    updated = Counter(release.gateway for release in report.releases)
+    for release in report.releases:
+        since = f" from {stamp(release.since)} UTC" if updated[release.gateway] > 1 and release.since else ""
+        told = "as given" if release.is_given else "by its wording and layout"
+        whose = f"{for_terminal(release.gateway)}: " if several else ""
+        yield f"{whose}{release.span}{since}, {told}"
 
 
 def closing(report: Report) -> str:

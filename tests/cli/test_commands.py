@@ -446,3 +446,10 @@ def test_a_terminated_command_leaves_nothing_behind(tmp_path: Path) -> None:
         process.terminate()
         assert process.wait(60) == 143
     assert list(scratch.iterdir()) == []
+
+
+def test_a_release_can_be_given_and_must_be_one() -> None:
+    told = forensics("audit", str(SAMPLES / "real-lost-write"), "--release", "2026.7.35")
+    assert "Gateway release: 2026.7.35, as given\n" in told.stdout
+    refused = forensics("audit", str(SAMPLES / "real-lost-write"), "--release", "seven")
+    assert_helpful(refused, 2, "--release 'seven' is no release", "2026.4.15")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import polars as pl
 import pytest
 
+from forensics.correlator.counts import audit_counts
+from forensics.correlator.facts import newest_state
 from forensics.model.finding import Counts
+from forensics.model.policy import LOST_GRACE, LOST_RETENTION, Policy
 from forensics.model.verdicts import LifecycleKind
-from tests.support.scenario import Gateway, J, K, a_day, at, audited, seconds
+from tests.support.scenario import Gateway, J, K, a_day, at, audited, evidence_of, seconds
 
 S = at("10:00")
 L = at("10:20")
@@ -21,6 +25,15 @@ def counted(gateway: Gateway, now: datetime = NOW) -> Counts:
 
 def errors(gateway: Gateway, now: datetime = NOW) -> dict[str, int]:
     return {code: count for code, count in counted(gateway, now).by_code.items() if count}
+
+
+def counted_by(release: str | None, gateway: Gateway, now: datetime = NOW) -> Counts:
+    tasks = newest_state(evidence_of(gateway).tasks).filter(pl.col("runtime") != "subagent")
+    return audit_counts(tasks, now, Policy(), retained_lost_warns=False, release=release)
+
+
+def found_by(release: str | None, gateway: Gateway, now: datetime = NOW) -> dict[str, int]:
+    return {code: count for code, count in counted_by(release, gateway, now).by_code.items() if count}
 
 
 def test_a_lost_row_is_one_error() -> None:
@@ -107,3 +120,92 @@ def test_without_a_given_time_the_latest_of_the_evidence_is_now() -> None:
 def test_evidence_without_any_time_is_refused() -> None:
     with pytest.raises(ValueError, match="no time at all"):
         audited(Gateway().row(J, None, None))
+
+
+@pytest.mark.parametrize(
+    ("release", "errors"),
+    [
+        ("2026.4.15", 1),
+        ("2026.4.24", 1),
+        ("2026.4.25", 0),
+        ("2026.4.25-beta.1", 0),
+        ("2026.7.x", 0),
+        ("2026.8.1 or later", 0),
+        ("2026.4.25 or later", 1),
+        ("2026.4.24 or earlier", 1),
+        ("2026.5.26 to 2026.5.28", 0),
+        ("2026.4.25 to 2026.5.28", 1),
+        ("unheard of", 1),
+        (None, 1),
+    ],
+)
+def test_the_release_says_whether_a_retained_lost_row_is_a_warning(release: str | None, errors: int) -> None:
+    counts = counted_by(release, a_day().row(J, S, L, cleanup_after=at("10:20", 7)))
+    assert (counts.errors, counts.warnings) == (errors, 1 - errors)
+
+
+@pytest.mark.parametrize(("release", "errors"), [("2026.5.25", 0), ("2026.5.26", 1), ("2026.9.6", 1)])
+def test_a_lost_row_is_kept_for_a_day_only_from_2026_5_26(release: str, errors: int) -> None:
+    row = a_day().row(J, S, L, cleanup_after=at("10:20", 7))
+    assert counted_by(release, row, L + LOST_RETENTION - seconds(0.001)).errors == 0
+    assert counted_by(release, row, L + LOST_RETENTION).errors == errors
+
+
+def test_a_row_without_an_end_is_kept_from_its_last_event() -> None:
+    row = a_day().row(J, S, None, last_event_at=L, cleanup_after=at("10:20", 7))
+    assert counted_by("2026.9.6", row, L + LOST_RETENTION - seconds(1)).errors == 0
+    assert counted_by("2026.9.6", row, L + LOST_RETENTION).errors == 1
+
+
+@pytest.mark.parametrize("release", ["2026.4.15", "2026.5.7", "2026.9.6"])
+def test_a_lost_row_without_clean_up_time_is_one_error_in_every_release(release: str) -> None:
+    counts = counted_by(release, a_day().row(J, S, L))
+    assert (counts.errors, counts.warnings, counts.by_code["lost"]) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("release", "codes"),
+    [
+        ("2026.4.1", {"stale_running": 1}),
+        ("2026.4.5", {"lost": 1}),
+        ("2026.4.24", {"lost": 1}),
+        ("2026.4.25", {"stale_running": 1}),
+        (None, {"stale_running": 1}),
+    ],
+)
+def test_early_command_lines_take_every_cron_row_for_lost(release: str | None, codes: dict[str, int]) -> None:
+    assert found_by(release, a_day().running(J, S, task_id="t")) == codes
+
+
+def test_a_row_is_taken_for_lost_after_five_minutes() -> None:
+    gateway = a_day().running(J, S, task_id="t")
+    assert found_by("2026.4.15", gateway, S + LOST_GRACE - seconds(0.001)) == {}
+    assert found_by("2026.4.15", a_day().running(J, S, task_id="t"), S + LOST_GRACE) == {"lost": 1}
+
+
+def test_a_session_of_another_runtime_is_not_judged() -> None:
+    gateway = a_day().row(None, S, None, status="running", runtime="cli", error=None, last_event_at=S)
+    assert found_by("2026.4.15", gateway) == {"stale_running": 1}
+
+
+def test_rows_lost_in_an_export_count_for_the_release_that_shows_them() -> None:
+    gateway = a_day().row(J, S, L, projected=True, registry="export", cleanup_after=at("10:20", 7))
+    assert found_by("2026.4.15", gateway) == {"lost": 1}
+    assert found_by("2026.5.7", a_day().row(J, S, L, projected=True, registry="export")) == {}
+
+
+def test_a_row_created_after_its_start_is_mended_from_2026_4_25() -> None:
+    early = a_day().row(J, S, L, status="succeeded", cleanup_after=NOW, created_at=S + seconds(0.001))
+    assert found_by("2026.4.24", early) == {"inconsistent_timestamps": 1}
+    backward = a_day().row(J, S, S - seconds(1), status="succeeded", cleanup_after=NOW, created_at=S + seconds(0.001))
+    assert found_by("2026.5.7", backward) == {"inconsistent_timestamps": 1}
+    assert found_by("2026.4.25", a_day().row(J, S, L, status="succeeded", cleanup_after=NOW, created_at=L)) == {}
+
+
+@pytest.mark.parametrize("release", [None, "2026.4.15", "2026.9.6"])
+def test_a_failed_delivery_that_was_to_be_silent_is_no_finding(release: str | None) -> None:
+    for policy, findings in (("silent", {}), ("done_only", {"delivery_failed": 1})):
+        gateway = a_day().row(
+            J, S, L, status="succeeded", cleanup_after=NOW, delivery_status="failed", notify_policy=policy
+        )
+        assert found_by(release, gateway) == findings

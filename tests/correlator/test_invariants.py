@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from forensics.correlator.audit import audit
@@ -216,7 +216,10 @@ def is_contradictory(finding: Finding) -> bool:
 def test_less_evidence_never_proves_that_a_row_was_marked_wrongly(gateway: Gateway, data: st.DataObject) -> None:
     """A piece that stands against another, or beside a second record of the run, is evidence against it; not here."""
     evidence = evidence_of(gateway)
-    before = judged(audit(evidence))
+    whole = audit(evidence)
+    # a log of another clock orders nothing, unless the line that tells so is taken away
+    assume("clock_off" not in whole.notices["code"].to_list())
+    before = judged(whole)
     pieces = dict(with_less(evidence))
     for what in data.draw(st.permutations(list(pieces)))[:3]:
         for task_id, after in judged(audit(pieces[what])).items():

@@ -67,6 +67,26 @@ def write_consoles(captures: Path, target: Path) -> None:
                 _add(archive, f"{log.relative_to(captures).as_posix()}.cut", b"".join(lines))
 
 
+def write_audits(captures: Path, target: Path) -> None:
+    """Write every answer of the gateway's own audit, and the registries that were copied at the same moment."""
+    with tarfile.open(target, "w:xz") as archive:
+        for file in sorted(set(_audit_files(captures))):
+            _add(archive, file.relative_to(captures).as_posix(), file.read_bytes())
+
+
+def _audit_files(captures: Path) -> Iterator[Path]:
+    """Give the audits, the maintenance runs (which print one before and one after), and the registries."""
+    for answer in ("exports/*-tasks-audit.json", "exports/*-maintenance-*.json", "snaps/*/tasks-audit*.json"):
+        yield from captures.glob(f"*/*/{answer}")
+    yield from captures.glob("*/*/exports-text/57cli-*-tasks-audit.stdout.txt")
+    for answer in ("0?-audit-*.out", "0?-maint-*.err", "0?-maint-*.out"):
+        yield from captures.glob(f"*/upgrade-crafted/cli/{answer}")
+    for registry in ("snap/*/tasks/runs.sqlite*", "snaps/*/openclaw.sqlite", "state/state/openclaw.sqlite"):
+        yield from (file for file in captures.glob(f"*/*/{registry}") if file.suffix != ".sqlite-shm")
+    yield from captures.glob("*/upgrade-crafted/after-maintenance-apply.sqlite")
+    yield from captures.glob("*/upgrade-crafted/input-legacy-state/tasks/runs.sqlite")
+
+
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
@@ -80,6 +100,7 @@ def main() -> None:
         release, name = told.parts[-3:-1]
         write_archive(told.parent, HERE / f"{release}-{name}.tar.gz")
     write_consoles(captures, HERE / "consoles.tgz")
+    write_audits(captures, HERE / "audits.tar.xz")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@
 --   df291a4b937adee3f5c434a64011cb96340e5e407ca2bd1153d15362cf287e2e  samples/every-verdict/state/cron/runs/c7977b6a-9533-4bd9-9a4b-2ea0d6a18c07.jsonl
 --   3b02d75f81a1123290bcc501d25b5e8cb3f35e4e17e786d82cd077e626f31a6c  samples/every-verdict/state/tasks/runs.sqlite
 --   974781972a5855657309241dceb83a0d9da367e4a64bfc1b7109885e4deaadae  samples/every-verdict/tasks-list.json
--- Policy: derived_start_tolerance=1s, reservation_lead_max=1800s, marker_tolerance=0.05s, near_miss=1s, longest_run=7200s, timeout_overrun=60s, batch_start_spread=1s, abort_after_ready=10s, instant_ok=0.05s, instant_ok_active=60s, mark_before_down=5s, mark_before_start=60s, stand_in_grace=900s, same_event=2s, acted_after_signal=5s, refused_start=120s, reason_before_down=900s, boot_near_log=10s, born_before_start=30s, in_process_gap=60s, largest_container_pid=10, run_log_keep_lines=2000, catch_up_span=7200s, zone_error=93600s, retention=604800s, stale_queued=600s, stale_running=1800s
+-- Policy: derived_start_tolerance=1s, reservation_lead_max=1800s, marker_tolerance=0.05s, near_miss=1s, longest_run=7200s, timeout_overrun=60s, batch_start_spread=1s, abort_after_ready=10s, clock_jitter=1s, record_after_marker=60s, clock_step=5s, instant_ok=0.05s, instant_ok_active=60s, mark_before_down=5s, mark_before_start=60s, stand_in_grace=900s, same_event=2s, acted_after_signal=5s, refused_start=120s, reason_before_down=900s, boot_near_log=10s, born_before_start=30s, in_process_gap=60s, largest_container_pid=10, run_log_keep_lines=2000, catch_up_span=7200s, zone_error=93600s, retention=604800s, stale_queued=600s, stale_running=1800s
 
 DROP TABLE IF EXISTS temp.forensics_plan;
 DROP TABLE IF EXISTS temp.forensics_check;
