@@ -165,22 +165,24 @@ def earliest_ms(incident: Incident) -> int:
 
 
 @trying(5)
-@given(SEEDS)
-def test_a_log_of_an_earlier_day_changes_nothing(seed: int) -> None:
+@given(SEEDS, st.booleans())
+def test_a_log_of_an_earlier_day_changes_nothing(seed: int, stopped: bool) -> None:
     with gateway(seed) as incident, folder_in_memory() as folder:
         copies = copied(incident.paths, folder)
         logs = [file for file in files_of(copies) if is_file_log(file)]
         assume(logs)
         alone = answers(audited(*copies))
         begin = earliest_ms(incident) - 9 * A_DAY_MS
-        write_log(logs[0].with_name(f"openclaw-{utc(begin)[:10]}.log"), *quiet_day(begin))
+        write_log(logs[0].with_name(f"openclaw-{utc(begin)[:10]}.log"), *quiet_day(begin, stopped=stopped))
         assert answers(audited(*copies)) == alone
 
 
-def quiet_day(begin: int) -> list[str]:
-    """Give the lines of a gateway that is started and says something every hour."""
+def quiet_day(begin: int, *, stopped: bool) -> list[str]:
+    """Give the lines of a gateway that is started, says something every hour, and may be stopped at last."""
     said = [(0, "loading configuration…"), (4_000, "ready (0 plugins, 3.1s)"), (4_100, "gateway ready")]
     said += [(hour * 3_600_000, "webchat connected conn=7c2a") for hour in range(1, 20)]
+    if stopped:
+        said += [(69_000_000, "signal SIGTERM received"), (69_000_003, "received SIGTERM; shutting down")]
     return [log_line("gateway", text, ms=begin + after) for after, text in said]
 
 
