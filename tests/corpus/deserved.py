@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.corpus.handover import Handed, Span
+from tests.corpus.handover import Handed
 from tests.corpus.truth import Correct, Deserved
 from tests.corpus.windows import Window, windows
 from tests.corpus.words import status_of
-from tests.corpus.world import INTERRUPTED, LONGEST_RUN, LOST, MINUTE, SECOND, Job, Line, Record, Row, Run
+from tests.corpus.world import INTERRUPTED, LONGEST_RUN, LOST, MINUTE, SECOND, Record, Row, Run
 
 NEAR = 50
 """A marker this close before the start names that very run (cases.md, observed.md §A: 0 to 19 ms)."""
@@ -276,9 +276,13 @@ class Judge:
         mates = [mate for mate in self._mates(row) if mate.record is None]
         if not run or not mates:
             return ""
-        shown = {id(other.run) for other in self.handed.rows}
-        near = [mate for mate in mates if id(mate) in shown and abs(mate.start - run.start) <= SPREAD - NEAR]
-        return "shown" if near or (len(mates) > 0 and self._reservation_shown(run, mates)) else "unclear"
+        return "shown" if self._is_shown(run, mates) else "unclear"
+
+    def _is_shown(self, run: Run, mates: list[Run]) -> bool:
+        """Tell whether the evidence shows these runs to be of one batch: by their starts, or by their reservation."""
+        rows = {id(other.run) for other in self.handed.rows}
+        near = any(id(mate) in rows and abs(mate.start - run.start) <= SPREAD - NEAR for mate in mates)
+        return near or self._reservation_shown(run, mates)
 
     def _reservation_shown(self, run: Run, mates: list[Run]) -> bool:
         """Start-up lines name the same reservation for two runs."""
@@ -287,15 +291,20 @@ class Judge:
 
     def _alive(self, row: Row) -> _Verdict:
         limit, until = self.limit(row), self.handed.records_until
-        if any(mate.record not in self.handed.records for mate in self._mates(row)):
+        mates = [mate for mate in self._mates(row) if mate.record not in self.handed.records]
+        shown = bool(mates) and row.run is not None and self._is_shown(row.run, mates)
+        if shown:
             return _withheld({"batch_open", "may_still_run", *GAPS}, "its batch has not all been written")
         if until < limit - FUZZ:
             return _withheld({"may_still_run", *GAPS}, "it may still run where the evidence ends")
         covered = self.covers(row.started or 0, limit)
         if not covered and not self.covers((row.started or 0) + FUZZ, limit - FUZZ):
             return _withheld({*GAPS, "may_still_run"}, "the log does not cover it")
-        verdicts = {"unexplained"} if covered and until > limit + FUZZ else {"unexplained", "undetermined"}
-        reasons = frozenset({"may_still_run", *GAPS}) if len(verdicts) > 1 else frozenset()
+        firm = covered and until > limit + FUZZ and not mates
+        verdicts = {"unexplained"} if firm else {"unexplained", "undetermined"}
+        reasons = (
+            frozenset({"may_still_run", "batch_open", "run_log_damaged", *GAPS}) if len(verdicts) > 1 else frozenset()
+        )
         return _Verdict(frozenset(verdicts), ANY, reasons, None, "all is covered, and there is nothing")
 
     # -- death --------------------------------------------------------------------------------------------------------
@@ -338,7 +347,7 @@ class Judge:
 
     def _open(self, row: Row, window: Window | None, confidences: frozenset[str | None]) -> _Verdict:
         verdicts = self._stand_in(row, window) | {"undetermined", "unexplained"}
-        reasons = frozenset({"may_still_run", "process_kept", "batch_open", *GAPS, "no_death", "interrupted_record"})
+        reasons = frozenset({"may_still_run", "process_kept", "batch_open", *GAPS, "no_death", "run_log_damaged"})
         reasons |= {str(self.history_gap(row))}
         return _Verdict(
             frozenset(verdicts), confidences | NONE, reasons, None, "what became of its process is not sure"
@@ -450,6 +459,3 @@ def _by_status(told: Record, confidences: frozenset[str | None], why: str) -> _V
     verdict = "failed" if told.status == "error" else "false_lost"
     correct = Correct(status_of(told.status, told.error), told.end, told.error if told.status == "error" else None)
     return _Verdict(frozenset({verdict}), confidences, frozenset(), correct, why)
-
-
-__all__ = ["Job", "Judge", "Line", "Span"]

@@ -80,7 +80,7 @@ def damaged(handed: Handed, how: str, rng: random.Random) -> str:
 
 
 def _whole_runs(handed: Handed, _: random.Random) -> bool:
-    if not handed.records or not any(job.last for job in handed.jobs if not job.deleted):
+    if handed.release.newest or not handed.records or not any(job.last for job in handed.jobs if not job.deleted):
         return False
     handed.no_history = True
     handed.records = []
@@ -94,7 +94,7 @@ def _one_run_log(handed: Handed, rng: random.Random) -> bool:
     lost = sorted(
         {row.source_id for row in handed.rows if row.status == "lost" and row.source_id in ids} - {None}, key=str
     )
-    if not ids:
+    if not ids or handed.release.newest:
         return False
     chosen = str(rng.choice(lost or ids))
     handed.cut_jobs[chosen] = "missing"

@@ -15,12 +15,12 @@ from tests.corpus import words
 from tests.corpus.truth import Fate
 from tests.corpus.world import (
     DAY,
-    HOUR,
     INTERRUPTED,
     LOST,
     MINUTE,
     SECOND,
     TIMED_OUT,
+    Fields,
     History,
     Job,
     Line,
@@ -98,7 +98,7 @@ class Life:
         self.at(moment, act)
 
     def say(
-        self, line: words.Said, told: Process | None = None, mark: str = "", fields: words.Fields | None = None,
+        self, line: words.Said, told: Process | None = None, mark: str = "", fields: Fields | None = None,
         later: int = 0, pid: int = 0,
     ) -> None:  # fmt: skip
         """Write a line of the log."""
@@ -140,7 +140,7 @@ class Life:
         assert process is not None
         self.say(words.HTTP_STARTING, process, "start")
         taken = self.rng.randrange(200, 3_000)
-        for later, line in words.ready(self.release, taken):
+        for later, line in words.ready(self.release):
             self.say(line, process, "ready" if line in (words.READY, words.OLD_READY) else "", later=taken + later)
         ready = self.now + taken + (words.READY_AFTER if self.release.tells_shutdown else 0)
         self.of_process(ready, self._ready)
@@ -247,6 +247,8 @@ class Life:
         active = len(self.running)
         if active:
             self.say(words.draining(self.release, active, timeout), process, "down", later=4)
+            if self.release.records_interrupted and not self.release.newest:
+                self.say(words.blocked([run.row for run in self.running]), process, "down", later=5)
         go_on = self._reopen if kept else lambda: self._respawn(spawned)
         done = [False]
 
@@ -570,9 +572,8 @@ class Life:
         row.marked_outside = False
 
     def _next_slot(self, job: Job, after: int) -> int:
-        """The next slot after a moment: of ``every`` jobs counted from their last start."""
-        base = job.anchor
-        return base + ((after - base) // job.every + 1) * job.every
+        """Give the next slot after a moment."""
+        return job.anchor + ((after - job.anchor) // job.every + 1) * job.every
 
     # -- the registry -------------------------------------------------------------------------------------------------
 
@@ -669,6 +670,3 @@ def _fate_of(run: Run) -> Fate:
     if run.error is not None and run.error.startswith(TIMED_OUT):
         return Fate.TIMED_OUT
     return {"ok": Fate.OK, "error": Fate.ERROR, "skipped": Fate.SKIPPED}[run.status]
-
-
-__all__ = ["HOUR", "Life"]

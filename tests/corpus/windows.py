@@ -49,12 +49,14 @@ def windows(handed: Handed) -> list[Window]:
     told = _told(handed)
     boots = handed.release.boots
     found: list[Window] = []
+    opened: list[Line] = []
     for number, new in enumerate(processes):
         mine = told.get(id(new), _Told([], [], []))
         old = processes[number - 1] if number else None
-        opened = told.get(id(old), _Told([], [], [])).down if old else []
+        opened = opened or (told.get(id(old), _Told([], [], [])).down if old else [])
         if mine.start or mine.ready or (boots and old is not None):
             found.append(_window(handed, old, new, mine, opened))
+            opened = []
     return _merged(found)
 
 
