@@ -20,7 +20,6 @@ from forensics.correlator.coverage import gateway_log_spans, of_assumed_zone
 from forensics.correlator.facts import (
     all_starts,
     executions,
-    in_order_of_writing,
     newest_state,
     with_reservation,
     with_start,
@@ -266,13 +265,14 @@ class Surroundings:
         return str(names[0]) if len(names) else None
 
     def _elsewhere(self, row: RowState) -> Iterator[RowState]:
-        """Give what other sources say of the row, where it is something else; the newest of each status."""
+        """Give what other sources say of the row, where it is something else; the latest of each kind and status."""
         of_task = (pl.col("gateway") == row.gateway) & (pl.col("task_id") == row.task_id)
-        others = in_order_of_writing(self._evidence.tasks.filter(of_task)).filter(
-            pl.col("status").ne_missing(row.status) | pl.col("ended_at").ne_missing(row.ended_at)
+        others = self._evidence.tasks.filter(
+            of_task & (pl.col("status").ne_missing(row.status) | pl.col("ended_at").ne_missing(row.ended_at))
         )
-        newest = with_start(others).unique("status", keep="last", maintain_order=True)
-        return (self._state(told) for told in newest.iter_rows(named=True))
+        ordered = with_start(others).sort("last_event_at", "ended_at", "source", "line", nulls_last=False)
+        latest = ordered.unique(["registry", "status"], keep="last", maintain_order=True)
+        return (self._state(told) for told in latest.iter_rows(named=True))
 
     def _swept_with(self, row: RowState) -> int:
         if row.status != TaskStatus.LOST or row.ended_at is None:
@@ -305,7 +305,7 @@ class Surroundings:
         found = self._reserved.filter(here & together & active).sort("start", "task_id")
         for mate in map(self._state, found.iter_rows(named=True)):
             own = self._history(mate.gateway, mate.job_id).own(mate, {})
-            if all(run.outcome == "interrupted" for run in own):
+            if all(run.outcome == "interrupted" or run.origin == Origin.LEDGER_WARNING for run in own):
                 yield mate
 
     @cached_property

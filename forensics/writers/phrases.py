@@ -83,6 +83,15 @@ def seen_death(case: Case) -> Restart | None:
     return fate.death
 
 
+def assuming_restart(case: Case) -> Restart | None:
+    """Give the restart after which the start-up code took the run for interrupted: the last before it wrote so."""
+    start, written = case.row.start, case.own.written_at if case.own else None
+    if start is None or written is None:
+        return None
+    between = [one for one in case.around.restarts if start <= (one.ready_at or one.down_at_latest) <= written]
+    return between[-1] if between else None
+
+
 def clock(time: datetime | None, row: RowState) -> str:
     """Say a moment, without its date where that is the day of the row's start."""
     if time is None:

@@ -47,7 +47,7 @@ def _own_not_replayed(case: Case) -> Statement | None:
         if covered is not None and own.ended_at is not None and covered >= own.ended_at:
             text = f"No restart lies between its start and its end that called for a replay.{_other_runs(case)}"
         else:
-            text = f"A replay would bear a start of its own, and the record bears that of the row.{_other_runs(case)}"
+            text = f"A replay would have a start of its own; that of this record is the row's.{_other_runs(case)}"
         return of_run(text, own)
     before = f"{lasted(restart.ready_at - start)} before {restart.id} was ready ({case.at(restart.ready_at)})"
     begun = f"this run began {case.at(start)}, {before}"
@@ -260,7 +260,11 @@ def _withheld_not_false(case: Case) -> Statement:
 def _withheld_not_interrupted(case: Case) -> Statement | None:
     fate, death = case.around.fate, seen_death(case)
     if death is not None:
-        text = f"{death.id} ended its process, but the run may have ended before, in a record not at hand."
+        until = case.around.run_log.until
+        where = "a record not at hand"
+        if until is not None and death.down_at_latest > until:
+            where = f"a record written after the copies end ({case.at(until)})"
+        text = f"{death.id} ended its process, but the run may have ended before, in {where}."
         return of_restart(text, death)
     if not case.around.spans:
         return Statement("No gateway log shows whether its process ended.")
@@ -275,9 +279,9 @@ def _withheld_not_unexplained(case: Case) -> Statement | None:
     fate, log = case.around.fate, case.around.run_log
     if fate.possible_end is None or case.own is not None or case.around.fate.ambiguous:
         return None
-    reached = [f"the records reach {case.at(log.until)}"] if log.state == COVERED else []
-    reached += [f"the gateway log reaches {case.at(fate.log_until)}"] if fate.log_until else []
-    told = " and ".join(reached) if len(reached) == 2 else f"only {reached[0]}" if reached else "neither covers it"
+    records = f"the records reach {case.at(log.until)}" if log.state == COVERED else "the records do not cover it"
+    lines = f"the gateway log reaches {case.at(fate.log_until)}" if fate.log_until else "the gateway log does not"
+    told = f"{records}, {lines}" if log.state == COVERED or fate.log_until else "neither covers it"
     return Statement(f"That takes both to reach past its latest possible end, {case.at(fate.possible_end)}; {told}.")
 
 

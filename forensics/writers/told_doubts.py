@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from forensics.correlator.circumstances import JobRun
 from forensics.model.escape import for_terminal
 from forensics.model.explanation import Overturn
-from forensics.model.verdicts import Reason, Verdict
-from forensics.writers.phrases import Case, file_logs, listed, seen_death
-from forensics.writers.told_facts import restarts_around
+from forensics.model.verdicts import ProcessFate, Reason, Verdict
+from forensics.writers.phrases import Case, assuming_restart, file_logs, listed, seen_death
 
 
 def overturned_by(case: Case) -> Iterator[Overturn]:
@@ -94,9 +94,9 @@ def _of_false(case: Case) -> Iterator[Overturn]:
 
 def _of_weak(case: Case) -> Iterator[Overturn]:
     own = case.own
-    if own is None or own.ended_at is None:
+    if own is None:
         return
-    if case.has(Reason.MAYBE_ABORTED, Reason.JOB_STATE):
+    if own.ended_at is not None and case.has(Reason.MAYBE_ABORTED, Reason.JOB_STATE):
         where = log_files(case, case.row.start, own.ended_at)
         yield Overturn(
             f"lines of a drain or a restart around {case.at(own.ended_at)}: it would be interrupted, as cut off", where
@@ -107,12 +107,17 @@ def _of_weak(case: Case) -> Iterator[Overturn]:
             f"a copy of {run_store(case)}",
         )
     if case.has(Reason.ONLY_RECORD):
-        yield Overturn(
-            "the same record with its start (runAtMs): it would prove it or rule it out",
-            f"another copy of {run_store(case)}",
-        )
+        yield from _of_only_record(case, own)
     if case.has(Reason.INSTANT_OK):
         yield Overturn("a later record of the same start", f"a later copy of {run_store(case)}")
+
+
+def _of_only_record(case: Case, own: JobRun) -> Iterator[Overturn]:
+    if own.start is not None:
+        yield from _wants_zone(case)
+        return
+    what = "the same record with its start (runAtMs): it would prove it or rule it out"
+    yield Overturn(what, f"another copy of {run_store(case)}")
 
 
 def _of_failed(case: Case) -> Iterator[Overturn]:
@@ -190,21 +195,24 @@ def _of_withheld(case: Case) -> Iterator[Overturn]:
 
 def _wants_record(case: Case) -> Iterator[Overturn]:
     start = case.at(case.row.start)
-    store = run_store(case)
-    where = store if case.around.run_table else f"{store}, or from 2026.6.1 on state/openclaw.sqlite"
-    yield Overturn(f"the record of the job with the start {start}: ok makes it false_lost, error failed", where)
+    where = run_store(case)
+    if case.row.registry != "store" and case.around.run_table is None:
+        where += ", or from 2026.6.1 on state/openclaw.sqlite"
+    if not case.has(Reason.MAY_STILL_RUN):
+        yield Overturn(f"the record of the job with the start {start}: ok makes it false_lost, error failed", where)
     death = seen_death(case)
     if death is not None:
         yield Overturn(f"a whole run log without that start: {death.id} then makes it interrupted", where)
 
 
 def _wants_later(case: Case) -> Iterator[Overturn]:
-    end = case.around.fate.possible_end
-    record = f"the record of the job with the start {case.at(case.row.start)}, or its absence"
-    yield Overturn(
-        f"{record}: ok makes it false_lost, error failed, none unexplained",
-        f"{run_store(case)} and {registry(case)}, copied after {case.at(end)}",
-    )
+    end, start = case.around.fate.possible_end, case.at(case.row.start)
+    if case.own is None:
+        what = f"the record of the job with the start {start}, or its absence: ok makes it false_lost, error failed, "
+        what += "none unexplained"
+    else:
+        what = f"another record with the start {start}, or its absence: ok makes it false_lost, none interrupted"
+    yield Overturn(what, f"{run_store(case)} and {registry(case)}, copied after {case.at(end)}")
 
 
 def _wants_log(case: Case) -> Iterator[Overturn]:
@@ -277,19 +285,13 @@ def _wants_ids(case: Case) -> Iterator[Overturn]:
 
 
 def _wants_replacement(case: Case) -> Iterator[Overturn]:
-    near = restarts_around(case)
-    if near:
-        first, last = near[0], near[-1]
-        until = last.ready_at or last.down_at_latest
-        yield Overturn(
-            "lines that say whether the process was replaced: it would be interrupted then",
-            log_files(case, first.down_at, until),
-        )
-    yield Overturn(
-        f"a second record with the start {case.at(case.own.start if case.own else case.row.start)}, by the run itself: "
-        "its status decides",
-        f"a later copy of {run_store(case)}",
-    )
+    restart = assuming_restart(case)
+    if restart is not None and restart.process != ProcessFate.KEPT:
+        days = log_files(case, restart.down_at, restart.ready_at or restart.down_at_latest)
+        yield Overturn(f"lines that say whether {restart.id} replaced the process: it would be interrupted then", days)
+    if not case.has(Reason.MAY_STILL_RUN):
+        what = f"another record with the start {case.at(case.row.start)}, by the run itself: its status decides"
+        yield Overturn(what, f"a later copy of {run_store(case)}")
 
 
 def _wants_start(case: Case) -> Iterator[Overturn]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from forensics.correlator.circumstances import JobRun
 from forensics.model.escape import for_terminal
 from forensics.model.explanation import RowState, Statement
-from forensics.model.finding import Restart
+from forensics.model.finding import Citation, Restart
 from forensics.model.verdicts import EvidenceRole, Origin, ProcessFate, Reason, Verdict
 from forensics.writers.phrases import (
     Case,
@@ -26,6 +26,7 @@ from forensics.writers.phrases import (
 )
 
 _RESTARTS_TOLD = 4
+_RECEIPTS = "cron_run_receipts"
 _MS = timedelta(milliseconds=1)
 
 
@@ -75,7 +76,8 @@ def about_start(row: RowState) -> Iterator[Statement]:
 def other_states(row: RowState, elsewhere: tuple[RowState, ...]) -> Iterator[Statement]:
     """Say what other copies and exports say of the row."""
     for state in elsewhere:
-        kind = "An export" if state.registry == "export" else "Another copy"
+        kinds = {"export": "An export", "log": "An answer of a command line in the gateway's log"}
+        kind = kinds.get(state.registry or "", "Another copy")
         ended = f", ended {clock(state.ended_at, row)}" if state.ended_at else ""
         yield of_row(f"{kind} shows it {for_terminal(state.status or 'without a status')}{ended}.", state)
 
@@ -179,12 +181,17 @@ def told_restart(restart: Restart, case: Case) -> str:
 
 def _lines(case: Case) -> Iterator[Statement]:
     for fact in case.cited(EvidenceRole.MARKER):
-        if fact.table == "cron_run_receipts":
+        if is_receipt(fact):
             yield of_fact("Its receipt was never closed: the run was in flight when its process ended.", fact)
         else:
             yield of_fact(f"At {case.at(fact.at)} a start-up took the job for still running{_marked(case)}.", fact)
     for fact in case.cited(EvidenceRole.CATCH_UP):
         yield of_fact(f"At {case.at(fact.at)} a start-up line names the job among those it catches up: this run.", fact)
+
+
+def is_receipt(fact: Citation) -> bool:
+    """Tell whether a marker is a receipt, not a start-up line."""
+    return _RECEIPTS in (fact.table, fact.text.split("]", 1)[0].lstrip("["))
 
 
 def _marked(case: Case) -> str:

@@ -8,9 +8,10 @@ from datetime import timedelta
 from forensics.correlator.circumstances import JobRun
 from forensics.model.escape import for_terminal
 from forensics.model.explanation import Statement
-from forensics.model.verdicts import EvidenceRole, Reason
+from forensics.model.verdicts import EvidenceRole, ProcessFate, Reason
 from forensics.writers.phrases import (
     Case,
+    assuming_restart,
     counted,
     lasted,
     listed,
@@ -22,6 +23,7 @@ from forensics.writers.phrases import (
     outcome,
     quoted,
 )
+from forensics.writers.told_facts import is_receipt
 from forensics.writers.wording import REASONS
 
 _MS = timedelta(milliseconds=1)
@@ -60,7 +62,7 @@ def _own_record(case: Case, own: JobRun) -> str:
         return f"The record names this row's start, {case.at(own.start)}, to the millisecond, and {said}."
     if own.run_id is not None and own.run_id == case.row.run_id:
         return f"The record names this row's run id, and {said}."
-    return f"The record that is taken for its own {said}."
+    return f"Its record {said}."
 
 
 def _derived_start(case: Case, own: JobRun) -> str:
@@ -193,9 +195,14 @@ def _process_replaced(case: Case, reason: Reason) -> Statement:
 
 
 def _marker(case: Case, reason: Reason) -> Statement:
-    lines = case.cited(EvidenceRole.MARKER)
+    lines = [fact for fact in case.cited(EvidenceRole.MARKER) if not is_receipt(fact)]
     restart = f" of {case.finding.restart}" if case.finding.restart else ""
     return of_fact(f"The start-up{restart} found the job marked as running.", lines[-1] if lines else None, code=reason)
+
+
+def _open_receipt(case: Case, reason: Reason) -> Statement:
+    receipt = next((fact for fact in case.cited(EvidenceRole.MARKER) if is_receipt(fact)), None)
+    return of_fact("Its receipt was opened for this very run and never closed.", receipt, code=reason)
 
 
 def _stand_in(case: Case, reason: Reason) -> Statement:
@@ -293,15 +300,12 @@ def _ambiguous_rows(case: Case, reason: Reason) -> Statement:
 
 
 def _process_kept(case: Case, reason: Reason) -> Statement:
-    death = case.around.fate.death
-    written = case.own.written_at if case.own else None
-    before = [one for one in case.around.restarts if one.ready_at and written and one.down_at <= written]
-    last = before[-1] if before else None
-    if death is not None or last is None:
-        text = "No process end before its longest run explains the interrupted record: it is only an assumption."
+    restart = assuming_restart(case)
+    if restart is None:
+        text = "No process end in the time that it could run explains the interrupted record: it is an assumption."
         return of_run(text, case.own, code=reason) if case.own else Statement(text, code=reason.value)
-    how = "kept the process" if last.process == "kept" else "does not show whether it kept the process"
-    return of_restart(f"Restart {last.id} {how}: the interrupted record is only its assumption.", last, code=reason)
+    how = "kept the process" if restart.process == ProcessFate.KEPT else "does not show whether it kept the process"
+    return of_restart(f"Restart {restart.id} {how}: the interrupted record is its assumption.", restart, code=reason)
 
 
 def _run_log(case: Case, reason: Reason) -> Statement:
@@ -364,6 +368,7 @@ _TELLERS: Mapping[Reason, _Teller] = {
     Reason.NO_RECORD: _no_record,
     Reason.PROCESS_REPLACED: _process_replaced,
     Reason.MARKER: _marker,
+    Reason.OPEN_RECEIPT: _open_receipt,
     Reason.STAND_IN: _stand_in,
     Reason.STAND_IN_TAKEN: _stand_in_taken,
     Reason.NEXT_RUN_OK: _next_run_ok,
