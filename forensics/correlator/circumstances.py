@@ -52,7 +52,7 @@ class JobRun:
     """One run of a job as one record, or else its task row (``origin`` ``task_row``), tells it.
 
     ``outcome`` is ok, error, interrupted or unknown for a record, the status for a row. ``is_bare``: an ok without
-    summary and usage.
+    summary and usage; ``has_words``: it has one of them.
     """
 
     start: datetime | None
@@ -63,6 +63,7 @@ class JobRun:
     outcome: str
     error: str | None
     is_bare: bool
+    has_words: bool
     origin: str
     run_id: str | None
     source: int | None
@@ -109,6 +110,7 @@ class Fate:
     ended_by_process: bool = False
     identity: str | None = None
     marked_start: datetime | None = None
+    mark: Restart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,6 +453,7 @@ def _run_of_row(row: RowState) -> JobRun:
         outcome=row.status or "unknown",
         error=row.error,
         is_bare=False,
+        has_words=False,
         origin=OF_ROW,
         run_id=row.run_id,
         source=row.source,
@@ -470,6 +473,7 @@ def _as_run(told: Mapping[str, Any], databases: set[int]) -> JobRun:
         outcome=told["class"],
         error=told["error"],
         is_bare=bool(told["is_bare"]),
+        has_words=bool(told["has_usage"]) or bool((told["summary"] or "").strip()),
         origin=told["origin"],
         run_id=told["run_id"],
         source=told["source"],
@@ -491,6 +495,7 @@ def _near(judged: Mapping[str, Any]) -> JobRun | None:
         outcome="unknown",
         error=None,
         is_bare=False,
+        has_words=False,
         origin=judged["near_origin"],
         run_id=None,
         source=judged["near_source"],
@@ -515,4 +520,5 @@ def _fate(judged: Mapping[str, Any], restarts: Mapping[str, Restart]) -> Fate:
         ended_by_process=bool(judged.get("ended_by_process")),
         identity=judged.get("identity"),
         marked_start=judged.get("marked_start"),
+        mark=restarts.get(judged.get("mark_window") or ""),
     )

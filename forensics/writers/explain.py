@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from forensics.model.escape import for_terminal
 from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation, Overturn, RowState, Statement
 from forensics.model.finding import Citation, Finding, Report
-from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Cause, EvidenceRole, Verdict
+from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Cause, EvidenceRole
 from forensics.writers.layout import job_of, text_table
 from forensics.writers.phrases import counted
 from forensics.writers.wording import CAUSES, VERDICTS, place, stamp, why
@@ -56,7 +56,7 @@ def _of_loss(report: Report, told: ExplainedLoss, paths: Mapping[int, str]) -> I
     yield ""
     yield f"Verdict: {finding.verdict}: {VERDICTS[finding.verdict]}."
     yield f"Confidence: {finding.confidence or 'none, the verdict is withheld or does not apply'}"
-    yield f"Cause of the mark: {finding.cause}: {_cause(finding)}."
+    yield f"Cause of the mark: {_cause(finding)}."
     yield from _statements("What the row claims", explanation.claims, paths)
     yield from _statements("What the records show", explanation.shows, paths)
     yield ""
@@ -71,10 +71,10 @@ def _of_loss(report: Report, told: ExplainedLoss, paths: Mapping[int, str]) -> I
 
 
 def _cause(finding: Finding) -> str:
-    """Say why the sweep marked the row; of a row outside the rule that was not asked."""
-    if finding.verdict is Verdict.NOT_APPLICABLE and finding.cause is Cause.UNKNOWN:
-        return "it is not looked for outside the rule"
-    return CAUSES[finding.cause]
+    """Give the cause of the mark; why it is unknown is said with the claims."""
+    if finding.cause is Cause.UNKNOWN:
+        return finding.cause
+    return f"{finding.cause}: {CAUSES[finding.cause]}"
 
 
 _OVERTURN = "What would overturn it"

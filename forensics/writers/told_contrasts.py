@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
-from forensics.correlator.circumstances import JobRun
+from forensics.correlator.circumstances import OF_ROW, JobRun
 from forensics.correlator.coverage import COVERED
 from forensics.model.escape import for_terminal
 from forensics.model.explanation import NotInstead, Statement
 from forensics.model.finding import Restart
 from forensics.model.policy import INTERRUPTED_ERROR
-from forensics.model.verdicts import Confidence, ProcessFate, Reason, Verdict
+from forensics.model.verdicts import Confidence, Origin, ProcessFate, Reason, Verdict
 from forensics.writers.phrases import (
     Case,
     counted,
@@ -26,6 +26,8 @@ from forensics.writers.phrases import (
     seen_death,
 )
 from forensics.writers.told_facts import restarts_around
+
+_WORDLESS = (Origin.JOB_STATE, Origin.LEDGER_WARNING)
 
 
 def not_instead(case: Case) -> Iterator[NotInstead]:
@@ -89,8 +91,8 @@ def _own_not_interrupted(case: Case) -> Statement | None:
         return of_restart(
             f"{restart.id} kept the process: the run went on, and ended {case.at(own.ended_at)}.", restart
         )
-    silent = "" if own.is_bare else " with summary or usage, which a run that is cut off has not"
-    return of_run(f"It reported its end, {case.at(own.ended_at)}, itself{silent if own.outcome == 'ok' else ''}.", own)
+    words = " with summary or usage, which a run that is cut off has not" if own.has_words else ""
+    return of_run(f"It reported its end, {case.at(own.ended_at)}, itself{words}.", own)
 
 
 def _first_after_start(case: Case) -> Restart | None:
@@ -101,7 +103,9 @@ def _first_after_start(case: Case) -> Restart | None:
 def _weak_not_undetermined(case: Case) -> Statement | None:
     if case.finding.confidence is not Confidence.WEAK:
         return None
-    text = "One record alone can be meant, so the verdict is given; but it is weak, and fix leaves such a row alone."
+    text = (
+        "It is the only word of the run's end, so the verdict is given; fix takes it with --min-confidence weak only."
+    )
     return of_run(text, case.own) if case.own else None
 
 
@@ -184,6 +188,13 @@ def _interrupted_not_replayed(case: Case) -> Statement:
         )
     if case.has(Reason.STAND_IN_TAKEN):
         return of_run(f"The run of {case.at(first.start)} already stands in for a later lost row of the job.", first)
+    if first.origin == OF_ROW:
+        return of_run(f"The first run {since} has no record that could count: started {case.at(first.start)}.", first)
+    if first.outcome == "ok" and not first.has_words and (first.is_bare or first.origin in _WORDLESS):
+        text = (
+            f"The ok of the first run {since}, {case.at(first.start)}, is not beyond doubt: it may have been cut off."
+        )
+        return of_run(text, first)
     if first.outcome != "ok":
         return of_run(
             f"The first run {since} did not do the work: started {case.at(first.start)}, {outcome(first)}.", first

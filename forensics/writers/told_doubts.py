@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from forensics.correlator.circumstances import JobRun
+from forensics.correlator.coverage import COVERED
 from forensics.model.escape import for_terminal
 from forensics.model.explanation import Overturn
 from forensics.model.verdicts import ProcessFate, Reason, Verdict
@@ -206,13 +207,17 @@ def _wants_record(case: Case) -> Iterator[Overturn]:
 
 
 def _wants_later(case: Case) -> Iterator[Overturn]:
-    end, start = case.around.fate.possible_end, case.at(case.row.start)
-    if case.own is None:
-        what = f"the record of the job with the start {start}, or its absence: ok makes it false_lost, error failed, "
-        what += "none unexplained"
-    else:
+    fate, start = case.around.fate, case.at(case.row.start)
+    end, reached = fate.possible_end, fate.log_until
+    where = f"{run_store(case)} and {registry(case)}, copied after {case.at(end)}"
+    if case.own is not None:
         what = f"another record with the start {start}, or its absence: ok makes it false_lost, none interrupted"
-    yield Overturn(what, f"{run_store(case)} and {registry(case)}, copied after {case.at(end)}")
+        yield Overturn(what, where)
+        return
+    what = f"the record of the job with the start {start}, or its absence: ok makes it false_lost, error failed, none "
+    if end is not None and (reached is None or reached < end):
+        where += f", with the gateway's log until then ({log_files(case, reached or case.row.start, end)})"
+    yield Overturn(what + "unexplained", where)
 
 
 def _wants_log(case: Case) -> Iterator[Overturn]:
@@ -222,10 +227,10 @@ def _wants_log(case: Case) -> Iterator[Overturn]:
     gaps = uncovered(case, start, end or start)
     begin, until = gaps[0][0] if gaps else start, gaps[-1][1] if gaps else end
     span = f"between {case.at(begin)} and {case.at(until)}" if until and until != begin else f"at {case.at(begin)}"
-    yield Overturn(
-        f"the gateway's lines {span}: an end of the process makes it interrupted, none unexplained",
-        _named(case, begin, until),
-    )
+    whole = "" if case.around.run_log.state == COVERED else "with whole run records, "
+    none = "" if case.own is not None else ", none unexplained"
+    what = f"the gateway's lines {span}: {whole}an end of the process makes it interrupted{none}"
+    yield Overturn(what, _named(case, begin, until))
 
 
 def _named(case: Case, begin: datetime, end: datetime | None) -> str:

@@ -9,7 +9,7 @@ from forensics.correlator.circumstances import JobRun
 from forensics.model.escape import for_terminal
 from forensics.model.explanation import RowState, Statement
 from forensics.model.finding import Citation, Restart
-from forensics.model.verdicts import EvidenceRole, Origin, ProcessFate, Reason, Verdict
+from forensics.model.verdicts import Cause, EvidenceRole, Origin, ProcessFate, Reason, Verdict
 from forensics.writers.phrases import (
     Case,
     clock,
@@ -37,6 +37,7 @@ def claims(case: Case) -> Iterator[Statement]:
     begun = f"started {case.at(row.started_at)}" if row.started_at else "no start"
     yield of_row(f"{who} lost: {begun}, ended {case.at(case.finding.lost_at)}, {error}.", row)
     yield _meaning(case)
+    yield from _cause(case)
     yield from about_start(row)
     yield from other_states(row, case.around.elsewhere)
 
@@ -57,6 +58,36 @@ def _meaning(case: Case) -> Statement:
         said = f"{case.at(lost_at)} is when the sweep looked{after}: the sweep's time, never the run's end."
         text = f"{said} {others[:1].upper()}{others[1:]}."
     return of_row(text, row, at=lost_at)
+
+
+def _cause(case: Case) -> Iterator[Statement]:
+    """Say why the sweep marked the row: what emptied the list of running jobs, or why the run was not on it."""
+    told = {
+        Cause.RESTART: _emptied,
+        Cause.CATCH_UP: lambda _: "Runs that a start-up catches up are not put on the list of running jobs.",
+        Cause.MANUAL_RUN: lambda _: "Runs started by hand are not put on the list of running jobs.",
+        Cause.NO_RESTART: lambda _: "Neither a restart nor a catch-up nor a start by hand explains the mark.",
+        Cause.UNKNOWN: _unknown_cause,
+    }.get(case.finding.cause)
+    if told is not None and case.finding.verdict is not Verdict.NOT_APPLICABLE:
+        yield of_restart(told(case), case.around.fate.mark)
+
+
+def _emptied(case: Case) -> str:
+    mark = case.around.fate.mark
+    if mark is None:
+        return "It belongs to a restart, which empties the list of running jobs in which the sweep looks."
+    when = f"{mark.id}, ready {case.at(mark.ready_at)}" if mark.ready_at else mark.id
+    if mark.process == ProcessFate.KEPT:
+        return f"It belongs to a restart that kept the process ({when})."
+    return f"It belongs to a restart ({when}), which empties the list of running jobs in which the sweep looks."
+
+
+def _unknown_cause(case: Case) -> str:
+    until, lost_at = case.around.fate.log_until, case.finding.lost_at
+    if until is None or lost_at is None or until < lost_at:
+        return "Why it was marked is not known: the gateway log does not cover the time from the start to the mark."
+    return "Why it was marked is not known: no log shows whether a start-up caught it up, or a restart is in doubt."
 
 
 def about_start(row: RowState) -> Iterator[Statement]:

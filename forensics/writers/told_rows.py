@@ -129,10 +129,21 @@ def _healed(report: Report, around: Circumstances, own: JobRun | None) -> Iterat
             own,
         )
     elif own is not None:
-        end = "its ok has a summary or usage" if not own.is_bare else "its ok is bare, but ends within no restart"
-        yield of_run(f"The run did end well: {end}.", own) if own.outcome == "ok" else of_run(_agreement(row, own), own)
+        yield of_run(_good_end(around, own) if own.outcome == "ok" else _agreement(row, own), own)
     else:
         yield of_row("No record of the run is at hand: that it ended well is the row's own word.", row)
+
+
+def _good_end(around: Circumstances, own: JobRun) -> str:
+    """Say how far the ok of a healed row can be trusted."""
+    if own.has_words:
+        return "The run did end well: its ok has a summary or usage, which a run that is cut off has not."
+    if not own.is_bare:
+        return "Its record says ok, too."
+    start, end = around.row.start, own.ended_at
+    if start and end and any(begin <= start and end <= until for begin, until in around.spans):
+        return "The run did end well: its ok is bare, but the gateway log shows no restart that cut it off."
+    return "Its ok is bare, and the gateway log does not show whether a restart cut it off."
 
 
 def _active(around: Circumstances, own: JobRun | None) -> Iterator[Statement]:

@@ -106,6 +106,26 @@ def test_what_another_copy_says_of_the_row_is_told() -> None:
     assert "Another copy shows it running." in texts(told.claims)
 
 
+@pytest.mark.parametrize(
+    ("gateway", "words"),
+    [
+        (crashed(), "It belongs to a restart (R2, ready 10:06:10.000), which empties the list of running jobs"),
+        (lost().reloaded(at("10:05"), at("10:05:30")), "a restart that kept the process (R2, ready 10:05:35.000)"),
+        (lost().missed(at("09:59:59"), J), "Runs that a start-up catches up are not put on the list"),
+        (lost(run_id=f"manual:{J}:1:1"), "Runs started by hand are not put on the list"),
+        (lost(), "Neither a restart nor a catch-up nor a start by hand explains the mark."),
+        (Gateway().row(J, S, L), "not known: the gateway log does not cover the time from the start to the mark"),
+        (
+            Gateway().shown(at("09:59"), at("23:59")).started(at("09:59")).row(J, S, L),
+            "not known: no log shows whether a start-up caught it up",
+        ),
+    ],
+    ids=["restart", "kept", "catch-up", "by hand", "no restart", "not covered", "console"],
+)
+def test_why_the_sweep_marked_it_is_said(gateway: Gateway, words: str) -> None:
+    assert words in texts(explanation_of(gateway).claims)
+
+
 # what the records show
 
 
@@ -169,7 +189,7 @@ def test_nothing_is_said_of_restarts_that_no_log_would_show() -> None:
 
 def test_a_weak_verdict_says_why_it_is_given_at_all() -> None:
     told = explanation_of(Gateway().row(J, S, L).bare_ok(J, S, 60))
-    assert "fix leaves such a row alone" in why_not(told, Verdict.UNDETERMINED)
+    assert "--min-confidence weak" in why_not(told, Verdict.UNDETERMINED)
     assert "no gateway log covers its end, 10:01:00.000" in texts(told.because)
     assert "openclaw-2026-04-17.log" in wanted(told)
 
@@ -235,8 +255,19 @@ def test_replayed_is_told_from_interrupted_by_what_makes_the_run_a_stand_in(gate
             lost().crashed(at("10:05"), at("10:06")).record(J, at("15:00")),
             "15:00:00.000, cannot be told from a regular run",
         ),
+        (
+            lost()
+            .bare_ok(J, S, 336)
+            .reloaded(at("10:05"), at("10:05:30"))
+            .succeeded(J, at("10:06:40"), at("10:07"), task_id="next"),
+            "The first run after ready (10:05:35.000) has no record that could count: started 10:06:40.000.",
+        ),
+        (
+            crashed().bare_ok(J, at("10:06:40"), 3600).reloaded(at("10:40"), at("11:06:30")),
+            "The ok of the first run after ready (10:06:10.000), 10:06:40.000, is not beyond doubt",
+        ),
     ],
-    ids=["none", "regular", "failed", "taken", "no schedule"],
+    ids=["none", "regular", "failed", "taken", "no schedule", "row only", "bare"],
 )  # fmt: skip
 def test_interrupted_is_told_from_replayed_by_the_run_that_followed(gateway: Gateway, words: str) -> None:
     assert words in why_not(explanation_of(gateway), Verdict.REPLAYED)
@@ -443,6 +474,20 @@ def test_markers_and_receipts_are_told_with_their_place() -> None:
     assert "never closed" in texts(explanation_of(receipt).because)
 
 
+def test_without_words_of_the_run_nothing_is_claimed_of_them() -> None:
+    """Job state and commands bear neither summary nor usage; that a run had them must not be said of these."""
+    gateway = lost().job(J, payload_kind="command").bare_ok(J, S, 600).restarted(at("10:05"), at("10:06"))
+    assert "summary or usage" not in why_not(explanation_of(gateway), Verdict.INTERRUPTED)
+    worded = lost().record(J, S, duration=600).restarted(at("10:05"), at("10:06"))
+    assert "with summary or usage" in why_not(explanation_of(worded), Verdict.INTERRUPTED)
+
+
+def test_a_later_copy_of_the_log_is_asked_for_as_well_where_the_log_ends_too_early() -> None:
+    gateway = Gateway().logged(at("00:00"), at("11:00")).started(at("00:00")).row(J, S, L).copied(at("11:00"))
+    told = wanted(explanation_of(gateway.record(K, S)))
+    assert "copied after 12:00:00.000, with the gateway's log until then (openclaw-2026-04-17.log)" in told
+
+
 # rows that are not lost
 
 
@@ -455,6 +500,15 @@ def test_a_healed_row_is_explained_by_its_left_over_error() -> None:
     assert "healed" in told.state
     assert "left over from the mark" in texts(told.explanation.because)
     assert "its ok has a summary or usage" in texts(told.explanation.because)
+
+
+def test_a_bare_ok_of_a_healed_row_is_trusted_only_where_a_log_shows_no_restart() -> None:
+    gateway = a_day().row(J, S, at("10:05"), status="succeeded").bare_ok(J, S, 300)
+    assert "the gateway log shows no restart that cut it off" in texts(row_of(gateway).explanation.because)
+    unseen = Gateway().row(J, S, at("10:05"), status="succeeded").bare_ok(J, S, 300)
+    told = row_of(unseen).explanation
+    assert "the gateway log does not show whether a restart cut it off" in texts(told.because)
+    assert "openclaw-2026-04-17.log" in wanted(told)
 
 
 def test_a_healed_row_whose_ok_is_an_abort_is_said_to_be_one() -> None:
