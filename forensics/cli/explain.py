@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.options import Asked, audited, emit, format_option, input_options
+from forensics.cli.options import Asked, emit, evidence_with_tasks, format_option, input_options
 from forensics.model.errors import UsageError
 from forensics.model.escape import for_terminal
 
 if TYPE_CHECKING:
     from forensics.correlator.asked import Asked as Meant
+    from forensics.correlator.circumstances import Surroundings
     from forensics.model.evidence import Evidence
     from forensics.model.explanation import ExplainedLoss, ExplainedRow
     from forensics.model.finding import Report
@@ -42,33 +43,34 @@ def command(task: str, asked: Asked, form: str) -> None:
     """  # noqa: D301
     if not asked.paths and not asked.gateways:
         _refuse_path(task)
-    evidence, report = audited(asked, None)
+    evidence = evidence_with_tasks(asked)
     from forensics.correlator.asked import asked_for
+    from forensics.correlator.audit import audit_with_facts
 
+    report, judged = audit_with_facts(evidence)
     meant = asked_for(task, report, evidence)
     _refuse_unclear(task, meant, evidence)
     from forensics.correlator.circumstances import Surroundings
     from forensics.writers.explain import write_choice, write_explanation, write_unlost_job
     from forensics.writers.json import write_explanation_json
 
+    surroundings = Surroundings(evidence, report, judged)
     if form == "json":
-        emit(write_explanation_json(report, _explained(meant, report, evidence)), None)
+        emit(write_explanation_json(report, _explained(meant, report, surroundings)), None)
     elif meant.is_job and not meant.losses:
-        emit(write_unlost_job(report, Surroundings(evidence, report).states(meant.others), task), None)
+        emit(write_unlost_job(report, surroundings.states(meant.others), task), None)
     elif len(meant.losses) > _EXPLAINED_AT_ONCE:
         emit(write_choice(report, meant.losses, task), None)
     else:
-        told = _explained(meant, report, evidence)
+        told = _explained(meant, report, surroundings)
         emit("\n".join(write_explanation(report, one) for one in told), None)
 
 
-def _explained(meant: Meant, report: Report, evidence: Evidence) -> list[ExplainedLoss | ExplainedRow]:
+def _explained(meant: Meant, report: Report, surroundings: Surroundings) -> list[ExplainedLoss | ExplainedRow]:
     """Explain the lost rows that are meant and, unless a job is, the others as well."""
-    from forensics.correlator.circumstances import Surroundings
     from forensics.writers.reasoning import explained_loss
     from forensics.writers.told_rows import explained_row
 
-    surroundings = Surroundings(evidence, report)
     around = surroundings.of_losses(meant.losses)
     told: list[ExplainedLoss | ExplainedRow] = [
         explained_loss(report, finding, circumstances)

@@ -54,6 +54,16 @@ def audit(evidence: Evidence, policy: Policy | None = None, now: datetime | None
     ``now`` is the moment for which ages and retention are judged; without it, the latest time in the evidence, so that
     the same input always gives the same report.
     """
+    return audit_with_facts(evidence, policy, now)[0]
+
+
+def audit_with_facts(
+    evidence: Evidence, policy: Policy | None = None, now: datetime | None = None
+) -> tuple[Report, pl.DataFrame]:
+    """Give the audit together with the judged rows: all facts on which each verdict was decided.
+
+    Shape: of the rows as ``judged_rows``.
+    """
     policy = policy or Policy()
     now = now or latest_time(evidence)
     restarts, restart_evidence = restart_windows(evidence, policy)
@@ -61,7 +71,7 @@ def audit(evidence: Evidence, policy: Policy | None = None, now: datetime | None
     rows = judged_rows(evidence, tasks, restarts, policy)
     findings = as_findings(rows)
     citations = _citations(cited(rows, restart_evidence, evidence.sources))
-    return Report(
+    report = Report(
         now=now,
         policy=policy,
         summary=_summary(evidence, tasks, findings, restarts, now, policy),
@@ -70,6 +80,7 @@ def audit(evidence: Evidence, policy: Policy | None = None, now: datetime | None
         restarts=tuple(_restarts(restarts, in_tables(restart_evidence, evidence.sources))),
         findings=tuple(_findings(findings, citations)),
     )
+    return report, rows
 
 
 def latest_time(evidence: Evidence) -> datetime:

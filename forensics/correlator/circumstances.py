@@ -147,10 +147,13 @@ class Circumstances:
 
 
 class Surroundings:
-    """The evidence behind one report, ready to be asked about single rows."""
+    """The evidence behind one report, ready to be asked about single rows.
 
-    def __init__(self, evidence: Evidence, report: Report) -> None:
-        self._evidence, self._report = evidence, report
+    ``judged`` are the rows of ``audit_with_facts``; without them they are worked out again when they are asked for.
+    """
+
+    def __init__(self, evidence: Evidence, report: Report, judged: pl.DataFrame | None = None) -> None:
+        self._evidence, self._report, self._judged_rows = evidence, report, judged
         self._tasks = with_start(newest_state(evidence.tasks))
         placed = evidence.lifecycle.filter(
             pl.col("gateway").is_not_null() & ~pl.col("source").is_in(of_assumed_zone(evidence.sources).implode())
@@ -180,15 +183,20 @@ class Surroundings:
         """Give the facts on which the verdicts of these rows were decided."""
         if not findings:
             return {}
-        report = self._report
-        windows, _ = restart_windows(self._evidence, report.policy)
-        rows = judged_rows(self._evidence, newest_state(self._evidence.tasks), windows, report.policy)
         wanted = pl.DataFrame(
             {"gateway": [one.gateway for one in findings], "task_id": [one.task_id for one in findings]},
             schema={"gateway": pl.String, "task_id": pl.String},
         ).unique()
+        rows = self._all_judged()
         asked = with_next_slot(rows.join(wanted, on=["gateway", "task_id"], how="semi"))
         return {(row["gateway"], row["task_id"]): row for row in asked.iter_rows(named=True)}
+
+    def _all_judged(self) -> pl.DataFrame:
+        if self._judged_rows is None:
+            policy = self._report.policy
+            windows, _ = restart_windows(self._evidence, policy)
+            self._judged_rows = judged_rows(self._evidence, newest_state(self._evidence.tasks), windows, policy)
+        return self._judged_rows
 
     def _of(self, gateway: str, task_id: str, judged: Mapping[str, Any]) -> Circumstances:
         of_task = (pl.col("gateway") == gateway) & (pl.col("task_id") == task_id)
