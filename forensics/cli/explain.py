@@ -89,8 +89,24 @@ def _refuse_unclear(task: str, meant: Meant, evidence: Evidence) -> None:
     if meant.losses or meant.others:
         return
     _refuse_path(task)
+    _refuse_unjudged(task, evidence)
     message = f"no task row with id {task} among {evidence.tasks.height}, and no job of that id or name"
     raise UsageError(message, "forensics audit lists the lost rows")
+
+
+def _refuse_unjudged(task: str, evidence: Evidence) -> None:
+    """Say of a row that is not judged where it stands."""
+    known = evidence.tasks.filter(evidence.tasks["task_id"].str.starts_with(task)) if task else evidence.tasks.clear()
+    if known.is_empty():
+        return
+    task_id, gateway, source, line = known.select("task_id", "gateway", "source", "line").row(0)
+    (path,) = evidence.sources.filter(evidence.sources["id"] == source)["path"]
+    place = f"{for_terminal(task_id)} stands in {for_terminal(path)}:{line}"
+    if gateway is None:
+        message = f"{place} only, which belongs to no known gateway, so it is not judged"
+        raise UsageError(message, "say whose it is with --gateway NAME=PATH")
+    message = f"{place} only, an answer printed into the gateway's log, which is not judged beside a registry"
+    raise UsageError(message, "hand over the registry or an export of that time")
 
 
 def _refuse_path(task: str) -> None:

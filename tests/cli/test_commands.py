@@ -22,7 +22,7 @@ from forensics.cli.fix import _told
 from forensics.cli.options import Asked, evidence_of, parsed_zone
 from forensics.model.errors import NothingToReadError, UsageError
 from tests.parsers.shapes import START_MS, log_line, utc, write_log
-from tests.support.captures import DATA, snapshot
+from tests.support.captures import DATA, snapshot, unpack
 from tests.support.command import forensics
 from tests.support.packing import packed, write
 
@@ -519,3 +519,22 @@ def test_json_explains_in_the_words_of_the_text() -> None:
         assert [one["text"] for one in explanation[part] if " ".join(one["text"].split()) not in text] == []
     assert [one["because"] for one in explanation["not_instead"] if one["because"] not in text] == []
     assert [one["where"] for one in explanation["overturned_by"] if one["where"] not in text] == []
+
+
+def test_a_row_that_is_known_from_the_log_alone_is_said_to_stand_there(unpacked: Path) -> None:
+    folder = unpack("2026.4.15-in-process", unpacked)
+    copy = folder / "snap/1795474513512-before-restart2"
+    result = forensics("explain", "083eddf7-c29c-4b3c-9d58-f1c359d6ca2f", copy, folder / "logs")
+    assert_helpful(result, 2, "083eddf7", "openclaw-2026-11-23.log:", "not judged beside a registry", "hand over")
+
+
+def test_a_row_of_an_unknown_gateway_asks_whose_it_is(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(SAMPLES / "every-verdict/state", tmp_path / name / "state")
+        with closing(sqlite3.connect(tmp_path / name / "state/tasks/runs.sqlite")) as database, database:
+            database.execute("UPDATE task_runs SET task_id = ? || task_id", (name,))
+    row = {"taskId": "lonely", "runtime": "cron", "status": "lost", "sourceId": "j", "createdAt": START_MS}
+    export = tmp_path / "elsewhere/tasks.json"
+    write(export, json.dumps({"count": 1, "runtime": None, "status": None, "tasks": [row]}).encode())
+    result = forensics("explain", "lonely", tmp_path / "one", tmp_path / "two", export)
+    assert_helpful(result, 2, "lonely stands in", "belongs to no known gateway", "--gateway NAME=PATH")
