@@ -169,7 +169,7 @@ def outcome(run: JobRun) -> str:
         return f"no record of it, its row says {for_terminal(run.outcome)}"
     if run.outcome == "interrupted":
         return "interrupted by a restart"
-    told = for_terminal(run.status or "without a status")
+    told = for_terminal(run.status or "nothing of its outcome")
     words = f": {quoted(run.error)}" if run.error else ""
     return f"{told}{after}{words}"
 

@@ -255,6 +255,8 @@ def _unexplained_not_false(case: Case) -> Statement:
 
 def _withheld_not_false(case: Case) -> Statement:
     own, near = case.own, case.around.near
+    if case.row.start is None:
+        return of_row("Without a start no record can be told to be its own.", case.row)
     if case.around.fate.ambiguous:
         return of_row("A record redeems one row only, and more than one claims it.", case.row)
     if own is not None and own.outcome == "interrupted":
@@ -270,6 +272,8 @@ def _withheld_not_false(case: Case) -> Statement:
 
 def _withheld_not_interrupted(case: Case) -> Statement | None:
     fate, death = case.around.fate, seen_death(case)
+    if case.row.start is None:
+        return of_row("Without a start no end of a process can be set against it.", case.row)
     if death is not None:
         until = case.around.run_log.until
         where = "a record not at hand"

@@ -76,15 +76,17 @@ def _cause(case: Case) -> Iterator[Statement]:
 def _emptied(case: Case) -> str:
     mark = case.around.fate.mark
     if mark is None:
-        return "It belongs to a restart, which empties the list of running jobs in which the sweep looks."
+        return "The mark belongs to a restart, which empties the list of running jobs in which the sweep looks."
     when = f"{mark.id}, ready {case.at(mark.ready_at)}" if mark.ready_at else mark.id
     if mark.process == ProcessFate.KEPT:
-        return f"It belongs to a restart that kept the process ({when})."
-    return f"It belongs to a restart ({when}), which empties the list of running jobs in which the sweep looks."
+        return f"The mark belongs to a restart that kept the process ({when})."
+    return f"The mark belongs to a restart ({when}), which empties the list of running jobs in which the sweep looks."
 
 
 def _unknown_cause(case: Case) -> str:
     until, lost_at = case.around.fate.log_until, case.finding.lost_at
+    if case.row.start is None:
+        return "Why it was marked cannot be told without its start."
     if until is None or lost_at is None or until < lost_at:
         return "Why it was marked is not known: the gateway log does not cover the time from the start to the mark."
     return "Why it was marked is not known: no log shows whether a start-up caught it up, or a restart is in doubt."

@@ -295,7 +295,8 @@ def _ambiguous_rows(case: Case, reason: Reason) -> Statement:
         return _plain(case, reason)
     names = listed([for_terminal(rival.task_id) for rival in rivals[:_NAMED_ROWS]])
     more = f" and {len(rivals) - _NAMED_ROWS} more" if len(rivals) > _NAMED_ROWS else ""
-    text = f"Task {names}{more} claims the same run, by job and start: no record can tell whose it is."
+    claim = f"Task {names} claims" if len(rivals) == 1 else f"Tasks {names}{more} claim"
+    text = f"{claim} the same run, by job and start: no record can tell whose it is."
     return of_row(text, rivals[0], code=reason)
 
 

@@ -18,9 +18,10 @@ def looked_for(case: Case) -> Iterator[Statement]:
     """Say what was searched for a row: its record, restarts, the marks of a start-up, and until when it could run."""
     if case.has(Reason.NOT_CRON, Reason.OTHER_ERROR):
         return
-    yield _records(case)
     if case.row.start is None:
+        yield Statement("Its record: without a start there is nothing to look for.")
         return
+    yield _records(case)
     yield from _gateway_log(case)
     yield from _marks(case)
     yield from _possible_end(case)
@@ -28,7 +29,7 @@ def looked_for(case: Case) -> Iterator[Statement]:
 
 def _records(case: Case) -> Statement:
     log = case.around.run_log
-    start = case.at(case.row.start) if case.row.start else "unknown"
+    start = case.at(case.row.start)
     again = len(case.around.own) - 1
     found = (
         "none"

@@ -109,7 +109,7 @@ def test_what_another_copy_says_of_the_row_is_told() -> None:
 @pytest.mark.parametrize(
     ("gateway", "words"),
     [
-        (crashed(), "It belongs to a restart (R2, ready 10:06:10.000), which empties the list of running jobs"),
+        (crashed(), "The mark belongs to a restart (R2, ready 10:06:10.000), which empties the list of running jobs"),
         (lost().reloaded(at("10:05"), at("10:05:30")), "a restart that kept the process (R2, ready 10:05:35.000)"),
         (lost().missed(at("09:59:59"), J), "Runs that a start-up catches up are not put on the list"),
         (lost(run_id=f"manual:{J}:1:1"), "Runs started by hand are not put on the list"),
@@ -401,6 +401,21 @@ def test_a_withheld_verdict_says_what_it_lacks_and_where_that_would_stand(reason
     assert because in "\n".join(one.text for one in told.explanation.because if one.code == reason.value)
     assert what in wanted(told.explanation)
     assert "What would settle it:" in write_explanation(report, told)
+
+
+def test_a_row_without_a_start_is_searched_for_nothing() -> None:
+    told = explanation_of(a_day().row(J, None, L))
+    assert texts(told.looked_for) == "Its record: without a start there is nothing to look for."
+    assert "Without a start no record" in why_not(told, Verdict.FALSE_LOST)
+    assert "cannot be told without its start" in texts(told.claims)
+    assert "unknown time" not in texts(told.claims + told.because)
+
+
+def test_all_rows_that_claim_one_run_are_named() -> None:
+    gateway = lost(run_id=None).record(J, S)
+    for number in range(5):
+        gateway.row(J, S, L, task_id=f"rival-{number}", run_id=None)
+    assert "Tasks rival-0, rival-1 and rival-2 and 2 more claim the same run" in texts(explanation_of(gateway).because)
 
 
 def test_a_printed_time_of_an_unknown_zone_asks_for_the_zone() -> None:
