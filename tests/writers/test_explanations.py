@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from forensics.correlator.audit import audit
+from forensics.correlator.audit import audit, audit_with_facts
 from forensics.correlator.circumstances import Surroundings, explained
 from forensics.model.evidence import Evidence
 from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation, Statement
@@ -607,6 +607,14 @@ def test_every_explanation_is_whole_placed_and_fits_a_terminal(name: str) -> Non
     answer = write_explanation(report, told).split("\nCorrection")[0].splitlines()
     sentences = [line for line in answer if not line.startswith(("  20", "  at  ", "  ---", "      "))]
     assert max(map(len, sentences)) <= 100
+
+
+def test_the_facts_of_the_audit_and_those_worked_out_again_are_the_same() -> None:
+    evidence = evidence_of(crashed().record(J, at("10:06:40")).row(K, S, L, task_id="other"))
+    report, judged = audit_with_facts(evidence)
+    surroundings = Surroundings(evidence, report, judged)
+    for finding, around in zip(report.findings, surroundings.of_losses(report.findings), strict=True):
+        assert around == explained(evidence, report, finding)
 
 
 def test_words_of_the_evidence_are_made_harmless() -> None:
