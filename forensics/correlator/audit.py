@@ -74,6 +74,16 @@ def audit(
     the same input always gives the same report. ``release`` is that of the gateways (``2026.4.15``); without it, what
     the evidence tells of it.
     """
+    return audit_with_facts(evidence, policy, now, release)[0]
+
+
+def audit_with_facts(
+    evidence: Evidence, policy: Policy | None = None, now: datetime | None = None, release: str | None = None
+) -> tuple[Report, pl.DataFrame]:
+    """Give the audit together with the judged rows: all facts on which each verdict was decided.
+
+    Shape: of the rows as ``judged_rows``.
+    """
     policy = policy or Policy()
     now = now or latest_time(evidence)
     found = correlated(evidence, policy)
@@ -81,7 +91,7 @@ def audit(
     gateways = evidence.sources["gateway"].drop_nulls().unique()
     releases = releases_of(evidence) if release is None else given_release(release, gateways)
     citations = _citations(cited(found.rows, found.restart_evidence, evidence.sources))
-    return Report(
+    report = Report(
         now=now,
         policy=policy,
         summary=_summary(evidence, found, findings, releases, now, policy),
@@ -91,6 +101,7 @@ def audit(
         restarts=tuple(_restarts(found.restarts, in_tables(found.restart_evidence, evidence.sources))),
         findings=tuple(_findings(findings, citations)),
     )
+    return report, found.rows
 
 
 def correlated(evidence: Evidence, policy: Policy) -> Correlated:
