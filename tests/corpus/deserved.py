@@ -161,7 +161,7 @@ class Judge:
         window, certain = self._death(row)
         named = frozenset({"exact"}) if told.start == row.started else frozenset()
         confidences = self._death_confidence(row, window) | named
-        if self.history_gap(row) and not self._is_of_replaced(told):
+        if self.history_gap(row) and not (certain and self._is_of_replaced(told)):
             return self._open(row, window, confidences)
         if window is not None and certain:
             return self._dead(row, window, confidences)
