@@ -96,9 +96,13 @@ class Judge:
             told = _withheld(self._all_reasons(row) | {"ambiguous_rows"}, "two rows claim one run")
             causes = self.causes(row, own) | self.causes(row, [])
             return Deserved(told.verdicts, told.confidences, causes, told.reasons, None, told.why)
-        told = self._by_records(row, own) or self._by_other_witness(row) or self._without_record(row)
+        told = self._judged(row)
         causes = self.causes(row, own or self._derived(row))
         return Deserved(told.verdicts, told.confidences, causes, told.reasons, told.correct, told.why)
+
+    def _judged(self, row: Row) -> _Verdict:
+        own = self._own_records(row)
+        return self._by_records(row, own) or self._by_other_witness(row) or self._without_record(row)
 
     def _all_reasons(self, row: Row) -> set[str]:
         """Give what else may keep such a row from being judged."""
@@ -157,7 +161,7 @@ class Judge:
         window, certain = self._death(row)
         named = frozenset({"exact"}) if told.start == row.started else frozenset()
         confidences = self._death_confidence(row, window) | named
-        if self.history_gap(row) and not self._is_of_replaced(told):
+        if self.history_gap(row) and not (certain and self._is_of_replaced(told)):
             return self._open(row, window, confidences)
         if window is not None and certain:
             return self._dead(row, window, confidences)
@@ -372,22 +376,22 @@ class Judge:
         extra = any(run.trigger == "manual" and run.record in self.handed.records for run in after if run is not first)
         if first.trigger == "timer" or not ok:
             return {"interrupted", "replayed"} if extra and first.trigger == "timer" else {"interrupted"}
-        if self._is_wanted_by_a_later(row, first):
-            return {"interrupted"}
+        wanted = self._is_wanted_by_a_later(row, first)
+        if wanted is not False:
+            return {"interrupted"} if wanted else {"interrupted", "replayed"}
         if first.trigger != "manual" and first.process is not window.new:
-            return {"interrupted", "replayed"}
+            return {"interrupted"}  # it makes up for what a later restart missed
         return {"replayed"} if self._is_plain(first, window) else {"interrupted", "replayed"}
 
-    def _is_wanted_by_a_later(self, row: Row, stand_in: Run) -> bool:
-        """A later row of the job died before the same run: it stands in for that one."""
+    def _is_wanted_by_a_later(self, row: Row, stand_in: Run) -> bool | None:
+        """Tell whether it stands in for a later row of the job, which died before it, too; None: not sure."""
         start = row.started or 0
-        died = (other for other in self.handed.rows if other.run is not None and other.run.record is None)
-        return any(
-            other.source_id == row.source_id
-            and other.status == "lost"
-            and start < (other.started or 0) < stand_in.start
-            for other in died
-        )
+        died = [other for other in self.handed.rows if other.run is not None and other.run.record is None]
+        later = [other for other in died if other.source_id == row.source_id and other.status == "lost"]
+        told = [self._judged(other).verdicts for other in later if start < (other.started or 0) < stand_in.start]
+        if all(verdicts <= WITHHELD for verdicts in told):
+            return False
+        return True if any(verdicts <= {"replayed", "interrupted"} for verdicts in told) else None
 
     def _is_seen(self, run: Run) -> bool:
         return run.record in self.handed.records or any(row.run is run for row in self.handed.rows)
@@ -401,6 +405,10 @@ class Judge:
         if job is None or job.kind == "at" or window.ready is None:
             return run.trigger == "catch_up" and self.handed.shows_cron
         slot = job.anchor + ((window.ready - job.anchor) // job.every + 1) * job.every
+        if job.kind == "every":
+            known = [row.started or 0 for row in self.handed.rows if row.source_id == job.id]
+            last = max((start for start in known if start < window.ready), default=0) + job.every
+            slot = min(slot, last) if last > window.ready else slot
         return run.start < slot or (run.trigger == "catch_up" and self.handed.shows_cron)
 
     # -- the cause ----------------------------------------------------------------------------------------------------

@@ -160,10 +160,20 @@ def _part(number: Callable[[int], int]) -> Callable[[Handed, random.Random], boo
     def act(handed: Handed, _: random.Random) -> bool:
         if len(handed.lines) < 3:
             return False
-        del handed.lines[number(len(handed.lines))]
+        gone = number(len(handed.lines)) % len(handed.lines)
+        if 0 < gone < len(handed.lines) - 1 and not _leaves_a_day_out(handed, gone):
+            return False
+        del handed.lines[gone]
         return True
 
     return act
+
+
+def _leaves_a_day_out(handed: Handed, gone: int) -> bool:
+    """Tell whether a whole day of the host's calendar is missing then: without one nothing shows that a file is."""
+    before, after = handed.lines[gone - 1][-1].at, handed.lines[gone + 1][0].at
+    day = 24 * HOUR
+    return (after + handed.offset_hours * HOUR) // day - (before + handed.offset_hours * HOUR) // day > 1
 
 
 def _cut(*, head: bool) -> Callable[[Handed, random.Random], bool]:

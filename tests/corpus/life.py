@@ -374,7 +374,7 @@ class Life:
 
     def _record_interrupted(self, job: Job, reserved: int) -> None:
         job.enabled = job.enabled and job.kind != "at"
-        job.next_run = self._next_slot(job, reserved) if job.kind != "at" else None
+        job.next_run = self._next_slot(job, reserved, reserved) if job.kind != "at" else None
         written = self.now + self.rng.randrange(4, 140)
         told = Record(job, written, reserved, self.now - reserved, "error", INTERRUPTED, next_run=job.next_run)
         self.history.records.append(told)
@@ -382,7 +382,7 @@ class Life:
 
     def _settle_in_flight(self, job: Job) -> None:
         """2026.9 settles row and receipt of a run in flight at once, even a row that is lost."""
-        job.next_run = self._next_slot(job, self.now) if job.kind != "at" else None
+        job.next_run = self._next_slot(job, self.now, self.now) if job.kind != "at" else None
         for row in self.history.rows:
             run = row.run
             if run and run.job is job and run.record is None and row.status in ("running", "lost"):
@@ -532,7 +532,7 @@ class Life:
         run.ended = run.ends
         run.fate = Fate.ABORTED if run.aborted else _fate_of(run)
         job.reserved = None
-        job.next_run = self._next_slot(job, max(run.start, self.now)) if job.kind != "at" else None
+        job.next_run = self._next_slot(job, run.start, max(run.start, self.now)) if job.kind != "at" else None
         job.enabled = job.enabled and job.kind != "at"
         job.updated = self.now
         record = self._record_of(run)
@@ -571,9 +571,11 @@ class Life:
         row.detail = record
         row.marked_outside = False
 
-    def _next_slot(self, job: Job, after: int) -> int:
-        """Give the next slot after a moment."""
-        return job.anchor + ((after - job.anchor) // job.every + 1) * job.every
+    def _next_slot(self, job: Job, last: int, now: int) -> int:
+        """Give the next slot: an ``every`` job counts from its last start while that leads on, else from its anchor."""
+        if job.kind == "every" and last + job.every > now:
+            return last + job.every
+        return job.anchor + ((now - job.anchor) // job.every + 1) * job.every
 
     # -- the registry -------------------------------------------------------------------------------------------------
 
