@@ -14,7 +14,6 @@ from forensics.model.policy import INTERRUPTED_ERROR
 from forensics.model.verdicts import Confidence, Origin, ProcessFate, Reason, Verdict
 from forensics.writers.phrases import (
     Case,
-    counted,
     lasted,
     listed,
     of_fact,
@@ -139,10 +138,8 @@ def _dead_not_false(case: Case) -> Statement | None:
     if own is not None:
         return of_run("The only record of this start says interrupted, and none says how the run ended by itself.", own)
     log = case.around.run_log
-    among = f"none of {counted(log.records, 'record')} of the job" if log.records else "no record of the job"
-    return Statement(
-        f"An ok of this run would name the start {case.at(case.row.start)}; {among} does.", source=log.source
-    )
+    text = f"A record of this run would name the start {case.at(case.row.start)}; {_no_record(case)}."
+    return Statement(text, source=log.source)
 
 
 def _another_run(case: Case, stand: JobRun) -> str:
@@ -248,9 +245,16 @@ def _unexplained_not_undetermined(case: Case) -> Statement:
 
 
 def _unexplained_not_false(case: Case) -> Statement:
-    log = case.around.run_log
-    among = f"None of {counted(log.records, 'record')} of the job" if log.records else "No record of the job"
-    return Statement(f"{among} names the start {case.at(case.row.start)}.", source=log.source)
+    text = f"A record of this run would name the start {case.at(case.row.start)}; {_no_record(case)}."
+    return Statement(text, source=case.around.run_log.source)
+
+
+def _no_record(case: Case) -> str:
+    """Say that the records of the job are all of other runs."""
+    records = case.around.run_log.records
+    if not records:
+        return "the job has no record"
+    return "the job's only record names another" if records == 1 else f"the job's {records} records all name others"
 
 
 def _withheld_not_false(case: Case) -> Statement:
@@ -266,8 +270,9 @@ def _withheld_not_false(case: Case) -> Statement:
     if near is not None:
         return of_run("The record near it is not proven to be its own.", near)
     log = case.around.run_log
-    none = f"none of {counted(log.records, 'record')} is" if log.records else "none was found"
-    return Statement(f"That takes a record of this very run; {none}.", source=log.source)
+    if not log.records:
+        return Statement("That takes a record of this very run; none was found.", source=log.source)
+    return Statement(f"That takes a record with its start; {_no_record(case)}.", source=log.source)
 
 
 def _withheld_not_interrupted(case: Case) -> Statement | None:

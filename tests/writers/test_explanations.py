@@ -295,7 +295,7 @@ def test_unexplained_names_how_far_both_logs_reach() -> None:
     told = explanation_of(lost().record(J, at("08:00")))
     assert "no restart and no crash between 10:00:00.000 and 12:00:00.000" in why_not(told, Verdict.INTERRUPTED)
     assert "the records reach 23:59:00.000 and the gateway log 23:59:00.000" in why_not(told, Verdict.UNDETERMINED)
-    assert "None of 1 record of the job" in why_not(told, Verdict.FALSE_LOST)
+    assert "would name the start 10:00:00.000; the job's only record names another" in why_not(told, Verdict.FALSE_LOST)
     assert "the service's journal" in wanted(told)
 
 
