@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import polars as pl
 import pytest
 
 from forensics import Policy, load_evidence
-from forensics.correlator.audit import latest_time
+from forensics.correlator.audit import audit, latest_time
 from forensics.correlator.counts import audit_counts
 from forensics.correlator.facts import newest_state
 from forensics.model.finding import Counts
@@ -63,6 +64,17 @@ def counts_at_its_moment(answer: Answer, tasks: pl.DataFrame, latest: datetime) 
 def test_registry_is_counted_as_the_gateway_counted_it(answer: Answer, audits: Path) -> None:
     tasks, latest = rows_of(audits / str(answer.registry))
     assert answer.counts in counts_at_its_moment(answer, tasks, latest)
+
+
+@pytest.mark.parametrize("answer", with_registry(answers()), ids=str)
+def test_summary_of_a_report_counts_as_the_gateway_counted(answer: Answer, audits: Path) -> None:
+    evidence = load_evidence([str(audits / str(answer.registry))])
+    moments = {answer.earliest or latest_time(evidence), answer.latest or latest_time(evidence)}
+    reports = [
+        audit(replace(evidence, tasks=as_it_was(evidence.tasks, now)), now=now, release=answer.release)
+        for now in sorted(moments)
+    ]
+    assert answer.counts in [report.summary.before for report in reports]
 
 
 @pytest.mark.parametrize(

@@ -302,24 +302,28 @@ def _longest_of_each_job(stores: pl.DataFrame) -> pl.DataFrame:
         stores.filter(pl.col("job_id").is_not_null())
         .sort("gateway", "job_id", "records", "source", descending=[False, False, True, False])
         .unique(_JOB, keep="first", maintain_order=True)
-        .select(*_JOB, "kept_from")
+        .select(*_JOB, "kept_from", "until")
     )
 
 
 def _incomplete_logs(tasks: pl.DataFrame, runs: pl.DataFrame, logs: pl.DataFrame) -> pl.DataFrame:
-    """Name the jobs whose run log lacks a run that ended by other evidence: it was cut, replaced or copied earlier."""
+    """Name the jobs whose run log lacks a run that had ended when it was copied: it was cut, or another one."""
     ended = (pl.col("runtime") == "cron") & (pl.col("status") == TaskStatus.SUCCEEDED)
+    last_ended = pl.col("started_at") + pl.duration(milliseconds="duration_ms")
     known = pl.concat(
         [
-            tasks.filter(ended).select(*_JOB, "started_at", "precision_ms"),
-            runs.filter(pl.col("origin") == Origin.JOB_STATE).select(*_JOB, "started_at", "precision_ms"),
+            tasks.filter(ended).select(*_JOB, "started_at", "ended_at", "precision_ms"),
+            runs.filter(pl.col("origin") == Origin.JOB_STATE).select(
+                *_JOB, "started_at", last_ended.alias("ended_at"), "precision_ms"
+            ),
         ]
     ).drop_nulls([*_JOB, "started_at"])
     recorded = runs.filter(pl.col("origin").is_in(_HISTORIES))
     startless = recorded.filter(pl.col("started_at").is_null()).select(_JOB).unique()
     absent = _not_among(known, recorded).join(startless, on=_JOB, how="anti")
-    within = absent.join(logs.select(*_JOB, "kept_from"), on=_JOB, how="inner", validate="m:1").filter(
-        pl.col("kept_from").is_null() | (pl.col("started_at") >= pl.col("kept_from"))
+    copied_since = (pl.col("ended_at") <= pl.col("until")).fill_null(value=True)
+    within = absent.join(logs, on=_JOB, how="inner", validate="m:1").filter(
+        (pl.col("kept_from").is_null() | (pl.col("started_at") >= pl.col("kept_from"))) & copied_since
     )
     return within.select(_JOB).unique().with_columns(pl.lit(value=True).alias("log_incomplete"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from forensics.correlator.joins import ROW, first_after, latest_before
-from forensics.model.policy import Policy
+from forensics.model.policy import INTERRUPTED_ERROR, Policy
 from forensics.model.schemas import TIME
 from forensics.model.verdicts import MARKERS, NO_STOP_SEEN, LifecycleKind, ProcessFate, TaskStatus
 
@@ -159,10 +159,14 @@ def with_open_batch(
     written = records.filter(pl.col("tier").is_in([0, 2]) & (pl.col("class") != "interrupted"))
     recorded = written.select(*_JOB, pl.col("started_at").alias("start")).drop_nulls().unique()
     active = [TaskStatus.RUNNING.value, TaskStatus.QUEUED.value, TaskStatus.LOST.value]
-    unfinished = tasks.filter(pl.col("status").is_in(active)).join(recorded, on=[*_JOB, "start"], how="anti")
+    # what the next process says of a mate shows that the batch was never written
+    presumed_dead = (pl.col("status") == TaskStatus.FAILED) & (pl.col("error") == INTERRUPTED_ERROR)
+    open_ended = pl.col("status").is_in(active) | presumed_dead.fill_null(value=False)
+    unfinished = tasks.filter(open_ended).join(recorded, on=[*_JOB, "start"], how="anti")
     columns = ["gateway", "task_id", "start", "reserved_at"]
     mates = _with_process(unfinished.filter(~pl.col("is_manual")).select(columns).with_row_index(ROW), windows)
-    waiting = rows.filter(pl.col("own_class").is_null() & ~pl.col("is_manual"))
+    unended = pl.col("own_class").is_null() | (pl.col("own_class") == "interrupted")
+    waiting = rows.filter(unended & ~pl.col("is_manual"))
     candidates = _with_process(waiting.select(ROW, *columns), windows)
     opened = pl.concat([_collected_together(candidates, mates), _started_together(candidates, mates, policy)])
     return rows.with_columns(pl.col(ROW).is_in(opened.implode()).alias("batch_open")).sort(ROW)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
 from forensics.correlator.coverage import with_gateway_log_coverage
@@ -126,8 +128,12 @@ def _stands_in_expr(policy: Policy) -> pl.Expr:
     soon = (pl.col("stand_start") - pl.col("ready_at")) <= policy.stand_in_grace
     rare = pl.col("spacing") > 2 * policy.stand_in_grace
     unknown = ~pl.col("has_schedule").fill_null(value=False)
-    # a repetition is counted from the last run as well: its slot need not lie on the grid of the anchor
-    again = pl.col("start") + pl.duration(milliseconds="every_ms")
+    # a repetition is counted from the last reservation as well: its slot need not lie on the grid of the anchor
+    reserved = pl.coalesce(
+        pl.when(pl.col("own_class") == "interrupted").then("own_started_at"), "marked_start", "reserved_at"
+    )
+    lead = pl.when(reserved.is_null()).then(policy.usual_lead).otherwise(timedelta())
+    again = pl.coalesce(reserved, "start") + pl.duration(milliseconds="every_ms") - lead
     regular = (pl.col("schedule_kind") == "every") & (again > pl.col("ready_at")) & (pl.col("stand_start") >= again)
     by_time = (before_slot | (unknown & soon & rare)) & ~regular.fill_null(value=False)
     extra = pl.col("is_caught_up") | pl.col("stand_is_manual") | by_time

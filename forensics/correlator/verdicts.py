@@ -28,7 +28,9 @@ def with_fate(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     )
     # an unreadable line of the run log may be the end of a run that survived
     no_other_end = time_passed & (pl.col("run_log") != Reason.RUN_LOG_DAMAGED)
-    told_interrupted = (own_class == "interrupted") & ((process_ended & record_after) | no_other_end)
+    # one that was written while the process lived on, which then ended: its run has no end on record before that
+    ended_later = process_ended & (pl.col("run_log") == COVERED) & ~pl.col("batch_open")
+    told_interrupted = (own_class == "interrupted") & ((process_ended & record_after) | no_other_end | ended_later)
     clear = ~pl.col("batch_open") & pl.col("near_at").is_null()
     died_unrecorded = own_class.is_null() & (pl.col("run_log") == COVERED) & process_ended & clear
     # a command's ok has neither summary nor usage either; run logs are of releases that had no commands
@@ -44,7 +46,8 @@ def with_fate(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         "is_dead": (told_interrupted | died_unrecorded) & ~doubtful,
         "time_passed": time_passed,
         "process_ended": process_ended,
-        "ended_by_process": process_ended & record_after,
+        "ended_by_process": process_ended & (record_after | ended_later),
+        "told_at_the_end": record_after | ~process_ended,
     }
     told = rows.with_columns(**{name: fact.fill_null(value=False) for name, fact in facts.items()})
     by_process = pl.col("ended_by_process")
@@ -117,7 +120,11 @@ def _confidence_expr() -> pl.Expr:
     named = (
         marked
         | pl.col("receipt_raw").is_not_null()
-        | ((pl.col("own_class") == "interrupted") & (pl.col("identity") == Confidence.EXACT))
+        | (
+            (pl.col("own_class") == "interrupted")
+            & (pl.col("identity") == Confidence.EXACT)
+            & pl.col("told_at_the_end")
+        )
     )
     doubted = pl.col("maybe_aborted") | pl.col("state_only") | pl.col("is_instant")
     return (
@@ -187,7 +194,7 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
         (Reason.NEXT_RUN_OK, (verdict == Verdict.INTERRUPTED) & pl.col("next_ok_at").is_not_null()),
         (Reason.NO_DEATH, verdict == Verdict.UNEXPLAINED),
         (Reason.START_MISMATCH, withheld & silent & pl.col("near_at").is_not_null()),
-        (Reason.BATCH_OPEN, withheld & silent & pl.col("batch_open")),
+        (Reason.BATCH_OPEN, withheld & (silent | unproven) & pl.col("batch_open")),
         (Reason.CLOCK_OFF, withheld & (silent | unproven) & pl.col("death_in_doubt")),
         (Reason.PROCESS_KEPT, unproven & ~log_missing & ~pl.col("process_ended")),
         (

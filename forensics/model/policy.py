@@ -110,6 +110,9 @@ class Policy:
     """How far the reservation of a run may lie before its start; 232 s was captured, minutes are possible when jobs
     queue behind each other (formats.md §3.2). Design §6, strong."""
 
+    usual_lead: timedelta = timedelta(seconds=10)
+    """How far a reservation that nothing tells lies before the start, mostly: 0 ms to 9.2 s were seen (observed.md)."""
+
     marker_tolerance: timedelta = timedelta(milliseconds=50)
     """A start-up marker this close before a row's start names that very run; 0 to 19 ms were seen (observed.md §A)."""
 

@@ -200,9 +200,11 @@ def test_an_interrupted_record_behind_a_kept_process_counts_once_the_longest_run
     withheld(shorter, "process_kept")
 
 
-def test_an_assumption_is_not_confirmed_by_a_process_that_was_replaced_later() -> None:
+def test_an_assumption_comes_true_where_the_process_was_replaced_later_and_no_other_end_is_on_record() -> None:
     gateway = in_the_middle().reloaded(at("10:05"), at("10:05:20")).interrupted(J, S, at("10:05:26"))
-    withheld(gateway.crashed(at("10:25"), at("10:26")), "interrupted_record")
+    gateway.crashed(at("10:25"), at("10:26"))
+    assert said(finding_of(gateway)) == ("interrupted", "strong")
+    withheld(gateway.run_log(J, rejected=1), "run_log_damaged")
 
 
 def test_an_interrupted_record_without_any_gateway_log_counts_once_time_has_passed() -> None:
