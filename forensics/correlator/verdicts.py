@@ -47,7 +47,7 @@ def with_fate(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         "time_passed": time_passed,
         "process_ended": process_ended,
         "ended_by_process": process_ended & (record_after | ended_later),
-        "told_at_the_end": record_after | ~process_ended,
+        "only_ended_later": ended_later & ~record_after & ~no_other_end,
     }
     told = rows.with_columns(**{name: fact.fill_null(value=False) for name, fact in facts.items()})
     by_process = pl.col("ended_by_process")
@@ -117,15 +117,8 @@ def _verdict_expr() -> pl.Expr:
 def _confidence_expr() -> pl.Expr:
     dead = pl.col("verdict").is_in(_DEAD) & ~pl.col("is_aborted")
     marked = pl.col("marker_is_exact") & (pl.col("marker_window") == pl.col("death_id"))
-    named = (
-        marked
-        | pl.col("receipt_raw").is_not_null()
-        | (
-            (pl.col("own_class") == "interrupted")
-            & (pl.col("identity") == Confidence.EXACT)
-            & pl.col("told_at_the_end")
-        )
-    )
+    told_interrupted = (pl.col("own_class") == "interrupted") & (pl.col("identity") == Confidence.EXACT)
+    named = marked | pl.col("receipt_raw").is_not_null() | (told_interrupted & ~pl.col("only_ended_later"))
     doubted = pl.col("maybe_aborted") | pl.col("state_only") | pl.col("is_instant")
     return (
         pl.when(~pl.col("verdict").is_in(_PROVEN))
