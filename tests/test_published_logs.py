@@ -25,6 +25,11 @@ def pasted(binding: str, shown: object, date: str, time: str, level: str = "INFO
     return json.dumps(line, separators=(",", ":"), ensure_ascii=False)
 
 
+def columns(text: str, width: int = 80) -> list[str]:
+    """Give the lines into which a terminal breaks a text."""
+    return [text[start : start + width] for start in range(0, len(text), width)]
+
+
 GATEWAY = '{"subsystem":"gateway"}'
 CRON = '{"module":"cron","storePath":"/home/claw/.openclaw/cron/jobs.json"}'
 HEALTH = "started (interval: 300s, startup-grace: 60s, channel-connect-grace: 120s)"
@@ -68,19 +73,36 @@ PASTE = [
 ]
 
 
-@pytest.mark.parametrize("form", ["lines", "joined", "broken"])
-def test_a_whole_restart_of_2026_3_2_is_one_window_in_every_state_of_the_paste(tmp_path: Path, form: str) -> None:
-    """As logged; two records on one line; and broken within a text by the terminal, as it was published."""
-    broken = PASTE[-1].replace("cron: started", "cron:\nstarted")
-    forms = {"lines": PASTE, "joined": [*PASTE[:8], PASTE[8] + PASTE[9]], "broken": [*PASTE[:9], broken]}
-    write_log(tmp_path / "openclaw-2026-03-06.log", *(line + "\n" for line in forms[form]))
+BROKEN = PASTE[-1].replace("cron: started", "cron:\nstarted")
+STATES = {
+    "lines": PASTE,
+    "two joined": [*PASTE[:8], PASTE[8] + PASTE[9]],
+    "all but the first joined": [PASTE[0], "".join(PASTE[1:])],
+    "joined in two lines": ["".join(PASTE[:4]), "".join(PASTE[4:])],
+    "all joined": ["".join(PASTE)],
+    "all joined with blanks": [" ".join(PASTE)],
+    "broken": [*PASTE[:9], BROKEN],
+    "joined and broken": ["".join([*PASTE[:9], BROKEN])],
+    "broken at 80 columns": [part for line in PASTE for part in columns(line)],
+    "joined and broken at 80 columns": columns("".join(PASTE)),
+}
+
+
+@pytest.mark.parametrize("state", sorted(STATES))
+def test_a_whole_restart_of_2026_3_2_is_one_window_in_every_state_of_the_paste(tmp_path: Path, state: str) -> None:
+    """As logged; with records joined on a line; and broken within a text by the terminal, as it was published."""
+    write_log(tmp_path / "openclaw-2026-03-06.log", *(line + "\n" for line in STATES[state]))
     evidence = load_evidence([str(tmp_path)])
+    assert set(evidence.notices["code"]) <= {"joined_records", "mended_line"}
+    assert evidence.sources.select("kind", "rejected").rows() == [("gateway_log", 0)]
     (window,) = audit(evidence).restarts
     assert (window.kind, window.pid_after) == ("signal", 29_370)
     assert window.down_at == window.down_at_latest
     assert abs(window.down_at - utc(ms("2026-03-06T18:31:08.230"))) <= timedelta(milliseconds=4)
     assert window.ready_at == utc(ms("2026-03-06T18:31:12.915"))
-    assert "cron_started" in evidence.lifecycle["kind"].to_list()
+    assert [kind for kind in evidence.lifecycle["kind"] if kind != "last_line"] == [
+        "signal_received", "signal_acted", "ready", "cron_started",
+    ]  # fmt: skip
 
 
 def windows_of(tmp_path: Path, text: str, name: str = "gateway.log") -> Report:
