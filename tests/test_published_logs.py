@@ -156,21 +156,45 @@ DEFERRED = """\
 """
 ACTED = """\
 03:54:49 [gateway] signal SIGTERM received
-03:54:49 [gateway] received SIGTERM; restarting
 03:54:50 [gateway] restart mode: full process restart (supervisor restart)
 """
+WHOLE = ACTED.replace("received\n", "received\n03:54:49 [gateway] received SIGTERM; restarting\n")
+STARTED = "03:54:58 [gateway] loading configuration…\n03:55:04 [gateway] ready (0 plugins, 0.9s)\n"
 
 
-@pytest.mark.parametrize(("text", "kinds"), [(DEFERRED, []), (DEFERRED + ACTED, ["supervised"])])
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        (DEFERRED, []),
+        (DEFERRED + ACTED, ["supervised"]),
+        (DEFERRED + WHOLE, ["supervised"]),
+        (DEFERRED + ACTED + STARTED, ["supervised"]),
+    ],
+    ids=["deferred", "as published", "whole", "and the start of the next process"],
+)
 def test_73467_a_deferred_restart_is_none_until_it_happens(tmp_path: Path, text: str, kinds: list[str]) -> None:
     """2026.4.26, bare clocks (the day is in the name): deferred for 7502528 ms, then SIGTERM and a supervisor.
 
-    The line that says the signal was acted on is added: the excerpt leaves it out.
+    The excerpt leaves out the line that says the signal was acted on; that of the mode says it as well.
     """
     report = windows_of(tmp_path, text, "gateway-2026-04-28.log")
     assert [window.kind for window in report.restarts] == kinds
     for window in report.restarts:
         assert (window.down_at.minute, window.down_at.second) == (54, 49)
+
+
+def test_a_drain_timeout_of_which_nothing_else_is_published_is_a_restart(tmp_path: Path) -> None:
+    """2026-03-14: twice, 173 s apart; between them nothing was published that would close the first window."""
+    text = """\
+2026-03-14T21:29:02.862+08:00 [diagnostic] wait for active embedded runs timed out: activeRuns=1 timeoutMs=90000
+2026-03-14T21:29:02.864+08:00 [gateway] drain timeout reached; proceeding with restart
+2026-03-14T21:31:55.644+08:00 [diagnostic] wait for active embedded runs timed out: activeRuns=1 timeoutMs=90000
+2026-03-14T21:31:55.648+08:00 [gateway] drain timeout reached; proceeding with restart
+"""
+    (window,) = windows_of(tmp_path, text).restarts
+    assert (window.down_at, window.ready_at) == (utc(ms("2026-03-14T13:29:02.864")), None)
+    assert (window.drain, window.process) == ("timeout", "unknown")
+    assert len([fact for fact in window.evidence if "drain timeout" in fact.text]) == 2
 
 
 def console(*messages: str) -> str:

@@ -243,7 +243,7 @@ class _Machine:
         window.add(line)
         if line.kind is K.DRAIN_STARTED:
             window.drain_at = line.at
-        elif line.kind in _MODES or line.kind in _DRAIN_OUTCOMES:
+        elif line.kind in _ON_THE_WAY_DOWN:
             self._note_going_down(window, line)
 
     def _acted_signal(self, line: Line) -> Line | None:
@@ -385,7 +385,8 @@ class _Machine:
             # what was cut short settles right afterwards (2026.9.6/restarts): the first outcome is the one that counts
             window.drain = window.drain or _DRAIN_OUTCOMES[line.kind]
         elif line.kind is K.SHUTDOWN_COMPLETED:
-            window.gone = window.exited or not _is_restarting(window)
+            is_stop = any(told.kind in _GOING_DOWN for told in window.lines) and not _is_restarting(window)
+            window.gone = window.exited or is_stop
             window.gone_at = window.gone_at or line.at
         elif line.kind is K.SERVICE_RESTART:
             window.kind = WindowKind.SUPERVISED if window.kind is WindowKind.SIGNAL else window.kind

@@ -67,7 +67,7 @@ _TAIL_LINES = 2000
 _LOUD_LEVEL = re.compile(rb'"logLevelName":"(?:WARN|ERROR|FATAL)"')
 _QUIET_LEVEL = re.compile(rb'"logLevelName":"(?:SILLY|TRACE|DEBUG|INFO)"')
 _PADDED_RECORD_PATTERN = r"^\{.*\}\s+$"
-_NEXT_RECORD = '}{"0":"'
+_NEXT_RECORD_PATTERN = r'\}\s*\{"0":"'
 _MENDED_LENGTH = 1 << 16
 _IS_EXPORT = LINE.str.starts_with('{"0":"{\\n')
 """A record without a binding whose text is an indented JSON object: the answer of a command line (observed.md §A)."""
@@ -138,7 +138,7 @@ def _count_lines(log: IO[bytes], parsed: Parsed) -> _Unusual:
     """Count all lines, those that are no records, and those that need a pass of their own."""
     looks_whole = LINE.str.starts_with("{") & LINE.str.ends_with("}")
     odd = ~LINE.str.contains(CANONICAL_LINE_PATTERN)
-    joined = LINE.str.contains(_NEXT_RECORD, literal=True)
+    joined = LINE.str.contains(_NEXT_RECORD_PATTERN)
     told = {"doubtful": ~looks_whole, "odd": odd, "joined": joined, "exports": _IS_EXPORT}
     stamp = record_stamp_expr().alias("stamp")
     lines = scan(log).select("number", stamp, *(expr.alias(name) for name, expr in told.items()))
@@ -218,7 +218,7 @@ def _picked_lines(log: IO[bytes], until: int, unusual: _Unusual) -> pl.DataFrame
     usual = LINE.str.contains(LINE_PATTERN)
     picked = collected(scan(log).filter(usual))
     if unusual.odd or unusual.joined:
-        odd = ~LINE.str.contains(CANONICAL_LINE_PATTERN) | LINE.str.contains(_NEXT_RECORD, literal=True)
+        odd = ~LINE.str.contains(CANONICAL_LINE_PATTERN) | LINE.str.contains(_NEXT_RECORD_PATTERN)
         worded = odd & LINE.str.contains_any(list(NEEDLES)) & ~usual
         picked = pl.concat([picked, collected(scan(log).filter(worded))])
     return picked.filter((pl.col("number") <= until) & ~_is_no_record_expr()).sort("number")

@@ -408,6 +408,11 @@ def test_a_store_broken_by_a_terminal_is_no_second_store(tmp_path: Path) -> None
     assert len(parsed.stores) == 1
 
 
+def test_a_lifecycle_record_behind_another_and_a_blank_is_read(tmp_path: Path) -> None:
+    pasted = log_line("plugins", "x").replace("\n", " ") + log_line("gateway", STOP)
+    assert kinds(parse_gateway_log(write_log(tmp_path / "gateway.log", pasted))) == [(1, "signal_acted")]
+
+
 def test_many_records_on_one_line_are_all_read(tmp_path: Path) -> None:
     chatter = [log_line("plugins", "x")] * 3_000
     parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", joined(*chatter, log_line("gateway", STOP))))
