@@ -355,6 +355,27 @@ def test_two_records_on_one_line_are_both_read(tmp_path: Path) -> None:
     assert_balance(parsed, records=1)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+def test_a_log_that_windows_copied_loses_nothing(tmp_path: Path, encoding: str, end: str) -> None:
+    lines = [log_line("gateway", "gateway ready"), log_line("gateway/reload", "süß"), log_line("gateway", STOP)]
+    (tmp_path / "gateway.log").write_bytes("".join(lines).replace("\n", end).encode(encoding))
+    detected = detect(tmp_path / "gateway.log")
+    assert detected.form is not None
+    parsed = detected.form.parse(tmp_path / "gateway.log", Given())
+    assert kinds(parsed) == [(1, "ready"), (3, "signal_acted")]
+    assert codes(parsed) == []
+    assert_balance(parsed, records=2, skipped=1)
+
+
+def test_unreadable_bytes_behind_a_byte_order_mark_are_named(tmp_path: Path) -> None:
+    text = log_line("gateway", "gateway ready") + log_line("plugins", "s?") + log_line("gateway", STOP)
+    (tmp_path / "gateway.log").write_bytes(text.encode("utf-8-sig").replace(b"s?", b"s\xfc"))
+    parsed = parse_gateway_log(tmp_path / "gateway.log")
+    assert kinds(parsed) == [(1, "ready"), (3, "signal_acted")]
+    assert noted_lines(parsed, "invalid_utf8") == [2]
+
+
 def joined(*lines: str) -> str:
     return "".join(line.rstrip("\n") for line in lines) + "\n"
 
