@@ -30,6 +30,8 @@ COMMANDS = {
     "explain-false-lost.json": ["explain", "97b96ec8", "samples/real-lost-write", "-f", "json"],
     "explain-interrupted.txt": ["explain", "eb90a215", "samples/every-verdict"],
     "explain-undetermined.txt": ["explain", "dbfbd73f", "samples/every-verdict"],
+    "explain-replayed.txt": ["explain", "hourly-mail", "samples/every-verdict"],
+    "explain-not-lost.txt": ["explain", "a9bd7cb7", "samples/every-verdict"],
     "restarts-real-lost-write.txt": ["restarts", "samples/real-lost-write"],
     "restarts-real-lost-write.json": ["restarts", "samples/real-lost-write", "-f", "json"],
     "sources-real-lost-write.txt": ["sources", "samples/real-lost-write"],

@@ -17,7 +17,10 @@ ALLOWED = {
     "writers": {"writers", "correlator", "model"},
     "cli": {"cli", "writers", "correlator", "parsers", "model"},
 }
-SHARED_WRITING = {"layout", "wording"}
+REASONING = {"told_contrasts", "told_doubts", "told_facts", "told_proof", "told_searches"}
+"""The parts of the reasoning behind an explanation: data, which text and JSON are written from."""
+
+SHARED_WRITING = {"layout", "wording", "phrases"} | REASONING
 """What writers share; one writer never imports another."""
 
 

@@ -50,7 +50,7 @@ def rows_of(path: Path) -> tuple[pl.DataFrame, datetime]:
 
 def counted(tasks: pl.DataFrame, now: datetime, release: str) -> Counts:
     # the release decides, not what a log would tell of it
-    return audit_counts(tasks, now, Policy(), retained_lost_warns=release == "2026.4.15", release=release)
+    return audit_counts(tasks, now, Policy(), release=release)
 
 
 def counts_at_its_moment(answer: Answer, tasks: pl.DataFrame, latest: datetime) -> list[Counts]:

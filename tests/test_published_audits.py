@@ -17,7 +17,7 @@ from tests.support.handed_over import HOUR, MINUTE, HandedOver, ms, only, utc, v
 
 def counted(host: HandedOver, release: str, now_ms: int) -> Counts:
     tasks = newest_state(host.evidence().tasks)
-    return audit_counts(tasks, utc(now_ms), Policy(), retained_lost_warns=False, release=release)
+    return audit_counts(tasks, utc(now_ms), Policy(), release=release)
 
 
 NOW = ms("2026-04-26T12:00:00Z")

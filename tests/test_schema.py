@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from forensics import audit, load_evidence, write_json
+from forensics.cli import main
 from forensics.model.verdicts import Cause, EvidenceRole, Origin, SourceKind, Verdict
 from forensics.writers.json import audit_schema
 from tests.support.captures import EvidenceSet, archived_sets, unpack
@@ -64,6 +66,23 @@ def test_a_broken_contract_is_seen(validator: Draft202012Validator) -> None:
     withheld = next(finding for finding in document["findings"] if finding["verdict"] == "undetermined")
     withheld["confidence"] = "exact"
     assert list(validator.iter_errors(document))
+
+
+@pytest.mark.usefixtures("at_root")
+@pytest.mark.parametrize("job_or_task", ["hourly-mail", "97b96ec8", "still-at-it", "a9bd7cb7"])
+def test_explanations_keep_the_contract(job_or_task: str) -> None:
+    paths = ["samples/real-lost-write"] if job_or_task == "97b96ec8" else ["samples/every-verdict"]
+    result = CliRunner().invoke(main, ["explain", job_or_task, *paths, "-f", "json"])
+    document = json.loads(result.stdout)
+    assert len(document["findings"]) + len(document["rows"]) == 1
+    for name, told in (("finding", document["findings"]), ("explained_row", document["rows"])):
+        contract = audit_schema() | {"$ref": f"#/$defs/{name}"}
+        for part in ("type", "required", "properties"):
+            del contract[part]
+        validator = Draft202012Validator(contract)
+        for one in told:
+            assert [error.message for error in validator.iter_errors(one)] == []
+            assert list(validator.iter_errors(one | {"explanation": {"claims": []}}))
 
 
 def test_every_citation_can_be_replayed_by_hand() -> None:

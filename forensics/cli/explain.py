@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.options import Asked, audit_options, audited, emit, format_option
+from forensics.cli.options import Asked, audit_options, emit, evidence_with_tasks, format_option
 from forensics.model.errors import UsageError
 from forensics.model.escape import for_terminal
 
 if TYPE_CHECKING:
+    from forensics.correlator.asked import Asked as Meant
+    from forensics.correlator.circumstances import Surroundings
     from forensics.model.evidence import Evidence
-    from forensics.model.finding import Finding, Report
+    from forensics.model.explanation import ExplainedLoss, ExplainedRow
+    from forensics.model.finding import Report
+
+_EXPLAINED_AT_ONCE = 5
+"""Lost rows of one job that are explained one after another as text; more are listed (JSON always explains all)."""
+
+_CANDIDATES_NAMED = 10
 
 
 @click.command("explain")
@@ -21,25 +29,84 @@ if TYPE_CHECKING:
 @audit_options
 @format_option("text", "json")
 def command(task: str, asked: Asked, form: str) -> None:
-    """Explain one lost row: its timeline and evidence, each fact with file and line.
+    """Explain one row: what it claims, what the records show, why this verdict and no other.
 
-    TASK is a task id, the beginning of one, or a run id.
+    Each fact comes with file and line, or table and rowid, and with what would overturn the verdict and where it would
+    stand. A row that is not lost is explained as what it is.
+
+    TASK is a task id or the beginning of one, a run id, or the id or name of a job, which means all of its lost rows.
 
     \b
-    Example:
+    Examples:
       forensics explain 97b96ec8 ~/.openclaw /tmp/openclaw
+      forensics explain hourly-mail ~/.openclaw /tmp/openclaw
     """  # noqa: D301
     if not asked.paths and not asked.gateways:
         _refuse_path(task)
-    evidence, report = audited(asked, None)
-    findings = _matching(task, report, evidence)
-    from forensics.writers.explain import write_explanation
+    evidence = evidence_with_tasks(asked)
+    from forensics.correlator.asked import asked_for
+    from forensics.correlator.audit import audit_with_facts
+
+    report, judged = audit_with_facts(evidence, release=asked.release)
+    meant = asked_for(task, report, evidence)
+    _refuse_unclear(task, meant, evidence)
+    from forensics.correlator.circumstances import Surroundings
+    from forensics.writers.explain import write_choice, write_explanation, write_unlost_job
     from forensics.writers.json import write_explanation_json
 
+    surroundings = Surroundings(evidence, report, judged)
     if form == "json":
-        emit(write_explanation_json(report, findings), None)
+        emit(write_explanation_json(report, _explained(meant, report, surroundings)), None)
+    elif meant.is_job and not meant.losses:
+        emit(write_unlost_job(report, surroundings.states(meant.others), task), None)
+    elif len(meant.losses) > _EXPLAINED_AT_ONCE:
+        emit(write_choice(report, meant.losses, task), None)
     else:
-        emit("\n".join(write_explanation(report, finding) for finding in findings), None)
+        told = _explained(meant, report, surroundings)
+        emit("\n".join(write_explanation(report, one) for one in told), None)
+
+
+def _explained(meant: Meant, report: Report, surroundings: Surroundings) -> list[ExplainedLoss | ExplainedRow]:
+    """Explain the lost rows that are meant and, unless a job is, the others as well."""
+    from forensics.writers.reasoning import explained_loss
+    from forensics.writers.told_rows import explained_row
+
+    around = surroundings.of_losses(meant.losses)
+    told: list[ExplainedLoss | ExplainedRow] = [
+        explained_loss(report, finding, circumstances)
+        for finding, circumstances in zip(meant.losses, around, strict=True)
+    ]
+    others = () if meant.is_job else meant.others
+    return told + [explained_row(report, surroundings.of_row(*key)) for key in others]
+
+
+def _refuse_unclear(task: str, meant: Meant, evidence: Evidence) -> None:
+    if meant.candidates:
+        named = [for_terminal(task_id) for task_id in meant.candidates[:_CANDIDATES_NAMED]]
+        more = len(meant.candidates) - len(named)
+        message = f"{for_terminal(task)} could be " + ", ".join(named) + (f", or {more} more" if more else "")
+        raise UsageError(message, "give more of the id")
+    if meant.losses or meant.others:
+        return
+    _refuse_path(task)
+    _refuse_unjudged(task, evidence)
+    message = f"no task row with id {task} among {evidence.tasks.height}, and no job of that id or name"
+    raise UsageError(message, "forensics audit lists the lost rows")
+
+
+def _refuse_unjudged(task: str, evidence: Evidence) -> None:
+    """Say of a row that is not judged where it stands."""
+    known = evidence.tasks.filter(evidence.tasks["task_id"].str.starts_with(task)) if task else evidence.tasks.clear()
+    if known.is_empty():
+        return
+    task_id, gateway, source, line = known.select("task_id", "gateway", "source", "line").row(0)
+    (path,) = evidence.sources.filter(evidence.sources["id"] == source)["path"]
+    place = f"{for_terminal(task_id)} stands in {for_terminal(path)}:{line}"
+    if gateway is None:
+        message = f"{place} only, which belongs to no known gateway, so it is not judged"
+        raise UsageError(message, "say whose it is with --gateway NAME=PATH")
+    message = f"{place} only, an answer printed into the gateway's log, which is not judged beside a registry"
+    raise UsageError(message, "hand over the registry or an export of that time")
 
 
 def _refuse_path(task: str) -> None:
@@ -50,21 +117,3 @@ def _refuse_path(task: str) -> None:
     if is_path:
         message = f"{task} is a path; the id of a task comes before the paths"
         raise UsageError(message, "forensics explain TASK PATH…; forensics audit lists the lost rows")
-
-
-def _matching(task: str, report: Report, evidence: Evidence) -> list[Finding]:
-    exact = [finding for finding in report.findings if task in (finding.task_id, finding.run_id)]
-    found = exact or [finding for finding in report.findings if finding.task_id.startswith(task)]
-    if len({finding.task_id for finding in found}) == 1:
-        return found
-    if found:
-        message = f"{task} could be " + ", ".join(for_terminal(finding.task_id) for finding in found)
-        raise UsageError(message, "give more of the id")
-    known = evidence.tasks.filter(evidence.tasks["task_id"].str.starts_with(task))
-    if known.height:
-        row = known.row(0, named=True)
-        message = f"task {for_terminal(row['task_id'])} is not lost: its status is {for_terminal(str(row['status']))}"
-        raise UsageError(message, "explain is about lost rows; forensics audit lists them")
-    _refuse_path(task)
-    message = f"no task row with id {task} among {evidence.tasks.height}"
-    raise UsageError(message, "forensics audit lists the lost rows")

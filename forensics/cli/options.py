@@ -250,6 +250,17 @@ def audited(asked: Asked, now: str | None) -> tuple[Evidence, Report]:
     """
     moment = parsed_now(now)
     from forensics.correlator.audit import audit
+
+    evidence = evidence_with_tasks(asked)
+    return evidence, audit(evidence, now=moment, release=asked.release)
+
+
+def evidence_with_tasks(asked: Asked) -> Evidence:
+    """Read the evidence, which must hold task rows.
+
+    Raises:
+        NothingToReadError: there is no evidence, or no task registry in it.
+    """
     from forensics.model.verdicts import SourceKind
 
     evidence = evidence_of(asked)
@@ -268,7 +279,7 @@ def audited(asked: Asked, now: str | None) -> tuple[Evidence, Report]:
             "; ".join([message, *told]),
             "hand over tasks/runs.sqlite together with tasks/runs.sqlite-wal, or state/openclaw.sqlite",
         )
-    return evidence, audit(evidence, now=moment, release=asked.release)
+    return evidence
 
 
 def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:

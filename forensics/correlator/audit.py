@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ import polars as pl
 from forensics.correlator.causes import with_cause
 from forensics.correlator.citations import cited, in_tables
 from forensics.correlator.clocks import clock_errors, clock_notices, with_slack, with_window_slack, without_order
-from forensics.correlator.counts import audit_counts, warns_for_retained_lost
+from forensics.correlator.counts import audit_counts_of_all
 from forensics.correlator.coverage import (
     gateway_log_spans,
     of_assumed_zone,
@@ -41,7 +41,7 @@ from forensics.correlator.restarts import find_restarts
 from forensics.correlator.standins import with_stand_in
 from forensics.correlator.verdicts import with_fate, with_verdict
 from forensics.model.evidence import Evidence
-from forensics.model.finding import Citation, Correction, Finding, Report, Restart, Run, Summary
+from forensics.model.finding import Citation, Correction, Finding, Release, Report, Restart, Run, Summary
 from forensics.model.policy import Policy
 from forensics.model.schemas import FINDINGS, RESTART_EVIDENCE, RESTARTS, assert_schema
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Cause, Confidence, Severity, Verdict
@@ -74,6 +74,16 @@ def audit(
     the same input always gives the same report. ``release`` is that of the gateways (``2026.4.15``); without it, what
     the evidence tells of it.
     """
+    return audit_with_facts(evidence, policy, now, release)[0]
+
+
+def audit_with_facts(
+    evidence: Evidence, policy: Policy | None = None, now: datetime | None = None, release: str | None = None
+) -> tuple[Report, pl.DataFrame]:
+    """Give the audit together with the judged rows: all facts on which each verdict was decided.
+
+    Shape: of the rows as ``judged_rows``.
+    """
     policy = policy or Policy()
     now = now or latest_time(evidence)
     found = correlated(evidence, policy)
@@ -81,16 +91,17 @@ def audit(
     gateways = evidence.sources["gateway"].drop_nulls().unique()
     releases = releases_of(evidence) if release is None else given_release(release, gateways)
     citations = _citations(cited(found.rows, found.restart_evidence, evidence.sources))
-    return Report(
+    report = Report(
         now=now,
         policy=policy,
-        summary=_summary(evidence, found, findings, now, policy),
+        summary=_summary(evidence, found, findings, releases, now, policy),
         sources=evidence.sources,
         notices=pl.concat([evidence.notices, clock_notices(found.errors)]),
         releases=tuple(releases),
         restarts=tuple(_restarts(found.restarts, in_tables(found.restart_evidence, evidence.sources))),
         findings=tuple(_findings(findings, citations)),
     )
+    return report, found.rows
 
 
 def correlated(evidence: Evidence, policy: Policy) -> Correlated:
@@ -223,10 +234,16 @@ def as_findings(rows: pl.DataFrame) -> pl.DataFrame:
     return assert_schema(found.select(list(FINDINGS)), FINDINGS, "findings")
 
 
-def _summary(evidence: Evidence, found: Correlated, findings: pl.DataFrame, now: datetime, policy: Policy) -> Summary:
+def _summary(
+    evidence: Evidence,
+    found: Correlated,
+    findings: pl.DataFrame,
+    releases: Sequence[Release],
+    now: datetime,
+    policy: Policy,
+) -> Summary:
     tasks = found.tasks
     healed = healed_rows(tasks, evidence.tasks)
-    warns = warns_for_retained_lost(evidence.lifecycle)
     counted = dict(findings.group_by("verdict").len().iter_rows())
     return Summary(
         tasks=tasks.height,
@@ -234,8 +251,8 @@ def _summary(evidence: Evidence, found: Correlated, findings: pl.DataFrame, now:
         healed=tuple(healed["task_id"].sort().to_list()),
         healed_aborted=tuple(_aborted(healed, found, policy)),
         verdicts={verdict.value: counted.get(verdict.value, 0) for verdict in Verdict},
-        before=audit_counts(tasks, now, policy, retained_lost_warns=warns),
-        after=audit_counts(_corrected(tasks, findings), now, policy, retained_lost_warns=warns),
+        before=audit_counts_of_all(tasks, releases, now, policy),
+        after=audit_counts_of_all(_corrected(tasks, findings), releases, now, policy),
     )
 
 

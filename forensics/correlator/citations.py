@@ -10,12 +10,13 @@ from forensics.model.verdicts import EvidenceRole, Origin, Reason, SourceKind, V
 
 _TABLE_TOLD = r"^(?:R\d+: )?\[([a-z]+(?:_[a-z]+)+)\]"
 _ROWS = pl.lit("task_runs")
-_TABLES = {
+TABLES = {
     Origin.RUN_TABLE.value: "cron_run_logs",
     Origin.TASK_DETAIL.value: "task_runs",
     Origin.RECEIPT.value: "cron_run_receipts",
     Origin.JOB_STATE.value: "cron_jobs",
 }
+"""Where a database keeps the run records of an origin."""
 _STAMP = "%Y-%m-%d %H:%M:%S%.3f"
 _ROLE_ORDER = {role.value: order for order, role in enumerate(EvidenceRole)}
 
@@ -83,7 +84,7 @@ def _fact(
 
 def table_of(origin: str) -> pl.Expr:
     """Give the table in which a database keeps the records of an origin, a column of ``runs``."""
-    return pl.col(origin).replace_strict(_TABLES, default=None, return_dtype=pl.String)
+    return pl.col(origin).replace_strict(TABLES, default=None, return_dtype=pl.String)
 
 
 def _of_row(rows: pl.DataFrame) -> list[pl.DataFrame]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
 
-from forensics.model.finding import Counts
+from forensics.model.finding import Counts, Release
 from forensics.model.policy import LOST_GRACE, LOST_RETENTION, Policy
 from forensics.model.releases import (
     FIRST_WITH_DAY_OF_RETENTION,
@@ -16,16 +17,10 @@ from forensics.model.releases import (
     Number,
     ReleaseSpan,
 )
-from forensics.model.verdicts import LifecycleKind, TaskStatus
+from forensics.model.verdicts import TaskStatus
 
 _CODES = ("stale_queued", "stale_running", "lost", "delivery_failed", "missing_cleanup", "inconsistent_timestamps")
 _ACTIVE = [TaskStatus.QUEUED.value, TaskStatus.RUNNING.value]
-_FROM_4_25 = [
-    LifecycleKind.HTTP_LISTENING.value,
-    LifecycleKind.MARKER_INTERRUPTED.value,
-    LifecycleKind.DEFERRED_JOB.value,
-    LifecycleKind.SHUTDOWN_STARTED.value,
-]
 
 _EARLIEST: Number = (0, 0, 0)
 _LATEST: Number = (9999, 12, 999)
@@ -38,30 +33,27 @@ class AuditRules:
     ``projects_cron``: a command line takes every cron row that has been active for five minutes for lost, as its own
     list of running jobs is empty. ``retained_lost_warns``: a lost row that is kept is a warning. ``keeps_lost``: a lost
     row is kept no longer than this after its mark. ``mends_creation``: a row that was created after its start is read
-    as created at its start. ``doubles_lost``: a lost row without clean-up time is counted a second time for that.
+    as created at its start.
     """
 
     projects_cron: bool = False
     retained_lost_warns: bool = False
     keeps_lost: timedelta | None = None
     mends_creation: bool = False
-    doubles_lost: bool = False
 
 
-def audit_counts(
-    tasks: pl.DataFrame, now: datetime, policy: Policy, *, retained_lost_warns: bool, release: str | None = None
-) -> Counts:
+def audit_counts(tasks: pl.DataFrame, now: datetime, policy: Policy, *, release: str | None = None) -> Counts:
     """Count the findings that ``openclaw tasks audit --json`` of this release would report at ``now``.
 
-    Of an unknown release ``retained_lost_warns`` says what a retained lost row is, and rows that are lost only in an
-    export are left out, as the registry has none such; a release that shows such rows counts them. Only cron rows are
-    projected: whether the session of another task still exists, no registry tells.
+    Where the release is unknown a lost row is an error, and rows that are lost only in an export are left out, as the
+    registry has none such; a release that shows such rows counts them. Only cron rows are projected: whether the
+    session of another task still exists, no registry tells.
 
     Source: formats.md §2.1, §2.2; observed.md §B5 (thresholds and severities); the counts of captured releases.
     """
-    rules = audit_rules(release) or AuditRules(retained_lost_warns=retained_lost_warns, doubles_lost=True)
+    rules = audit_rules(release) or AuditRules()
     rows = _as_audited(tasks, now, rules)
-    found = _findings(now, policy, rules)
+    found = _findings(now, policy)
     warned = _is_retained(now, rules)
     counted = rows.select(
         *(is_found.fill_null(value=False).sum().alias(code) for code, is_found in found.items()),
@@ -70,6 +62,26 @@ def audit_counts(
     errors = counted["stale_running"] + counted["lost"] - counted["lost_warnings"]
     total = sum(counted[code] for code in _CODES)
     return Counts(errors=errors, warnings=total - errors, by_code={code: counted[code] for code in _CODES})
+
+
+def audit_counts_of_all(tasks: pl.DataFrame, releases: Iterable[Release], now: datetime, policy: Policy) -> Counts:
+    """Add up what each gateway's own audit would report: of a gateway that was updated, the one of its last release."""
+    latest = {release.gateway: str(release.span) for release in releases}
+    told = (
+        tasks.select("gateway")
+        .unique()
+        .with_columns(pl.col("gateway").replace_strict(latest, default=None, return_dtype=pl.String).alias("release"))
+    )
+    placed = tasks.join(told, on="gateway", how="left", validate="m:1")
+    of_each = [
+        audit_counts(rows.drop("release"), now, policy, release=release)
+        for (release,), rows in placed.group_by("release", maintain_order=True)
+    ]
+    return Counts(
+        errors=sum(counts.errors for counts in of_each),
+        warnings=sum(counts.warnings for counts in of_each),
+        by_code={code: sum(counts.by_code[code] for counts in of_each) for code in _CODES},
+    )
 
 
 def audit_rules(release: str | None) -> AuditRules | None:
@@ -112,10 +124,10 @@ def _age(now: datetime) -> pl.Expr:
     return pl.lit(now) - pl.coalesce("last_event_at", "started_at", "created_at")
 
 
-def _findings(now: datetime, policy: Policy, rules: AuditRules) -> dict[str, pl.Expr]:
+def _findings(now: datetime, policy: Policy) -> dict[str, pl.Expr]:
     """Say for each code which rows are findings of it."""
     status, ending = pl.col("status"), pl.col("ended_at") < pl.col("started_at")
-    is_kept = _ACTIVE if rules.doubles_lost else [*_ACTIVE, TaskStatus.LOST.value]
+    is_kept = [*_ACTIVE, TaskStatus.LOST.value]
     return {
         "stale_queued": (status == TaskStatus.QUEUED) & (_age(now) >= policy.stale_queued),
         "stale_running": (status == TaskStatus.RUNNING) & (_age(now) >= policy.stale_running),
@@ -136,8 +148,3 @@ def _is_retained(now: datetime, rules: AuditRules) -> pl.Expr:
         return pl.col("cleanup_after") > now
     marked_at = pl.coalesce("ended_at", "last_event_at", "created_at")
     return (pl.col("cleanup_after") > now) & (marked_at + rules.keeps_lost > now)
-
-
-def warns_for_retained_lost(lifecycle: pl.DataFrame) -> bool:
-    """Tell whether the gateway is one that reports a retained lost row as a warning: 2026.4.25 and later (#71871)."""
-    return lifecycle.filter(pl.col("kind").is_in(_FROM_4_25)).height > 0

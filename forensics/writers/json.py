@@ -13,6 +13,7 @@ import polars as pl
 
 from forensics import __version__
 from forensics.model.evidence import Evidence, rows_of_sources
+from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation, NotInstead, Statement
 from forensics.model.finding import Citation, Finding, Release, Report, Restart
 from forensics.model.releases import release_text
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT
@@ -48,14 +49,17 @@ def write_json(report: Report) -> str:
     return _dumped(audit_document(report))
 
 
-def write_explanation_json(report: Report, findings: Iterable[Finding]) -> str:
-    """Give some findings, with their restarts, as JSON."""
-    found = list(findings)
-    named = {(finding.gateway, finding.restart) for finding in found}
+def write_explanation_json(report: Report, told: Iterable[ExplainedLoss | ExplainedRow]) -> str:
+    """Give explained rows as JSON: the lost ones as findings with their explanation and restarts, others as rows."""
+    explained, paths = list(told), report.paths()
+    losses = [one for one in explained if isinstance(one, ExplainedLoss)]
+    others = [one for one in explained if isinstance(one, ExplainedRow)]
+    named = {(one.finding.gateway, one.finding.restart) for one in losses}
     document = _head("forensics.explain/1", report) | {
         "sources": _sources(report.sources),
         "restarts": [_restart(restart) for restart in report.restarts if (restart.gateway, restart.id) in named],
-        "findings": [_finding(finding, report.paths()) for finding in found],
+        "findings": [_finding(one.finding, paths) | {"explanation": _explanation(one.explanation)} for one in losses],
+        "rows": [_row(one) for one in others],
     }
     return _dumped(document)
 
@@ -155,6 +159,55 @@ def _release(release: Release) -> dict[str, object]:
         "given": release.is_given,
         "evidence": [_citation(fact) for fact in release.evidence],
     }
+
+
+def _row(told: ExplainedRow) -> dict[str, object]:
+    row = told.row
+    return {
+        "task_id": row.task_id,
+        "gateway": row.gateway,
+        "source": row.source,
+        "line": row.line,
+        "runtime": row.runtime,
+        "job_id": row.job_id,
+        "job_name": row.job_name,
+        "run_id": row.run_id,
+        "status": row.status,
+        "started_at": _time(row.start),
+        "ended_at": _time(row.ended_at),
+        "error": row.error,
+        "state": told.state,
+        "explanation": _explanation(told.explanation),
+    }
+
+
+def _explanation(explanation: Explanation) -> dict[str, object]:
+    return {
+        "claims": [_statement(one) for one in explanation.claims],
+        "shows": [_statement(one) for one in explanation.shows],
+        "because": [_statement(one) for one in explanation.because],
+        "not_instead": [_not_instead(one) for one in explanation.not_instead],
+        "overturned_by": [asdict(one) for one in explanation.overturned_by],
+        "looked_for": [_statement(one) for one in explanation.looked_for],
+    }
+
+
+def _not_instead(one: NotInstead) -> dict[str, object]:
+    told = _statement(one.because)
+    return {"verdict": one.verdict, "because": told["text"], "evidence": told["evidence"]}
+
+
+def _statement(statement: Statement) -> dict[str, object]:
+    """Give a sentence with its evidence; null where it has no place."""
+    evidence = None
+    if statement.source is not None:
+        evidence = {
+            "source": statement.source,
+            "line": statement.line,
+            "table": statement.table,
+            "at": _time(statement.at),
+        }
+    return {"text": statement.text, "code": statement.code, "evidence": evidence}
 
 
 def _restart(restart: Restart) -> dict[str, object]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.corpus.handover import Handed, Span
+from tests.corpus.handover import Handed
 from tests.corpus.truth import Correct, Deserved
 from tests.corpus.windows import Window, windows
 from tests.corpus.words import status_of
-from tests.corpus.world import INTERRUPTED, LONGEST_RUN, LOST, MINUTE, SECOND, Job, Line, Record, Row, Run
+from tests.corpus.world import INTERRUPTED, LONGEST_RUN, LOST, MINUTE, SECOND, Record, Row, Run
 
 NEAR = 50
 """A marker this close before the start names that very run (cases.md, observed.md §A: 0 to 19 ms)."""
@@ -23,6 +24,8 @@ INSTANT = 50
 """An ``ok`` this short was recorded when the work was enqueued (cases.md T3)."""
 FUZZ = MINUTE
 """So near a limit both sides are right: a run ends a little later than its time-out (7.5 s was captured)."""
+SOON = 15 * MINUTE
+"""The schedule unknown, a run this soon after ready may be a stand-in."""
 ANY = frozenset({"exact", "strong", "weak", None})
 FIRM = frozenset({"exact", "strong"})
 NONE: frozenset[str | None] = frozenset({None})
@@ -45,7 +48,8 @@ class Judge:
             if line.mark == "ledger" and handed.shows_cron
         }
         self.jobs = {job.id: job for job in handed.jobs if not job.deleted} if handed.has_store else {}
-        self.starts = {(row.source_id, row.started) for row in handed.rows}
+        self.twins = Counter((row.source_id, row.started) for row in handed.rows)
+        self.starts = set(self.twins)
 
     # -- facts --------------------------------------------------------------------------------------------------------
 
@@ -88,9 +92,21 @@ class Judge:
         if row.error is not None and row.error != "" and LOST not in row.error.lower():
             return Deserved(frozenset({"not_applicable"}), NONE, frozenset({"unknown"}), why="lost for another reason")
         own = self._own_records(row)
-        told = self._by_records(row, own) or self._by_other_witness(row) or self._without_record(row)
-        causes = self.causes(row, own)
+        if self.twins[(row.source_id, row.started)] > 1:
+            told = _withheld(self._all_reasons(row) | {"ambiguous_rows"}, "two rows claim one run")
+            causes = self.causes(row, own) | self.causes(row, [])
+            return Deserved(told.verdicts, told.confidences, causes, told.reasons, None, told.why)
+        told = self._judged(row)
+        causes = self.causes(row, own or self._derived(row))
         return Deserved(told.verdicts, told.confidences, causes, told.reasons, told.correct, told.why)
+
+    def _judged(self, row: Row) -> _Verdict:
+        own = self._own_records(row)
+        return self._by_records(row, own) or self._by_other_witness(row) or self._without_record(row)
+
+    def _all_reasons(self, row: Row) -> set[str]:
+        """Give what else may keep such a row from being judged."""
+        return {"batch_open", "conflict", "may_still_run", *GAPS, str(self.history_gap(row))}
 
     def _own_records(self, row: Row) -> list[Record]:
         mine = self.records_of(row)
@@ -109,6 +125,9 @@ class Judge:
         real = [told for told in own if not told.is_interrupted]
         if len({(told.status, told.error) for told in real}) > 1:
             return _withheld({"conflict"}, "two records of one run that disagree")
+        state = self.state_of(row)
+        if real and state is not None and state.start == row.started and state.status != real[0].status:
+            return _withheld({"conflict"}, "the job's state says otherwise than the record")
         if real:
             return self._by_real(row, real[0])
         if own:
@@ -142,6 +161,8 @@ class Judge:
         window, certain = self._death(row)
         named = frozenset({"exact"}) if told.start == row.started else frozenset()
         confidences = self._death_confidence(row, window) | named
+        if self.history_gap(row) and not (certain and self._is_of_replaced(told)):
+            return self._open(row, window, confidences)
         if window is not None and certain:
             return self._dead(row, window, confidences)
         if window is not None or abs(self.handed.records_until - self.limit(row)) <= FUZZ:
@@ -150,25 +171,48 @@ class Judge:
             return self._dead(row, None, FIRM)
         return _withheld({"process_kept", "may_still_run", *GAPS}, "an interrupted record, and nothing that proves it")
 
+    def _is_of_replaced(self, told: Record) -> bool:
+        """Tell whether the start-up of a new process wrote it, so that no other record of the run can follow."""
+        before = [window for window in self.windows if window.up <= told.ts]
+        return bool(before) and before[-1].replaced and before[-1].whole
+
     def _by_startless(self, row: Row) -> _Verdict | None:
-        startless = [told for told in self.records_of(row) if told.start is None]
-        derived = [
-            told
-            for told in startless
-            if told.duration is not None and abs(told.ts - told.duration - (row.started or 0)) <= DERIVED
-        ]
+        derived = self._derived(row)
         if len(derived) == 1:
-            return _by_status(derived[0], frozenset({"strong"}), "end and duration give its start")
-        bare = [told for told in startless if told.duration is None and told.ts > (row.started or 0)]
-        if derived or bare:
-            verdicts = {"undetermined"}
-            between = any((row.started or 0) < w.up and w.hi < told.ts for w in self.windows for told in bare)
-            if bare and between and not derived and not self.other_start_between(row, row.started or 0, bare[0].ts):
-                verdicts.add("false_lost" if bare[0].status != "error" else "failed")
-            reasons = frozenset({"no_start", "conflict", "ambiguous_rows", "start_mismatch", "only_record"})
-            weak: frozenset[str | None] = frozenset({"weak", None})
-            return _Verdict(frozenset(verdicts), weak, reasons, None, "a record that does not say whose it is")
-        return None
+            told = _by_status(derived[0], frozenset({"strong"}), "end and duration give its start")
+            warned = str(row.run_id) in self.warned
+            return _Verdict(told.verdicts, FIRM, frozenset(), None, told.why) if warned else told
+        if str(row.run_id) in self.warned:
+            return None
+        bare = [
+            told
+            for told in self.records_of(row)
+            if told.start is None and told.duration is None and told.ts > (row.started or 0)
+            if told.run is row.run or not self.other_start_between(row, row.started or 0, told.ts)
+        ]
+        return self._by_bare(row, bare) if derived or bare else None
+
+    def _derived(self, row: Row) -> list[Record]:
+        """Give the records without a start whose end and duration lead to the start of the row."""
+        return [
+            told
+            for told in self.records_of(row)
+            if told.start is None and told.duration is not None
+            if abs(told.ts - told.duration - (row.started or 0)) <= DERIVED
+        ]
+
+    def _by_bare(self, row: Row, bare: list[Record]) -> _Verdict:
+        """A record with neither start nor duration: weak where a restart lies between and nothing else fits."""
+        verdicts = {"undetermined"}
+        start = row.started or 0
+        between = any(start < w.up and w.hi < told.ts for w in self.windows for told in bare)
+        alone = bool(bare) and not self.other_start_between(row, start, bare[0].ts)
+        if between and alone:
+            verdicts.add("false_lost" if bare[0].status != "error" else "failed")
+        if bare and not alone:
+            verdicts |= self._without_record(row).verdicts
+        reasons = frozenset(self._all_reasons(row) | {"no_start", "ambiguous_rows", "start_mismatch", "only_record"})
+        return _Verdict(frozenset(verdicts), ANY, reasons, None, "a record that does not say whose it is")
 
     def _by_other_witness(self, row: Row) -> _Verdict | None:
         """The warning of a lost write, or the state of the job."""
@@ -199,7 +243,8 @@ class Judge:
     def _without_record(self, row: Row) -> _Verdict:
         gap = self.history_gap(row)
         if gap is not None:
-            codes = {gap, "run_log_missing"} if gap == "run_log_absent" else {gap}
+            in_table = self.handed.release.store != "files"
+            codes = {gap, "run_log_absent", "run_log_missing", "run_log_damaged"} if in_table else {gap}
             return _withheld({*codes, *GAPS, "may_still_run"}, f"the run history does not cover it: {gap}")
         near = [
             told
@@ -221,15 +266,27 @@ class Judge:
             return self._open(row, window, self._death_confidence(row, window))
         return self._alive(row)
 
+    def _mates(self, row: Row) -> list[Run]:
+        """Give the other runs of its batch; a run whose row has the id of a manual one is in none."""
+        run = row.run
+        if run is None or str(row.run_id).startswith("manual:"):
+            return []
+        by_hand = {id(other.run) for other in self.handed.rows if str(other.run_id).startswith("manual:")}
+        return [mate for mate in run.batch if mate is not run and id(mate) not in by_hand]
+
     def _open_mates(self, row: Row) -> str:
         """Tell of other runs of its batch without a record: ``shown`` where the evidence shows that batch."""
         run = row.run
-        mates = [mate for mate in run.batch if mate is not run and mate.record is None] if run else []
+        mates = [mate for mate in self._mates(row) if mate.record is None]
         if not run or not mates:
             return ""
-        shown = {id(other.run) for other in self.handed.rows}
-        near = [mate for mate in mates if id(mate) in shown and abs(mate.start - run.start) <= SPREAD - NEAR]
-        return "shown" if near or (len(mates) > 0 and self._reservation_shown(run, mates)) else "unclear"
+        return "shown" if self._is_shown(run, mates) else "unclear"
+
+    def _is_shown(self, run: Run, mates: list[Run]) -> bool:
+        """Tell whether the evidence shows these runs to be of one batch: by their starts, or by their reservation."""
+        rows = {id(other.run) for other in self.handed.rows}
+        near = any(id(mate) in rows and abs(mate.start - run.start) <= SPREAD - NEAR for mate in mates)
+        return near or self._reservation_shown(run, mates)
 
     def _reservation_shown(self, run: Run, mates: list[Run]) -> bool:
         """Start-up lines name the same reservation for two runs."""
@@ -238,17 +295,20 @@ class Judge:
 
     def _alive(self, row: Row) -> _Verdict:
         limit, until = self.limit(row), self.handed.records_until
-        run = row.run
-        mates = [mate for mate in run.batch if mate is not run] if run else []
-        if any(mate.record not in self.handed.records for mate in mates):
+        mates = [mate for mate in self._mates(row) if mate.record not in self.handed.records]
+        shown = bool(mates) and row.run is not None and self._is_shown(row.run, mates)
+        if shown:
             return _withheld({"batch_open", "may_still_run", *GAPS}, "its batch has not all been written")
         if until < limit - FUZZ:
             return _withheld({"may_still_run", *GAPS}, "it may still run where the evidence ends")
         covered = self.covers(row.started or 0, limit)
         if not covered and not self.covers((row.started or 0) + FUZZ, limit - FUZZ):
             return _withheld({*GAPS, "may_still_run"}, "the log does not cover it")
-        verdicts = {"unexplained"} if covered and until > limit + FUZZ else {"unexplained", "undetermined"}
-        reasons = frozenset({"may_still_run", *GAPS}) if len(verdicts) > 1 else frozenset()
+        firm = covered and until > limit + FUZZ and not mates
+        verdicts = {"unexplained"} if firm else {"unexplained", "undetermined"}
+        reasons = (
+            frozenset({"may_still_run", "batch_open", "run_log_damaged", *GAPS}) if len(verdicts) > 1 else frozenset()
+        )
         return _Verdict(frozenset(verdicts), ANY, reasons, None, "all is covered, and there is nothing")
 
     # -- death --------------------------------------------------------------------------------------------------------
@@ -291,7 +351,8 @@ class Judge:
 
     def _open(self, row: Row, window: Window | None, confidences: frozenset[str | None]) -> _Verdict:
         verdicts = self._stand_in(row, window) | {"undetermined", "unexplained"}
-        reasons = frozenset({"may_still_run", "process_kept", "batch_open", *GAPS, "no_death"})
+        reasons = frozenset({"may_still_run", "process_kept", "batch_open", *GAPS, "no_death", "run_log_damaged"})
+        reasons |= {str(self.history_gap(row))}
         return _Verdict(
             frozenset(verdicts), confidences | NONE, reasons, None, "what became of its process is not sure"
         )
@@ -307,22 +368,30 @@ class Judge:
             return {"interrupted"}
         first = min(after, key=lambda run: run.start)
         ok = first.record in self.handed.records and first.status == "ok" and not first.aborted
-        if window is None or not window.whole:
+        if all(run.trigger == "timer" for run in after):
+            soon = first.start - (self._ready_after(row, window) or 0) <= SOON and row.source_id not in self.jobs
+            return {"interrupted", "replayed"} if soon and ok else {"interrupted"}
+        if window is None or not window.whole or window.ready is None:
             return {"interrupted", "replayed"}
         extra = any(run.trigger == "manual" and run.record in self.handed.records for run in after if run is not first)
         if first.trigger == "timer" or not ok:
             return {"interrupted", "replayed"} if extra and first.trigger == "timer" else {"interrupted"}
-        if self._is_wanted_twice(row, first) or (first.trigger != "manual" and first.process is not window.new):
-            return {"interrupted", "replayed"}
+        wanted = self._is_wanted_by_a_later(row, first)
+        if wanted is not False:
+            return {"interrupted"} if wanted else {"interrupted", "replayed"}
+        if first.trigger != "manual" and first.process is not window.new:
+            return {"interrupted"}  # it makes up for what a later restart missed
         return {"replayed"} if self._is_plain(first, window) else {"interrupted", "replayed"}
 
-    def _is_wanted_twice(self, row: Row, stand_in: Run) -> bool:
-        """Another row of the job died before the same run: it stands in for one of them."""
-        return any(
-            other is not row and other.source_id == row.source_id and other.status == "lost"
-            and (other.started or 0) < stand_in.start and other.run is not None and other.run.record is None
-            for other in self.handed.rows
-        )  # fmt: skip
+    def _is_wanted_by_a_later(self, row: Row, stand_in: Run) -> bool | None:
+        """Tell whether it stands in for a later row of the job, which died before it, too; None: not sure."""
+        start = row.started or 0
+        died = [other for other in self.handed.rows if other.run is not None and other.run.record is None]
+        later = [other for other in died if other.source_id == row.source_id and other.status == "lost"]
+        told = [self._judged(other).verdicts for other in later if start < (other.started or 0) < stand_in.start]
+        if all(verdicts <= WITHHELD for verdicts in told):
+            return False
+        return True if any(verdicts <= {"replayed", "interrupted"} for verdicts in told) else None
 
     def _is_seen(self, run: Run) -> bool:
         return run.record in self.handed.records or any(row.run is run for row in self.handed.rows)
@@ -331,11 +400,15 @@ class Judge:
         return window.ready or window.up if window is not None else row.started
 
     def _is_plain(self, run: Run, window: Window) -> bool:
-        """The stand-in is one by every measure: it started before the job's next slot, and that slot is known."""
+        """It is a stand-in by every measure: it started before the job's next slot, which is known."""
         job = self.jobs.get(run.job.id)
         if job is None or job.kind == "at" or window.ready is None:
             return run.trigger == "catch_up" and self.handed.shows_cron
         slot = job.anchor + ((window.ready - job.anchor) // job.every + 1) * job.every
+        if job.kind == "every":
+            known = [row.started or 0 for row in self.handed.rows if row.source_id == job.id]
+            last = max((start for start in known if start < window.ready), default=0) + job.every
+            slot = min(slot, last) if last > window.ready else slot
         return run.start < slot or (run.trigger == "catch_up" and self.handed.shows_cron)
 
     # -- the cause ----------------------------------------------------------------------------------------------------
@@ -394,6 +467,3 @@ def _by_status(told: Record, confidences: frozenset[str | None], why: str) -> _V
     verdict = "failed" if told.status == "error" else "false_lost"
     correct = Correct(status_of(told.status, told.error), told.end, told.error if told.status == "error" else None)
     return _Verdict(frozenset({verdict}), confidences, frozenset(), correct, why)
-
-
-__all__ = ["Job", "Judge", "Line", "Span"]

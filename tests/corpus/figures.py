@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from forensics.model.verdicts import Reason
 from forensics.writers.layout import markdown_table, text_table
 from tests.corpus.judging import GROUPED_BY, Flaw, Judged
-from tests.corpus.tally import ALL, Group, Score, Tally, percent
+from tests.corpus.tally import ALL, FATE, Group, Score, Tally, percent
 
 ROOT = Path(__file__).parent.parent.parent
 STORED = Path(__file__).parent / "figures.json"
@@ -35,12 +36,16 @@ _BLOCK_COLUMNS = list(_GROUP_COLUMNS.items())[:6]
 
 
 def document(tally: Tally, asked: Mapping[str, object]) -> dict[str, Any]:
-    """Give all figures of a run as JSON holds them; ``asked`` is what repeats it."""
-    groups: dict[str, dict[str, object]] = {name: {} for name in GROUPED_BY}
+    """Give all figures of a run as JSON holds them; ``asked`` is what repeats it.
+
+    ``reasons`` counts the rows of every reason there is: one that no row was given is one that the corpus does not try.
+    """
+    groups: dict[str, dict[str, object]] = {name: {} for name in (*GROUPED_BY, FATE)}
     for name, value in sorted(tally.groups.keys() - {ALL}, key=_by_number):
         groups[name][value] = Score(tally.groups[name, value]).figures()
     confusion = [[*pair, count] for pair, count in sorted(tally.confusion.items())]
-    return {"run": dict(asked), "all": Score(tally.groups[ALL]).figures(), "confusion": confusion, "groups": groups}
+    told = {"run": dict(asked), "all": Score(tally.groups[ALL]).figures(), "confusion": confusion, "groups": groups}
+    return told | {"reasons": {reason.value: tally.reasons[reason.value] for reason in Reason}}
 
 
 def _by_number(group: Group) -> tuple[object, ...]:
@@ -57,6 +62,7 @@ def as_text(tally: Tally) -> str:
         text_table(("figure", "value"), [(name, shown(figure)) for name, figure in told["all"].items()]),
         _confusion(tally),
         *(_of_groups(name, groups) for name, groups in told["groups"].items() if groups),
+        text_table(("reason", "rows"), [(reason, str(count)) for reason, count in told["reasons"].items()]),
         *_failures(tally.failures),
     ]
     return "\n\n".join(parts)

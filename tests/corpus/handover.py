@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.corpus.world import HOUR, MINUTE, SECOND, History, Job, Line, Record, Release, Row
+from tests.corpus.world import HOUR, MINUTE, SECOND, History, Job, Line, Record, Release, Row, copied_job, copied_row
 
 PRUNED_TO = 2_000
 """So many lines are kept of a run log (formats.md §3.1)."""
@@ -55,9 +54,9 @@ class Handed:
 
 def snapshot(history: History, release: Release) -> Handed:
     """Copy everything as it is now."""
-    rows = [copy.copy(row) for row in history.rows]
+    rows = [copied_row(row) for row in history.rows]
     records = [told for told in history.records if told.ts <= history.now]
-    jobs = [copy.copy(job) for job in history.jobs]
+    jobs = [copied_job(job) for job in history.jobs]
     return Handed(release, history, rows, records, jobs, [])
 
 
@@ -80,7 +79,7 @@ def damaged(handed: Handed, how: str, rng: random.Random) -> str:
 
 
 def _whole_runs(handed: Handed, _: random.Random) -> bool:
-    if not handed.records or not any(job.last for job in handed.jobs if not job.deleted):
+    if handed.release.newest or not handed.records or not any(job.last for job in handed.jobs if not job.deleted):
         return False
     handed.no_history = True
     handed.records = []
@@ -94,7 +93,7 @@ def _one_run_log(handed: Handed, rng: random.Random) -> bool:
     lost = sorted(
         {row.source_id for row in handed.rows if row.status == "lost" and row.source_id in ids} - {None}, key=str
     )
-    if not ids:
+    if not ids or handed.release.newest:
         return False
     chosen = str(rng.choice(lost or ids))
     handed.cut_jobs[chosen] = "missing"
@@ -161,10 +160,20 @@ def _part(number: Callable[[int], int]) -> Callable[[Handed, random.Random], boo
     def act(handed: Handed, _: random.Random) -> bool:
         if len(handed.lines) < 3:
             return False
-        del handed.lines[number(len(handed.lines))]
+        gone = number(len(handed.lines)) % len(handed.lines)
+        if 0 < gone < len(handed.lines) - 1 and not _leaves_a_day_out(handed, gone):
+            return False
+        del handed.lines[gone]
         return True
 
     return act
+
+
+def _leaves_a_day_out(handed: Handed, gone: int) -> bool:
+    """Tell whether a whole day of the host's calendar is missing then: without one nothing shows that a file is."""
+    before, after = handed.lines[gone - 1][-1].at, handed.lines[gone + 1][0].at
+    day = 24 * HOUR
+    return (after + handed.offset_hours * HOUR) // day - (before + handed.offset_hours * HOUR) // day > 1
 
 
 def _cut(*, head: bool) -> Callable[[Handed, random.Random], bool]:

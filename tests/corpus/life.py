@@ -6,7 +6,6 @@ Mechanisms are those of the release, as seen on real gateways and read in their 
 
 from __future__ import annotations
 
-import copy
 import heapq
 import random
 from collections.abc import Callable
@@ -15,12 +14,12 @@ from tests.corpus import words
 from tests.corpus.truth import Fate
 from tests.corpus.world import (
     DAY,
-    HOUR,
     INTERRUPTED,
     LOST,
     MINUTE,
     SECOND,
     TIMED_OUT,
+    Fields,
     History,
     Job,
     Line,
@@ -29,6 +28,7 @@ from tests.corpus.world import (
     Release,
     Row,
     Run,
+    copied_row,
     name_from,
 )
 
@@ -39,7 +39,7 @@ CATCH_UP_AT_MOST = 5
 """So many missed jobs run at once after a start (cases.md C4)."""
 DEFERRED_BY = 2 * MINUTE
 WEEK = 7 * DAY
-CHATTER_EVERY = 10 * MINUTE
+CHATTER_EVERY = 8 * MINUTE
 STOP_DRAIN = 315 * SECOND
 """2026.9 waits this long for active work before a stop."""
 
@@ -98,7 +98,7 @@ class Life:
         self.at(moment, act)
 
     def say(
-        self, line: words.Said, told: Process | None = None, mark: str = "", fields: words.Fields | None = None,
+        self, line: words.Said, told: Process | None = None, mark: str = "", fields: Fields | None = None,
         later: int = 0, pid: int = 0,
     ) -> None:  # fmt: skip
         """Write a line of the log."""
@@ -140,7 +140,7 @@ class Life:
         assert process is not None
         self.say(words.HTTP_STARTING, process, "start")
         taken = self.rng.randrange(200, 3_000)
-        for later, line in words.ready(self.release, taken):
+        for later, line in words.ready(self.release):
             self.say(line, process, "ready" if line in (words.READY, words.OLD_READY) else "", later=taken + later)
         ready = self.now + taken + (words.READY_AFTER if self.release.tells_shutdown else 0)
         self.of_process(ready, self._ready)
@@ -247,6 +247,8 @@ class Life:
         active = len(self.running)
         if active:
             self.say(words.draining(self.release, active, timeout), process, "down", later=4)
+            if self.release.records_interrupted and not self.release.newest:
+                self.say(words.blocked([run.row for run in self.running]), process, "down", later=5)
         go_on = self._reopen if kept else lambda: self._respawn(spawned)
         done = [False]
 
@@ -372,7 +374,7 @@ class Life:
 
     def _record_interrupted(self, job: Job, reserved: int) -> None:
         job.enabled = job.enabled and job.kind != "at"
-        job.next_run = self._next_slot(job, reserved) if job.kind != "at" else None
+        job.next_run = self._next_slot(job, reserved, reserved) if job.kind != "at" else None
         written = self.now + self.rng.randrange(4, 140)
         told = Record(job, written, reserved, self.now - reserved, "error", INTERRUPTED, next_run=job.next_run)
         self.history.records.append(told)
@@ -380,7 +382,7 @@ class Life:
 
     def _settle_in_flight(self, job: Job) -> None:
         """2026.9 settles row and receipt of a run in flight at once, even a row that is lost."""
-        job.next_run = self._next_slot(job, self.now) if job.kind != "at" else None
+        job.next_run = self._next_slot(job, self.now, self.now) if job.kind != "at" else None
         for row in self.history.rows:
             run = row.run
             if run and run.job is job and run.record is None and row.status in ("running", "lost"):
@@ -530,7 +532,7 @@ class Life:
         run.ended = run.ends
         run.fate = Fate.ABORTED if run.aborted else _fate_of(run)
         job.reserved = None
-        job.next_run = self._next_slot(job, max(run.start, self.now)) if job.kind != "at" else None
+        job.next_run = self._next_slot(job, run.start, max(run.start, self.now)) if job.kind != "at" else None
         job.enabled = job.enabled and job.kind != "at"
         job.updated = self.now
         record = self._record_of(run)
@@ -569,10 +571,11 @@ class Life:
         row.detail = record
         row.marked_outside = False
 
-    def _next_slot(self, job: Job, after: int) -> int:
-        """The next slot after a moment: of ``every`` jobs counted from their last start."""
-        base = job.anchor
-        return base + ((after - base) // job.every + 1) * job.every
+    def _next_slot(self, job: Job, last: int, now: int) -> int:
+        """Give the next slot: an ``every`` job counts from its last start while that leads on, else from its anchor."""
+        if job.kind == "every" and last + job.every > now:
+            return last + job.every
+        return job.anchor + ((now - job.anchor) // job.every + 1) * job.every
 
     # -- the registry -------------------------------------------------------------------------------------------------
 
@@ -651,7 +654,7 @@ class Life:
 
     def back_up(self) -> None:
         """Copy the registry."""
-        self.backup = [copy.copy(row) for row in self.history.rows]
+        self.backup = [copied_row(row) for row in self.history.rows]
 
     def restore(self) -> None:
         """Put the copy of the registry back; rows that came later are gone."""
@@ -669,6 +672,3 @@ def _fate_of(run: Run) -> Fate:
     if run.error is not None and run.error.startswith(TIMED_OUT):
         return Fate.TIMED_OUT
     return {"ok": Fate.OK, "error": Fate.ERROR, "skipped": Fate.SKIPPED}[run.status]
-
-
-__all__ = ["HOUR", "Life"]

@@ -53,7 +53,8 @@ def _stamp(moment: int, offset: int = 0) -> str:
     return f"{_days[day]}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{millis:03d}"
 
 
-def _utc(moment: int) -> str:
+def utc(moment: int) -> str:
+    """Give a moment as ISO text in UTC."""
     return _stamp(moment) + "Z"
 
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 
 from tests.corpus.handover import Handed
-from tests.corpus.put_logs import STORE
-from tests.corpus.world import DAY, INTERRUPTED, Job, Process, Record, Release, Row
+from tests.corpus.put_logs import STORE, utc
+from tests.corpus.world import DAY, INTERRUPTED, RELEASES, Job, Process, Record, Release, Row
 
 Entry = dict[str, object]
+
+BOOTED_AFTER = 900
+"""So long after its first line a process writes its row into the boot table (2026.9.6/restarts: 1.3 s)."""
+PAGE = 4096
+_LOGGED = b"\x02\x02"
+"""In the header of a database: it is read and written with a write-ahead log."""
+
+ZONES = {"UTC": 0, "Asia/Tokyo": 9, "America/Bogota": -5}
+"""Zones of schedules, and their hours east of UTC; none of them has a summer time."""
 
 _FIRST = """task_id TEXT PRIMARY KEY|runtime TEXT NOT NULL|task_kind TEXT|source_id TEXT|requester_session_key TEXT|
 owner_key TEXT NOT NULL|scope_kind TEXT NOT NULL|child_session_key TEXT|parent_flow_id TEXT|parent_task_id TEXT|
@@ -65,8 +75,6 @@ def task_ddl(release: Release) -> str:
 @lru_cache(maxsize=16)
 def _empty(name: str) -> bytes:
     """Give an empty database of a release."""
-    from tests.corpus.world import RELEASES
-
     release = RELEASES[name]
     tables = [task_ddl(release), _DELIVERY, "CREATE INDEX idx_task_runs_run_id ON task_runs(run_id)"]
     if release.store != "files":
@@ -86,6 +94,8 @@ def write_registry(handed: Handed, folder: Path) -> list[Path]:
     """Write the registry, and all that lies in the same database; give what to hand over of it."""
     if handed.registry == "list":
         return [_write_list(handed, folder / "exports")]
+    if handed.registry == "json":
+        return [_write_rows(handed, folder / "exports")]
     files = handed.release.store == "files"
     path = folder / "state" / ("tasks/runs.sqlite" if files else "state/openclaw.sqlite")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,8 +105,74 @@ def write_registry(handed: Handed, folder: Path) -> list[Path]:
         if not files:
             _fill_state(database, handed)
         database.commit()
-        path.write_bytes(database.serialize())
+        if handed.registry == "dump":
+            return [_write_dump(database, folder / "exports")]
+        if handed.registry == "wal":
+            _write_with_log(database, path)
+        else:
+            path.write_bytes(database.serialize())
     return [folder / "state"]
+
+
+def _write_dump(database: sqlite3.Connection, folder: Path) -> Path:
+    """Write what ``sqlite3 runs.sqlite .dump`` prints."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "runs.sql"
+    told = "\n".join(["PRAGMA foreign_keys=OFF;", *database.iterdump()])
+    path.write_text(f"{told}\n", encoding="utf-8")
+    return path
+
+
+def _write_rows(handed: Handed, folder: Path) -> Path:
+    """Write what ``sqlite3 -json runs.sqlite 'SELECT * FROM task_runs'`` prints."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [column.split()[0] for column in task_ddl(handed.release).split("(", 1)[1].split(", ")]
+    rows = [task_row(row, handed.release) for row in handed.rows]
+    path = folder / "task-runs.json"
+    lines = [_json({name: row.get(name) for name in names}) for row in rows]
+    path.write_text("[" + ",\n".join(lines) + "]\n", encoding="utf-8")
+    return path
+
+
+def _write_with_log(database: sqlite3.Connection, path: Path) -> None:
+    """Write everything into the write-ahead log, as a gateway that runs leaves it; the main file is an empty page."""
+    whole = bytearray(database.serialize())
+    whole[18:20] = _LOGGED
+    pages = [bytes(whole[at : at + PAGE]) for at in range(0, len(whole), PAGE)]
+    path.write_bytes(_empty_page())
+    path.with_name(f"{path.name}-wal").write_bytes(_log_of(pages))
+
+
+@lru_cache(maxsize=1)
+def _empty_page() -> bytes:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE fleeting (at INTEGER)")
+        database.execute("DROP TABLE fleeting")
+        page = bytearray(database.serialize()[:PAGE])
+    page[18:20], page[28:32], page[32:40] = _LOGGED, struct.pack(">I", 1), bytes(8)
+    return bytes(page)
+
+
+def _log_of(pages: list[bytes]) -> bytes:
+    """Give a write-ahead log that holds one transaction (SQLite's file format, §4)."""
+    salt = struct.pack(">II", 0x0C0FFEE0, 0x0BADCAFE)
+    header = struct.pack(">IIII", 0x377F0682, 3_007_000, PAGE, 0) + salt
+    sums = _checksum(header, (0, 0))
+    told = [header, struct.pack(">II", *sums)]
+    for number, page in enumerate(pages, 1):
+        head = struct.pack(">II", number, len(pages) if number == len(pages) else 0)
+        sums = _checksum(head + page, sums)
+        told += [head, salt, struct.pack(">II", *sums), page]
+    return b"".join(told)
+
+
+def _checksum(content: bytes, sums: tuple[int, int]) -> tuple[int, int]:
+    first, second = sums
+    words = struct.unpack(f"<{len(content) // 4}I", content)
+    for one, other in zip(words[::2], words[1::2], strict=True):
+        first = (first + one + second) & 0xFFFFFFFF
+        second = (second + other + first) & 0xFFFFFFFF
+    return first, second
 
 
 def _fill_state(database: sqlite3.Connection, handed: Handed) -> None:
@@ -167,8 +243,10 @@ def _twins(handed: Handed) -> list[Entry]:
     legacy = [told for told in handed.records if told.run is None or told.run.receipt is None]
     own = {id(row.detail) for row in handed.rows if row.run is not None and row.run.receipt is not None}
     rows: list[Entry] = []
-    for number, told in enumerate(told for told in legacy if id(told) not in own):
-        name = f"cron-runlog-import:{told.job.id}:{told.ts}:{number}"
+    counts: dict[str, int] = {}
+    for told in (told for told in legacy if id(told) not in own):
+        counts[told.job.id] = counts.get(told.job.id, 0) + 1
+        name = f"cron-runlog-import:{told.job.id}:{told.ts}:{counts[told.job.id]}"
         row: Entry = {"task_id": name, "runtime": "cron", "task_kind": "automation_run", "source_id": told.job.id}
         row |= {
             "requester_session_key": "",
@@ -235,13 +313,16 @@ def _receipts(handed: Handed) -> list[Entry]:
 
 def _kept_boots(handed: Handed) -> list[Process]:
     """Give the boots that are kept: each start deletes those older than a day."""
-    boots = [told for told in handed.history.processes if told.kept_in_table and told.born <= handed.history.now]
+    known = (told for told in handed.history.processes if told.kept_in_table)
+    boots = [
+        told for told in known if min(told.gone or handed.history.now, handed.history.now) > told.born + BOOTED_AFTER
+    ]
     last = boots[-1].born if boots else 0
     return [told for told in boots if told.born >= last - DAY]
 
 
 def _boot(told: Process) -> Entry:
-    row: Entry = {"boot_id": told.boot_id, "pid": told.pid, "started_at_ms": told.born + 900}
+    row: Entry = {"boot_id": told.boot_id, "pid": told.pid, "started_at_ms": told.born + BOOTED_AFTER}
     ended = told.gone if told.outcome is not None else None
     return row | {
         "completed_at_ms": ended,
@@ -322,14 +403,13 @@ def job_entry(job: Job) -> Entry:
 
 
 def _schedule(job: Job) -> Entry:
-    from tests.corpus.put_logs import _utc
-
     if job.kind == "at":
-        return {"kind": "at", "at": _utc(job.anchor)}
+        return {"kind": "at", "at": utc(job.anchor)}
     if job.kind == "every":
         return {"kind": "every", "everyMs": job.every, "anchorMs": job.anchor}
     minute = job.anchor // 60_000 % 60
     hour = job.anchor // 3_600_000 % 24
+    hour = (hour + ZONES[job.zone]) % 24
     expr = f"{minute} * * * *" if job.every < DAY else f"{minute} {hour} * * *"
     return {"kind": "cron", "expr": expr, "tz": job.zone}
 

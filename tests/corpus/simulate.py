@@ -9,20 +9,18 @@
 
 from __future__ import annotations
 
-import copy
 import random
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.corpus import put_logs, put_state, words
+from tests.corpus import put_logs, put_state
 from tests.corpus.deserved import Judge
+from tests.corpus.events import Knobs, count, lived
 from tests.corpus.handover import DAMAGES, Handed, by_day, damaged, measure, snapshot
 from tests.corpus.life import Life
+from tests.corpus.traps import TRAPS, trapped
 from tests.corpus.truth import Fate, Incident
 from tests.corpus.truth import Row as JudgedRow
-from tests.corpus.world import DAY, HOUR, MINUTE, RELEASES, SECOND, Job, Row, name_from
-
-Knobs = Mapping[str, object]
+from tests.corpus.world import DAY, MINUTE, RELEASES, SECOND, Row
 
 PLAIN: dict[str, object] = {
     "release": "2026.4.15",
@@ -35,6 +33,8 @@ PLAIN: dict[str, object] = {
     "hours": 20,
     "offset_hours": 0,
     "copied": "later",
+    "records_at": "same",
+    "ending": "alive",
     "trap": "none",
     "upgraded_from": "",
     "log_skew_ms": 0,
@@ -42,11 +42,6 @@ PLAIN: dict[str, object] = {
 """The plainest gateway: each knob at its default."""
 
 _COMMON = ("2026.4.15", "2026.4.24", "2026.5.7", "2026.6.11")
-EVENTS = (
-    "sigterm", "sigterm", "kill", "kill", "full", "in_process", "in_process", "manual", "manual", "lost_write",
-    "lost_write", "power", "restore", "apply", "ignored", "storm", "crash_loop", "cron_off", "delete_job",
-    "second_start",
-)  # fmt: skip
 
 
 def drawn(seed: int) -> dict[str, object]:
@@ -57,11 +52,16 @@ def drawn(seed: int) -> dict[str, object]:
     knobs = dict(PLAIN) | {"release": release, "jobs": rng.randrange(2, 7), "events": rng.randrange(2, 9)}
     knobs |= {"hours": rng.choice((8, 20, 44, 68)), "offset_hours": rng.choice((-7, 0, 0, 1, 2, 8))}
     knobs["log"] = rng.choice(("file", "file", "file", "console", "journal"))
-    knobs["registry"] = rng.choice(("database", "database", "list")) if era.store == "files" else "database"
+    forms = ("database", "database", "database", "list", "list", "json", "dump", "wal")
+    knobs["registry"] = rng.choice(forms if era.store == "files" else ("database", "database", "wal"))
+    if knobs["registry"] == "list":
+        knobs["records_at"] = rng.choice(("same", "earlier", "later"))
     knobs["damage"] = rng.choice(("none", "none", "none", *DAMAGES))
+    knobs["trap"] = rng.choice(("none",) * len(TRAPS) + tuple(TRAPS))
     knobs["copied"] = rng.choice(("later", "later", "soon"))
     if era.store != "files" and rng.random() < 0.6:
         knobs["upgraded_from"] = rng.choice(("2026.4.15", "2026.5.7"))
+    knobs["ending"] = rng.choice(("alive",) * 8 + ("stopped", "killed"))
     return knobs
 
 
@@ -70,8 +70,9 @@ def simulated(seed: int, into: Path, knobs: Knobs | None = None) -> Incident:
     chosen = dict(PLAIN) | dict(drawn(seed) if knobs is None else knobs)
     rng = random.Random(f"life {seed}")  # noqa: S311
     gateway = f"gateway-{seed}"
-    life = _lived(rng, chosen)
-    handed = _handed(life, rng, chosen)
+    life = lived(rng, chosen)
+    handed = _copied(life, rng, chosen)
+    trap = trapped(handed, str(chosen["trap"]), random.Random(f"trap {seed}"))  # noqa: S311
     done = damaged(handed, str(chosen["damage"]), random.Random(f"damage {seed}"))  # noqa: S311
     measure(handed)
     folder = into / gateway
@@ -84,234 +85,32 @@ def simulated(seed: int, into: Path, knobs: Knobs | None = None) -> Incident:
         for row in handed.rows
         if row.status == "lost"
     )
-    told = chosen | {"damage": done, "records": handed.release.store}
+    told = chosen | {"trap": trap, "damage": done, "records": handed.release.store}
     return Incident(seed, gateway, tuple(dict.fromkeys(paths)), rows, life.history.events, told)
-
-
-# -- the life of the gateway ------------------------------------------------------------------------------------------
-
-
-def _lived(rng: random.Random, knobs: Knobs) -> Life:
-    final = RELEASES[str(knobs["release"])]
-    first = RELEASES[str(knobs["upgraded_from"])] if knobs["upgraded_from"] else final
-    began = 1_776_000_000_000 + rng.randrange(200) * DAY + rng.randrange(DAY)
-    jobs = [_job(rng, began, number) for number in range(_count(knobs, "jobs"))]
-    life = Life(rng, first, jobs, began)
-    life.start()
-    span = _count(knobs, "hours") * HOUR
-    moments = sorted(began + 20 * MINUTE + rng.randrange(span - HOUR) for _ in range(_count(knobs, "events")))
-    for moment in moments:
-        life.run(moment)
-        _event(life, rng, rng.choice(EVENTS))
-    if first is not final:
-        _upgrade(life, final, began + span)
-    rest = 4 * HOUR if knobs["copied"] == "later" else rng.randrange(7 * MINUTE, 80 * MINUTE)
-    life.run(max(life.now, began + span) + rest)
-    if life.process is not None and life.process.ready is not None:
-        life.repair_and_prune()
-    return life
-
-
-def _count(knobs: Knobs, name: str) -> int:
-    value = knobs[name]
-    assert isinstance(value, int)
-    return value
-
-
-def _job(rng: random.Random, began: int, number: int) -> Job:
-    ident = (name_from(rng), f"crawler-knowledge-{number:03d}", f"team:reports:{number}")[rng.choice((0, 0, 0, 1, 2))]
-    kind = rng.choice(("every", "every", "cron", "cron", "at"))
-    every = {"every": rng.choice((10, 30, 60, 180)) * MINUTE, "cron": rng.choice((HOUR, DAY)), "at": 0}[kind]
-    anchor = (began - 3 * DAY) // MINUTE * MINUTE + rng.randrange(60 * 24) * MINUTE
-    if kind == "every":
-        anchor += rng.randrange(MINUTE)
-    if kind == "at":
-        anchor = (began + rng.randrange(10 * HOUR)) // MINUTE * MINUTE
-    agent = rng.random() < 0.8
-    usual = rng.choice((40 * SECOND, 3 * MINUTE, 8 * MINUTE, 20 * MINUTE, 40 * MINUTE)) if agent else 400
-    timeout = rng.choice((None, None, 10 * MINUTE, 30 * MINUTE, HOUR)) if agent else None
-    job = Job(ident, f"job {number}", kind, every, anchor, "UTC", agent, timeout, usual)
-    job.next_run = anchor if kind == "at" else anchor + ((began - anchor) // every + 1) * every
-    return job
-
-
-def _upgrade(life: Life, final: object, moment: int) -> None:
-    """Stop when all is idle, and start the new release over the old state."""
-    life.run(moment)
-    for _ in range(40):
-        if not life.running and (life.process is None or life.process.down is None):
-            break
-        life.run(life.now + 7 * MINUTE)
-    if life.process is None:
-        life.run(life.now + HOUR)
-    life.stop()
-    life.run(life.now + MINUTE)
-    if life.process is None:
-        from tests.corpus.world import Release
-
-        assert isinstance(final, Release)
-        life.scheduler_off = False
-        life.start(final)
-        life.run(life.now + MINUTE)
-
-
-def _event(life: Life, rng: random.Random, kind: str) -> None:
-    """Let one thing happen that can make rows lost, or that only looks like it."""
-    if life.process is None or life.process.ready is None:
-        return
-    _EVENTS[kind](life, rng)
-
-
-def _some_time(rng: random.Random) -> int:
-    return rng.choice((6 * SECOND, 20 * SECOND, 2 * MINUTE, 12 * MINUTE, 70 * MINUTE))
-
-
-def _start_later(life: Life, rng: random.Random, after: int) -> None:
-    def start() -> None:
-        if life.process is None:
-            life.start()
-        elif life.process.down is not None:
-            life.at(life.now + 10 * SECOND, start)
-
-    life.at(life.now + after + rng.randrange(3_000), start)
-
-
-def _sigterm(life: Life, rng: random.Random) -> None:
-    life.history.events += 1
-    life.stop(rng.choice(("SIGTERM", "SIGTERM", "SIGINT")))
-    _start_later(life, rng, _some_time(rng))
-
-
-def _kill(life: Life, rng: random.Random) -> None:
-    life.history.events += 1
-    life.kill()
-    _start_later(life, rng, _some_time(rng))
-
-
-def _power(life: Life, rng: random.Random) -> None:
-    life.history.events += 1
-    life.lose_power()
-    _start_later(life, rng, MINUTE + _some_time(rng))
-
-
-def _restart(life: Life, rng: random.Random, *, kept: bool) -> None:
-    life.history.events += 1
-    spawned = rng.choice(("spawned pid {pid}", "supervisor restart"))
-    life.restart(kept=kept, timeout=rng.choice((8 * SECOND, 90 * SECOND, 300 * SECOND)), spawned=spawned)
-
-
-def _manual(life: Life, rng: random.Random) -> None:
-    jobs = [job for job in life.jobs() if job.agent and job.reserved is None]
-    if jobs:
-        life.history.events += 1
-        life.manual(rng.choice(jobs))
-
-
-def _lost_write(life: Life, rng: random.Random) -> None:
-    life.lossy_until = life.now + rng.choice((2 * MINUTE, 40 * MINUTE, 2 * HOUR))
-    life.warns = rng.random() < 0.6
-
-
-def _restore(life: Life, rng: random.Random) -> None:
-    life.back_up()
-    life.run(life.now + rng.randrange(5 * MINUTE, HOUR))
-    if life.process is None or life.process.down is not None:
-        return
-    life.history.events += 1
-    life.stop()
-    life.run(life.now + 6 * MINUTE)
-    if life.process is None:
-        life.restore()
-        life.start()
-
-
-def _apply(life: Life, rng: random.Random) -> None:
-    life.run(life.now + rng.randrange(10 * MINUTE))
-    life.apply_outside()
-
-
-def _ignored(life: Life, rng: random.Random) -> None:
-    life.say(rng.choice((words.IGNORED, words.DEFERRED)))
-
-
-def _storm(life: Life, rng: random.Random) -> None:
-    for _ in range(rng.randrange(3, 9)):
-        _restart(life, rng, kept=rng.random() < 0.7)
-        life.run(life.now + 5 * MINUTE)
-
-
-def _crash_loop(life: Life, rng: random.Random) -> None:
-    life.kill()
-    life.history.events += 1
-    for _ in range(rng.randrange(2, 5)):
-        life.run(life.now + 5 * SECOND)
-        life.start()
-        life.run(life.now + rng.randrange(300, 850))
-        life.kill()
-    _start_later(life, rng, 6 * SECOND)
-
-
-def _cron_off(life: Life, rng: random.Random) -> None:
-    """Killed, started with the scheduler off, and some time later as usual."""
-    life.history.events += 1
-    life.kill()
-    life.scheduler_off = True
-    life.run(life.now + 30 * SECOND)
-    life.start()
-    life.run(life.now + rng.randrange(10 * MINUTE, 3 * HOUR))
-    if life.process is not None and life.process.ready is not None:
-        life.stop()
-        life.run(life.now + 6 * MINUTE)
-    life.scheduler_off = False
-    if life.process is None:
-        life.start()
-
-
-def _delete_job(life: Life, rng: random.Random) -> None:
-    """Remove a job that runs, and kill the process before it ends."""
-    jobs = [run.job for run in life.running]
-    if jobs and not life.release.newest:
-        job = rng.choice(jobs)
-        job.deleted = True
-        _kill(life, rng)
-
-
-def _second_start(life: Life, rng: random.Random) -> None:
-    """Another process tries to start, and finds the first one there."""
-    assert life.process is not None
-    pid = life.process.pid + 3
-    for later, line in words.starting(rng, life.release):
-        life.say(line, later=later, pid=pid)
-    refused = f"Gateway failed to start: gateway already running (pid {life.process.pid}); lock timeout after 5000ms"
-    life.say(("", refused, "ERROR"), later=5_600, pid=pid)
-
-
-_EVENTS: dict[str, Callable[[Life, random.Random], None]] = {
-    "sigterm": _sigterm,
-    "kill": _kill,
-    "power": _power,
-    "full": lambda life, rng: _restart(life, rng, kept=False),
-    "in_process": lambda life, rng: _restart(life, rng, kept=True),
-    "manual": _manual,
-    "lost_write": _lost_write,
-    "restore": _restore,
-    "apply": _apply,
-    "ignored": _ignored,
-    "storm": _storm,
-    "crash_loop": _crash_loop,
-    "cron_off": _cron_off,
-    "delete_job": _delete_job,
-    "second_start": _second_start,
-}
 
 
 # -- what is handed over ----------------------------------------------------------------------------------------------
 
 
-def _handed(life: Life, rng: random.Random, knobs: Knobs) -> Handed:
-    handed = snapshot(life.history, life.release)
-    handed.offset_hours = _count(knobs, "offset_hours")
-    handed.log_skew = _count(knobs, "log_skew_ms")
+def _copied(life: Life, rng: random.Random, knobs: Knobs) -> Handed:
+    """Copy registry, run history and log: at one moment, or the run history some time before or after the registry."""
+    first = snapshot(life.history, life.release)
+    exported = life.now + rng.randrange(1, 40) * SECOND
+    apart = rng.choice((3 * MINUTE, 20 * MINUTE, 90 * MINUTE))
+    if knobs["records_at"] == "same" or knobs["registry"] != "list":
+        return _handed(first, life, exported, knobs)
+    life.run(exported + apart)
+    second = snapshot(life.history, life.release)
+    if knobs["records_at"] == "later":
+        second.rows = first.rows
+        return _handed(second, life, exported, knobs)
+    second.records, second.jobs = first.records, first.jobs
+    return _handed(second, life, life.now, knobs)
+
+
+def _handed(handed: Handed, life: Life, exported: int, knobs: Knobs) -> Handed:
+    handed.offset_hours = count(knobs, "offset_hours")
+    handed.log_skew = count(knobs, "log_skew_ms")
     handed.registry, handed.log = str(knobs["registry"]), str(knobs["log"])
     handed.shows_cron = handed.log == "file"
     lines = sorted((line for line in life.history.lines if line.at <= life.now), key=lambda line: line.at)
@@ -319,7 +118,9 @@ def _handed(life: Life, rng: random.Random, knobs: Knobs) -> Handed:
         lines = [line for line in lines if line.binding != "cron"]
     handed.lines = by_day(lines, handed.release, handed.offset_hours) if handed.shows_cron else [lines]
     if handed.registry == "list":
-        _export(handed, life.now + rng.randrange(1, 40) * SECOND)
+        _export(handed, exported)
+    elif handed.registry in ("json", "dump"):
+        handed.exported_at = life.now
     return handed
 
 
@@ -336,6 +137,3 @@ def _export(handed: Handed, moment: int) -> None:
 def _project(row: Row, moment: int) -> None:
     row.status, row.ended, row.last_event, row.projected = "lost", moment, moment, True
     row.error, row.cleanup = "backing session missing", moment + 7 * DAY
-
-
-__all__ = ["PLAIN", "copy", "drawn", "simulated"]

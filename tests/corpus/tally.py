@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.corpus.judging import GROUPED_BY, Flaw, Judged, is_corrected
 from tests.corpus.truth import Deserved, Incident
 
 ALL = ("all", "")
 """The group of everything."""
+
+FATE = "fate"
+"""The name of the groups of rows by what really became of the run."""
 
 RIGHT_AT_LEAST = 0.995
 """So many of the verdicts must be right: of the rows whose evidence decides, of those that must be withheld, and of
@@ -21,17 +25,22 @@ Group = tuple[str, str]
 
 @dataclass(slots=True)
 class Tally:
-    """Plain counts: per group of gateways, per pair of verdicts deserved and given, and every row with a flaw."""
+    """Plain counts: per group, per pair of verdicts deserved and given, per reason given, and every row with a flaw.
+
+    Groups are those of the gateways' knobs, and of the rows' fates.
+    """
 
     groups: dict[Group, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
     failures: list[Judged] = field(default_factory=list)
 
     def __getstate__(self) -> tuple[object, ...]:
-        return dict(self.groups), self.confusion, self.failures
+        return dict(self.groups), self.confusion, self.reasons, self.failures
 
-    def __setstate__(self, state: tuple[dict[Group, Counter[str]], Counter[tuple[str, str]], list[Judged]]) -> None:
-        self.groups, self.confusion, self.failures = defaultdict(Counter, state[0]), state[1], state[2]
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        groups, self.confusion, self.reasons, self.failures = state
+        self.groups = defaultdict(Counter, groups)
 
     def add_gateway(self, incident: Incident) -> None:
         """Count one gateway and what happened to it."""
@@ -41,10 +50,11 @@ class Tally:
     def add(self, row: Judged) -> None:
         """Count one row."""
         counted = counts_of(row)
-        for group in groups_of(row.knobs):
+        for group in [*groups_of(row.knobs), (FATE, row.fate.value)]:
             self.groups[group] += counted
         if row.deserved is not None and row.given is not None:
             self.confusion["|".join(sorted(row.deserved.verdicts)), row.given.verdict] += 1
+            self.reasons.update(row.given.reasons)
         if row.flaws():
             self.failures.append(row)
 
@@ -53,6 +63,7 @@ class Tally:
         for group, counted in other.groups.items():
             self.groups[group] += counted
         self.confusion += other.confusion
+        self.reasons += other.reasons
         self.failures += other.failures
 
     @property

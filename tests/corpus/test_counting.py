@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from forensics.model.verdicts import Reason
 from tests.corpus.figures import as_record, as_text, described, document
 from tests.corpus.judging import Answer, Flaw, Judged, compared
 from tests.corpus.standin import simulated
@@ -189,13 +190,23 @@ def test_figures_are_told_apart_by_release_and_form() -> None:
     assert told["run"] == {"seed": 1}
 
 
+def test_what_the_corpus_does_not_try_can_be_seen() -> None:
+    rows = [row(FALSE, WELL), row(HELD, WITHHELD, Fate.DIED), row(HELD, WITHHELD, Fate.DIED)]
+    told = document(tallied([], rows), {})
+    assert {fate: one["rows"] for fate, one in told["groups"]["fate"].items()} == {"ok": 1, "died": 2}
+    assert told["reasons"]["run_log_missing"] == 2
+    assert told["reasons"]["conflict"] == 0
+    assert set(told["reasons"]) == set(Reason)
+
+
 def test_tallies_of_workers_add_up_to_that_of_all() -> None:
-    rows = [row(FALSE, WELL), row(HELD, gave("failed")), row(None, WELL), row(FALSE, None)]
+    rows = [row(FALSE, WELL), row(HELD, gave("failed")), row(None, WELL), row(FALSE, None), row(HELD, WITHHELD)]
     whole = tallied([incident(KNOBS)] * 2, rows)
     merged = Tally()
     for part in (tallied([incident(KNOBS)], rows[:1]), tallied([incident(KNOBS)], rows[1:])):
         merged.merge(pickle.loads(pickle.dumps(part)))  # noqa: S301 - what it has just written
-    assert (merged.groups, merged.confusion, merged.failures) == (whole.groups, whole.confusion, whole.failures)
+    assert merged == whole
+    assert merged.reasons["run_log_missing"] == whole.reasons["run_log_missing"] == 1
     assert [failed.task_id for failed in merged.failures] == ["a"] * 3
 
 

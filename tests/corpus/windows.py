@@ -49,13 +49,26 @@ def windows(handed: Handed) -> list[Window]:
     told = _told(handed)
     boots = handed.release.boots
     found: list[Window] = []
+    opened: list[Line] = []
     for number, new in enumerate(processes):
         mine = told.get(id(new), _Told([], [], []))
         old = processes[number - 1] if number else None
-        opened = told.get(id(old), _Told([], [], [])).down if old else []
+        opened = opened or (told.get(id(old), _Told([], [], [])).down if old else [])
         if mine.start or mine.ready or (boots and old is not None):
             found.append(_window(handed, old, new, mine, opened))
-    return _merged(found)
+            opened = []
+    return _merged(found) + _for_good(processes, told)
+
+
+def _for_good(processes: list[Process], told: dict[int, _Told]) -> list[Window]:
+    """Give the window of a process that went down and was never started again: gone, if it said so at the end."""
+    last = processes[-1] if processes else None
+    mine = told.get(id(last), _Told([], [], []))
+    gone = [line for line in mine.down if line.mark == "gone"]
+    if last is None or last.down is None or not gone or not last.clean:
+        return []
+    at = min(line.at for line in mine.down)
+    return [Window(at, at, gone[0].at, None, True, True, True, False, last.drained, last)]
 
 
 def _told(handed: Handed) -> dict[int, _Told]:
@@ -81,7 +94,7 @@ def _window(handed: Handed, old: Process | None, new: Process, mine: _Told, open
     full = full_stop and full_start and (new.ready is None or bool(mine.ready)) and (old is not None)
     ready = new.ready if mine.ready or not mine.start else None
     drain = old.drained if old else None
-    return Window(lo, hi, up, ready, new.replaced, stop_seen, full and bool(mine.ready), False, drain, new)
+    return Window(lo, hi, up, ready, new.replaced, stop_seen, full, False, drain, new)
 
 
 def _is_start(line: Line, new: Process) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from tests.corpus.world import TIMED_OUT, Fields, Release
+from tests.corpus.world import TIMED_OUT, Release, Row
 
 Said = tuple[str, str, str]
 """Binding, text, level."""
@@ -76,9 +76,8 @@ def starting(rng: random.Random, release: Release) -> Iterator[tuple[int, Said]]
         yield 600, ("gateway", "spawn broker ready pid=22333", "INFO")
 
 
-def ready(release: Release, taken: int) -> Iterator[tuple[int, Said]]:
+def ready(release: Release) -> Iterator[tuple[int, Said]]:
     """Give what a process says when it serves."""
-    _ = taken
     if release.tells_shutdown:
         yield 0, LISTENING
         yield READY_AFTER, READY
@@ -114,6 +113,15 @@ def draining(release: Release, active: int, timeout: int) -> Said:
     return ("gateway", f"draining {active} active task(s) and 1 active embedded run(s) before restart {limit}", "INFO")
 
 
+def blocked(rows: list[Row]) -> Said:
+    """Give the line that names what keeps a restart waiting (5.7 to 7.35)."""
+    told = "; ".join(
+        f"taskId={row.task_id} runId={row.run_id} status={row.status} runtime=cron label={row.label} title={row.label}"
+        for row in rows
+    )
+    return ("gateway", f"restart blocked by active background task run(s): {told}", "WARN")
+
+
 def stopped(rng: random.Random, release: Release, why: str) -> Iterator[tuple[int, Said]]:
     """Give the last words of a process."""
     yield 20, ("gmail-watcher", "gmail watcher stopped", "INFO")
@@ -123,6 +131,3 @@ def stopped(rng: random.Random, release: Release, why: str) -> Iterator[tuple[in
         yield 22, ("gateway/shutdown", f"shutdown started: gateway {why}", "INFO")
     took = rng.randrange(30, 160)
     yield 22 + took, ("gateway/shutdown", f"shutdown completed cleanly in {took}ms", "INFO")
-
-
-__all__ = ["Fields", "Said"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from tests.corpus.truth import Fate
 
@@ -67,7 +67,7 @@ RELEASES = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """A job of the store; times of its state are those that the gateway holds."""
 
@@ -99,7 +99,7 @@ class Job:
         return self.timeout or LONGEST_RUN
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Process:
     """One life of the gateway, from one start to the next: an in-process restart begins a new one of the same pid."""
 
@@ -129,7 +129,7 @@ class Process:
     sweep_phase: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Record:
     """One finished run as the run history tells it."""
 
@@ -156,7 +156,7 @@ class Record:
         return self.ts if self.start is None or self.duration is None else self.start + self.duration
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Run:
     """One run, as it really went."""
 
@@ -182,7 +182,7 @@ class Run:
     manual_id: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Row:
     """A task row as the registry on disk holds it; ``run`` is None for a row of another runtime."""
 
@@ -243,4 +243,18 @@ class History:
 
 def name_from(rng: random.Random) -> str:
     """Give a UUID of version 4 that the generator decides."""
-    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+    told = f"{rng.getrandbits(128):032x}"
+    return f"{told[:8]}-{told[8:12]}-4{told[13:16]}-{'89ab'[int(told[16], 16) % 4]}{told[17:20]}-{told[20:]}"
+
+
+_ROW, _JOB = attrgetter(*Row.__slots__), attrgetter(*Job.__slots__)
+
+
+def copied_row(row: Row) -> Row:
+    """Give a copy of a row; ``copy`` takes ten times as long."""
+    return Row(*_ROW(row))
+
+
+def copied_job(job: Job) -> Job:
+    """Give a copy of a job."""
+    return Job(*_JOB(job))

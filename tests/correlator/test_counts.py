@@ -29,7 +29,7 @@ def errors(gateway: Gateway, now: datetime = NOW) -> dict[str, int]:
 
 def counted_by(release: str | None, gateway: Gateway, now: datetime = NOW) -> Counts:
     tasks = newest_state(evidence_of(gateway).tasks).filter(pl.col("runtime") != "subagent")
-    return audit_counts(tasks, now, Policy(), retained_lost_warns=False, release=release)
+    return audit_counts(tasks, now, Policy(), release=release)
 
 
 def found_by(release: str | None, gateway: Gateway, now: datetime = NOW) -> dict[str, int]:
@@ -44,8 +44,8 @@ def test_a_lost_row_is_one_error() -> None:
 
 def test_a_retained_lost_row_is_a_warning_for_gateways_that_say_so() -> None:
     gateway = a_day().line(LifecycleKind.MARKER_INTERRUPTED, at("09:00"), job_id=K)
-    gateway.row(J, S, L, cleanup_after=at("10:20", 1))
-    assert (counted(gateway).errors, counted(a_day().row(J, S, L, cleanup_after=at("10:20", 1))).errors) == (0, 1)
+    gateway.row(J, S, L, cleanup_after=at("10:20", 2))
+    assert (counted(gateway).errors, counted(a_day().row(J, S, L, cleanup_after=at("10:20", 2))).errors) == (0, 1)
 
 
 def test_a_lost_row_that_is_retained_no_longer_is_an_error_again() -> None:
@@ -108,9 +108,11 @@ def test_an_interrupted_row_stays_lost_in_the_corrected_audit() -> None:
     assert summary.after.by_code["lost"] == 1
 
 
-def test_a_correction_sets_the_clean_up_time_that_was_missing() -> None:
-    summary = audited(a_day().without("tasks", runtime="subagent").row(J, S, L).record(J, S), now=NOW).summary
-    assert (summary.before.by_code["missing_cleanup"], summary.after.by_code["missing_cleanup"]) == (1, 0)
+def test_a_lost_row_without_clean_up_time_is_one_error_and_its_correction_sets_one() -> None:
+    report = audited(a_day().without("tasks", runtime="subagent").row(J, S, L).record(J, S), now=NOW)
+    before, after = report.summary.before, report.summary.after
+    assert (before.by_code["lost"], before.by_code["missing_cleanup"]) == (1, 0)
+    assert (after.by_code["lost"], after.by_code["missing_cleanup"]) == (0, 0)
 
 
 def test_without_a_given_time_the_latest_of_the_evidence_is_now() -> None:

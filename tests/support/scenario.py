@@ -24,6 +24,7 @@ K = "job-k"
 STATE = "state"
 
 _TEXTS = {
+    LifecycleKind.READY: "[gateway] ready (0 plugins, 0.6s)",
     LifecycleKind.SIGNAL_ACTED: "[gateway] received {signal}; shutting down",
     LifecycleKind.SHUTDOWN_STARTED: "[gateway/shutdown] shutdown started: gateway stopping",
     LifecycleKind.SHUTDOWN_COMPLETED: "[gateway/shutdown] shutdown completed cleanly in 161ms",

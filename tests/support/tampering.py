@@ -22,6 +22,7 @@ class Tampering:
     what: str
     part: str
     change: Change
+    is_one_line: bool = False
 
     def __str__(self) -> str:
         return f"{self.part}: {self.what}"
@@ -82,7 +83,7 @@ def removals(file: Path, part: str) -> Iterator[Tampering]:
         yield Tampering(f"its first {number} lines gone", part, _with_lines(number, None))
         yield Tampering(f"cut after line {number}", part, _with_lines(0, number))
     for number in range(count):
-        yield Tampering(f"line {number + 1} gone", part, _without_line(number))
+        yield Tampering(f"line {number + 1} gone", part, _without_line(number), is_one_line=True)
 
 
 def _with_lines(begin: int, end: int | None) -> Change:
