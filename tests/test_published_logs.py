@@ -25,6 +25,11 @@ def pasted(binding: str, shown: object, date: str, time: str, level: str = "INFO
     return json.dumps(line, separators=(",", ":"), ensure_ascii=False)
 
 
+def columns(text: str, width: int = 80) -> list[str]:
+    """Give the lines into which a terminal breaks a text."""
+    return [text[start : start + width] for start in range(0, len(text), width)]
+
+
 GATEWAY = '{"subsystem":"gateway"}'
 CRON = '{"module":"cron","storePath":"/home/claw/.openclaw/cron/jobs.json"}'
 HEALTH = "started (interval: 300s, startup-grace: 60s, channel-connect-grace: 120s)"
@@ -68,19 +73,36 @@ PASTE = [
 ]
 
 
-@pytest.mark.parametrize("form", ["lines", "joined", "broken"])
-def test_a_whole_restart_of_2026_3_2_is_one_window_in_every_state_of_the_paste(tmp_path: Path, form: str) -> None:
-    """As logged; two records on one line; and broken within a text by the terminal, as it was published."""
-    broken = PASTE[-1].replace("cron: started", "cron:\nstarted")
-    forms = {"lines": PASTE, "joined": [*PASTE[:8], PASTE[8] + PASTE[9]], "broken": [*PASTE[:9], broken]}
-    write_log(tmp_path / "openclaw-2026-03-06.log", *(line + "\n" for line in forms[form]))
+BROKEN = PASTE[-1].replace("cron: started", "cron:\nstarted")
+STATES = {
+    "lines": PASTE,
+    "two joined": [*PASTE[:8], PASTE[8] + PASTE[9]],
+    "all but the first joined": [PASTE[0], "".join(PASTE[1:])],
+    "joined in two lines": ["".join(PASTE[:4]), "".join(PASTE[4:])],
+    "all joined": ["".join(PASTE)],
+    "all joined with blanks": [" ".join(PASTE)],
+    "broken": [*PASTE[:9], BROKEN],
+    "joined and broken": ["".join([*PASTE[:9], BROKEN])],
+    "broken at 80 columns": [part for line in PASTE for part in columns(line)],
+    "joined and broken at 80 columns": columns("".join(PASTE)),
+}
+
+
+@pytest.mark.parametrize("state", sorted(STATES))
+def test_a_whole_restart_of_2026_3_2_is_one_window_in_every_state_of_the_paste(tmp_path: Path, state: str) -> None:
+    """As logged; with records joined on a line; and broken within a text by the terminal, as it was published."""
+    write_log(tmp_path / "openclaw-2026-03-06.log", *(line + "\n" for line in STATES[state]))
     evidence = load_evidence([str(tmp_path)])
+    assert set(evidence.notices["code"]) <= {"joined_records", "mended_line"}
+    assert evidence.sources.select("kind", "rejected").rows() == [("gateway_log", 0)]
     (window,) = audit(evidence).restarts
     assert (window.kind, window.pid_after) == ("signal", 29_370)
     assert window.down_at == window.down_at_latest
     assert abs(window.down_at - utc(ms("2026-03-06T18:31:08.230"))) <= timedelta(milliseconds=4)
     assert window.ready_at == utc(ms("2026-03-06T18:31:12.915"))
-    assert "cron_started" in evidence.lifecycle["kind"].to_list()
+    assert [kind for kind in evidence.lifecycle["kind"] if kind != "last_line"] == [
+        "signal_received", "signal_acted", "ready", "cron_started",
+    ]  # fmt: skip
 
 
 def windows_of(tmp_path: Path, text: str, name: str = "gateway.log") -> Report:
@@ -134,21 +156,45 @@ DEFERRED = """\
 """
 ACTED = """\
 03:54:49 [gateway] signal SIGTERM received
-03:54:49 [gateway] received SIGTERM; restarting
 03:54:50 [gateway] restart mode: full process restart (supervisor restart)
 """
+WHOLE = ACTED.replace("received\n", "received\n03:54:49 [gateway] received SIGTERM; restarting\n")
+STARTED = "03:54:58 [gateway] loading configuration…\n03:55:04 [gateway] ready (0 plugins, 0.9s)\n"
 
 
-@pytest.mark.parametrize(("text", "kinds"), [(DEFERRED, []), (DEFERRED + ACTED, ["supervised"])])
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        (DEFERRED, []),
+        (DEFERRED + ACTED, ["supervised"]),
+        (DEFERRED + WHOLE, ["supervised"]),
+        (DEFERRED + ACTED + STARTED, ["supervised"]),
+    ],
+    ids=["deferred", "as published", "whole", "and the start of the next process"],
+)
 def test_73467_a_deferred_restart_is_none_until_it_happens(tmp_path: Path, text: str, kinds: list[str]) -> None:
     """2026.4.26, bare clocks (the day is in the name): deferred for 7502528 ms, then SIGTERM and a supervisor.
 
-    The line that says the signal was acted on is added: the excerpt leaves it out.
+    The excerpt leaves out the line that says the signal was acted on; that of the mode says it as well.
     """
     report = windows_of(tmp_path, text, "gateway-2026-04-28.log")
     assert [window.kind for window in report.restarts] == kinds
     for window in report.restarts:
         assert (window.down_at.minute, window.down_at.second) == (54, 49)
+
+
+def test_a_drain_timeout_of_which_nothing_else_is_published_is_a_restart(tmp_path: Path) -> None:
+    """2026-03-14: twice, 173 s apart; between them nothing was published that would close the first window."""
+    text = """\
+2026-03-14T21:29:02.862+08:00 [diagnostic] wait for active embedded runs timed out: activeRuns=1 timeoutMs=90000
+2026-03-14T21:29:02.864+08:00 [gateway] drain timeout reached; proceeding with restart
+2026-03-14T21:31:55.644+08:00 [diagnostic] wait for active embedded runs timed out: activeRuns=1 timeoutMs=90000
+2026-03-14T21:31:55.648+08:00 [gateway] drain timeout reached; proceeding with restart
+"""
+    (window,) = windows_of(tmp_path, text).restarts
+    assert (window.down_at, window.ready_at) == (utc(ms("2026-03-14T13:29:02.864")), None)
+    assert (window.drain, window.process) == ("timeout", "unknown")
+    assert len([fact for fact in window.evidence if "drain timeout" in fact.text]) == 2
 
 
 def console(*messages: str) -> str:

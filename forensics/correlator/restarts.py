@@ -25,6 +25,10 @@ _MODES = {
     K.MODE_SUPERVISED: (WindowKind.SUPERVISED, ProcessFate.REPLACED),
 }
 _DRAIN_OUTCOMES = {K.DRAIN_TIMEOUT: "timeout", K.DRAINED: "drained"}
+_ON_THE_WAY_DOWN = (*_MODES, K.DRAIN_TIMEOUT, K.SHUTDOWN_COMPLETED)
+"""Written by a process that is going down already: where nothing before it was logged, the first sign of that."""
+_SUCCESSOR_IS_UP = "update process respawn (spawned"
+"""Alone among the modes it is written once the successor answers, thus beside or behind that one's ready line."""
 _STARTS = (K.PROCESS_START, K.STARTING)
 _FIRST_LINES = (K.PROCESS_START, K.SERVICE_STARTED, K.LAST_LINE)
 _EXITS = (K.SERVICE_EXITED, K.SERVICE_STOPPED)
@@ -194,10 +198,24 @@ class _Machine:
             self._last_line = line
         elif kind in (K.CRASH, K.FATAL):
             self._crash = line
-        elif kind in _GOING_DOWN:
+        elif kind in _GOING_DOWN or self._is_first_sign(line):
             self._go_down(line)
         else:
             self._take_start_or_end(line)
+
+    def _is_first_sign(self, line: Line) -> bool:
+        """Tell whether a line shows a gateway going down of which no earlier sign was logged (#73467).
+
+        Lines of two sources are out of order by up to 0.1 s, so one right behind a window still belongs to that.
+        """
+        if line.kind not in _ON_THE_WAY_DOWN or _SUCCESSOR_IS_UP in line.raw:
+            return False
+        window = self._windows[-1] if self._windows else None
+        if window is None:
+            return True
+        if window is self._open and (window.up_at is None or not self._has_served(window, line)):
+            return False
+        return line.at - window.latest > self._policy.same_event
 
     def _take_start_or_end(self, line: Line) -> None:
         kind = line.kind
@@ -225,12 +243,15 @@ class _Machine:
         window.add(line)
         if line.kind is K.DRAIN_STARTED:
             window.drain_at = line.at
+        elif line.kind in _ON_THE_WAY_DOWN:
+            self._note_going_down(window, line)
 
     def _acted_signal(self, line: Line) -> Line | None:
         signal = self._signal
-        if signal is None or line.kind is not K.SIGNAL_ACTED or signal.signal != line.signal:
+        if signal is None:
             return None
-        return signal if line.at - signal.at <= self._policy.acted_after_signal else None
+        is_acted = signal.signal == line.signal if line.kind is K.SIGNAL_ACTED else line.kind in _ON_THE_WAY_DOWN
+        return signal if is_acted and line.at - signal.at <= self._policy.acted_after_signal else None
 
     def _start(self, line: Line) -> None:
         window = self._open
@@ -364,7 +385,8 @@ class _Machine:
             # what was cut short settles right afterwards (2026.9.6/restarts): the first outcome is the one that counts
             window.drain = window.drain or _DRAIN_OUTCOMES[line.kind]
         elif line.kind is K.SHUTDOWN_COMPLETED:
-            window.gone = window.exited or not _is_restarting(window)
+            is_stop = any(told.kind in _GOING_DOWN for told in window.lines) and not _is_restarting(window)
+            window.gone = window.exited or is_stop
             window.gone_at = window.gone_at or line.at
         elif line.kind is K.SERVICE_RESTART:
             window.kind = WindowKind.SUPERVISED if window.kind is WindowKind.SIGNAL else window.kind
@@ -394,4 +416,4 @@ class _Machine:
 def _is_restarting(window: Window) -> bool:
     """Tell whether the gateway said that it restarts, not that it stops; an earlier wish to restart says nothing."""
     told = [line.raw for line in window.lines if line.kind not in _NOT_OF_THE_GATEWAY]
-    return any("restarting" in raw or "restart " in raw for raw in told)
+    return any("restarting" in raw or "restart " in raw or "with restart" in raw for raw in told)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from forensics.model.policy import CLOCK_STEP, PASTE_LINES
 from forensics.model.schemas import LIFECYCLE, TASKS, frame_of
 from forensics.model.verdicts import LifecycleKind, SourceKind
 from forensics.parsers.clock_order import BATCH_LINES, ClockOrder, record_stamp_expr, record_steps
-from forensics.parsers.forms import Form, Glimpse, json_of
+from forensics.parsers.forms import Form, Glimpse, documents_in, json_of
 from forensics.parsers.lifecycle_messages import (
     CANONICAL_LINE_PATTERN,
     GATEWAY_LINE_PATTERN,
@@ -53,8 +53,9 @@ from forensics.parsers.log_scan import (
     read_through,
     scan,
 )
-from forensics.parsers.mending import mended
+from forensics.parsers.mending import Mended, mended
 from forensics.parsers.parsed import Parsed, brief
+from forensics.parsers.subsystems import is_of_a_gateway
 from forensics.parsers.task_export import note_projected, tasks_in_document
 from forensics.parsers.timestamps import as_offset
 from forensics.parsers.zones import note_sample
@@ -66,7 +67,7 @@ _TAIL_LINES = 2000
 _LOUD_LEVEL = re.compile(rb'"logLevelName":"(?:WARN|ERROR|FATAL)"')
 _QUIET_LEVEL = re.compile(rb'"logLevelName":"(?:SILLY|TRACE|DEBUG|INFO)"')
 _PADDED_RECORD_PATTERN = r"^\{.*\}\s+$"
-_NEXT_RECORD = '}{"0":"'
+_NEXT_RECORD_PATTERN = r'\}\s*\{"0":"'
 _MENDED_LENGTH = 1 << 16
 _IS_EXPORT = LINE.str.starts_with('{"0":"{\\n')
 """A record without a binding whose text is an indented JSON object: the answer of a command line (observed.md §A)."""
@@ -105,7 +106,7 @@ def parse_gateway_log(path: Path, by: str = _BY) -> Parsed:
         picked = _picked_lines(log, parsed.lines, unusual)
         rows = [*unusual.mended, *_lifecycle_rows(picked, parsed)]
         rows.extend(_last_lines(log, rows, parsed))
-        parsed.lifecycle = frame_of(rows, LIFECYCLE).sort("line", "kind", "job_id", maintain_order=True)
+        parsed.lifecycle = frame_of(rows, LIFECYCLE).sort("line", maintain_order=True)
         if unusual.exports:
             parsed.tasks = _exported_tasks(log, parsed)
         _note_span(log, parsed)
@@ -137,7 +138,7 @@ def _count_lines(log: IO[bytes], parsed: Parsed) -> _Unusual:
     """Count all lines, those that are no records, and those that need a pass of their own."""
     looks_whole = LINE.str.starts_with("{") & LINE.str.ends_with("}")
     odd = ~LINE.str.contains(CANONICAL_LINE_PATTERN)
-    joined = LINE.str.contains(_NEXT_RECORD, literal=True)
+    joined = LINE.str.contains(_NEXT_RECORD_PATTERN)
     told = {"doubtful": ~looks_whole, "odd": odd, "joined": joined, "exports": _IS_EXPORT}
     stamp = record_stamp_expr().alias("stamp")
     lines = scan(log).select("number", stamp, *(expr.alias(name) for name, expr in told.items()))
@@ -167,11 +168,19 @@ def _rows_of_broken_lines(log: IO[bytes], parsed: Parsed) -> list[dict[str, obje
     for found in mended(torn.rows()) if is_paste else ():
         whole.update(range(found.line, found.line + found.lines))
         parsed.notices.add("mended_line", f"a record broken into {found.lines} lines is read as one", found.line)
-        told = next(filter(None, (_rows_of(found.line, reading, parsed) for reading in found.readings)), [])
+        told = _rows_of(found.line, _best_read(found), parsed)
         parsed.records += bool(told)
         rows.extend(told)
     _reject(torn.filter(~pl.col("number").is_in(sorted(whole))), parsed, cut_off=not ends_with_newline(log))
     return rows
+
+
+def _best_read(found: Mended) -> list[Record]:
+    """Give the records as they were before they were broken: in the middle of a word, unless a space tells more."""
+    return [
+        next((record for record in reversed(ways) if any(events_of(*content_of(record)))), ways[-1])
+        for ways in zip(*found.readings, strict=True)
+    ]
 
 
 def _reject(torn: pl.DataFrame, parsed: Parsed, *, cut_off: bool) -> None:
@@ -209,7 +218,7 @@ def _picked_lines(log: IO[bytes], until: int, unusual: _Unusual) -> pl.DataFrame
     usual = LINE.str.contains(LINE_PATTERN)
     picked = collected(scan(log).filter(usual))
     if unusual.odd or unusual.joined:
-        odd = ~LINE.str.contains(CANONICAL_LINE_PATTERN) | LINE.str.contains(_NEXT_RECORD, literal=True)
+        odd = ~LINE.str.contains(CANONICAL_LINE_PATTERN) | LINE.str.contains(_NEXT_RECORD_PATTERN)
         worded = odd & LINE.str.contains_any(list(NEEDLES)) & ~usual
         picked = pl.concat([picked, collected(scan(log).filter(worded))])
     return picked.filter((pl.col("number") <= until) & ~_is_no_record_expr()).sort("number")
@@ -241,22 +250,43 @@ def _batches(lines: pl.LazyFrame) -> Iterator[pl.DataFrame]:
 
 
 def _rows_of(line: int, records: Sequence[Record], parsed: Parsed) -> list[dict[str, object]]:
+    """Give what the records on a line say, in their order."""
     rows: list[dict[str, object]] = []
-    for record in records:
-        content = content_of(record)
-        parsed.stores |= store_of(record)
-        at = stamp_of(record)
-        stated = offset_in(record)
-        if stated is not None:
-            note_sample(parsed.offsets, stated)
-        events = list(events_of(*content))
-        if at is not None:
-            rows.extend(event_rows(line, at, events, shown(*content)))
-        elif events:
-            parsed.notices.add("no_stamp", "a lifecycle line without a usable time stamp", line)
-        if events and is_contradicted(record):
-            parsed.notices.add("contradicted_stamp", "its local stamp has a wrong offset; the other one is used", line)
+    for number, record in enumerate(records):
+        found = _rows_of_record(line, record, parsed)
+        if any(row["kind"] == LifecycleKind.PROCESS_START for row in found):
+            rows.extend(_last_line_among(line, records[:number]))
+        rows.extend(found)
     return rows
+
+
+def _rows_of_record(line: int, record: Record, parsed: Parsed) -> list[dict[str, object]]:
+    content = content_of(record)
+    parsed.stores |= store_of(record)
+    at = stamp_of(record)
+    stated = offset_in(record)
+    if stated is not None:
+        note_sample(parsed.offsets, stated)
+    events = list(events_of(*content))
+    if events and is_contradicted(record):
+        parsed.notices.add("contradicted_stamp", "its local stamp has a wrong offset; the other one is used", line)
+    if at is not None:
+        return event_rows(line, at, events, shown(*content))
+    if events:
+        parsed.notices.add("no_stamp", "a lifecycle line without a usable time stamp", line)
+    return []
+
+
+def _last_line_among(line: int, records: Sequence[Record]) -> Iterator[dict[str, object]]:
+    """Find the last record of a gateway process before a process start on the same line."""
+    alive = _last_of_gateway(records)
+    at = None if alive is None else stamp_of(alive)
+    if alive is not None and at is not None:
+        yield last_line_row(line, at, content_of(alive))
+
+
+def _last_of_gateway(records: Sequence[Record]) -> Record | None:
+    return next((record for record in reversed(records) if is_of_a_gateway(content_of(record)[0])), None)
 
 
 def last_gateway_lines_before(path: Path, moments: Sequence[datetime]) -> pl.DataFrame:
@@ -310,11 +340,12 @@ def _is_bound_expr() -> pl.Expr:
 def _told_lines(lines: pl.DataFrame, parsed: Parsed) -> Iterator[dict[str, object]]:
     for line, text in lines.iter_rows():
         records = records_in(text)
-        at = stamp_of(records[-1]) if records else None
-        if at is None:
+        told = records[0] if len(records) == 1 else _last_of_gateway(records)
+        at = None if told is None else stamp_of(told)
+        if told is None or at is None:
             parsed.notices.add("no_stamp", "the last gateway line before a start has no usable time stamp", line)
         else:
-            yield last_line_row(line, at, content_of(records[-1]))
+            yield last_line_row(line, at, content_of(told))
 
 
 def _note_span(log: IO[bytes], parsed: Parsed) -> None:
@@ -323,7 +354,8 @@ def _note_span(log: IO[bytes], parsed: Parsed) -> None:
     head = log.read(_EDGE_BYTES)
     log.seek(max(0, log.seek(0, 2) - _EDGE_BYTES))
     tail = log.read()
-    first, last = _first_stamped(head.splitlines()), _first_stamped(reversed(tail.splitlines()))
+    first = _first_stamped(_records_on(line) for line in head.splitlines())
+    last = _first_stamped(reversed(_records_on(line)) for line in reversed(tail.splitlines()))
     quiet = _QUIET_LEVEL.search(head) or _QUIET_LEVEL.search(tail)
     parsed.only_warnings = _LOUD_LEVEL.search(head) is not None and not quiet
     at_edges = [stamp_of(record) for record in (first, last) if record]
@@ -335,12 +367,12 @@ def _note_span(log: IO[bytes], parsed: Parsed) -> None:
     parsed.timezone = f"UTC from _meta.date; local stamps {', '.join(written)}" if written else "UTC from _meta.date"
 
 
-def _first_stamped(lines: Iterator[bytes] | list[bytes]) -> Mapping[str, object] | None:
-    for line in lines:
-        record = decoded(line.decode("utf-8", "replace")) if line.startswith(b"{") else None
-        if record is not None and stamp_of(record) is not None:
-            return record
-    return None
+def _records_on(line: bytes) -> list[Record]:
+    return records_in(line.decode("utf-8", "replace")) if line.startswith(b"{") else []
+
+
+def _first_stamped(lines: Iterable[Iterable[Record]]) -> Record | None:
+    return next((record for records in lines for record in records if stamp_of(record) is not None), None)
 
 
 def note_backward_clock(parsed: Parsed, steps: Sequence[int] = ()) -> None:
@@ -366,11 +398,18 @@ def note_backward_clock(parsed: Parsed, steps: Sequence[int] = ()) -> None:
 
 
 def _recognised(glimpse: Glimpse) -> str | None:
-    return _BY if any(is_log_record(record) for record in glimpse.records) else None
+    return _BY if any(is_log_record(value) for value in _values_in(glimpse)) else None
 
 
 def _flat_recognised(glimpse: Glimpse) -> str | None:
-    return _BY_FLAT if any(is_flat_record(record) for record in glimpse.records) else None
+    return _BY_FLAT if any(is_flat_record(value) for value in _values_in(glimpse)) else None
+
+
+def _values_in(glimpse: Glimpse) -> Iterator[object]:
+    """Give what the head of a file holds in every state of a paste: a line each, joined, or broken into lines."""
+    yield from glimpse.records
+    yield from glimpse.documents
+    yield from documents_in("".join(glimpse.texts), tries=1)
 
 
 FORMS = (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 
 from forensics.model.escape import for_terminal
 from forensics.model.policy import SISTER_STAMPS
@@ -15,7 +17,8 @@ from forensics.parsers.timestamps import from_iso, offset_between, wall_clock
 
 RAW_LENGTH = 200
 _POSITIONS = 10
-_RECORDS_PER_LINE = 1000
+_RECORDS_PER_LINE = 100_000
+_BLANKS = re.compile(r"\s*")
 _DECODER = json.JSONDecoder()
 
 Record = Mapping[str, object]
@@ -36,18 +39,32 @@ def records_in(text: str) -> list[Record]:
     >>> records_in('{"a":1}{"a":2}'), records_in('{"a":1} and'), records_in('7')
     ([{'a': 1}, {'a': 2}], [], [])
     """
-    found: list[Record] = []
-    rest = text.strip()
-    while rest and len(found) < _RECORDS_PER_LINE:
+    told = list(islice(_told_in(text), _RECORDS_PER_LINE))
+    return [record for record, _, _ in told] if told and told[-1][2] == len(text) else []
+
+
+def record_ends(text: str) -> Iterator[tuple[int, int]]:
+    """Give where each of the JSON objects at the front of a text ends, and where what follows it begins."""
+    return ((end, following) for _, end, following in _told_in(text))
+
+
+def _told_in(text: str) -> Iterator[tuple[Record, int, int]]:
+    """Give the objects at the front of a text, where each ends, and where what follows it begins."""
+    place = _behind_blanks(text, 0)
+    while place < len(text):
         try:
-            record, end = _DECODER.raw_decode(rest)
+            record, end = _DECODER.raw_decode(text, place)
         except (ValueError, RecursionError):
-            return []
+            return
         if not isinstance(record, dict):
-            return []
-        found.append(record)
-        rest = rest[end:].lstrip()
-    return [] if rest else found
+            return
+        place = _behind_blanks(text, end)
+        yield record, end, place
+
+
+def _behind_blanks(text: str, place: int) -> int:
+    blanks = _BLANKS.match(text, place)
+    return place if blanks is None else blanks.end()
 
 
 def content_of(record: Record) -> tuple[str, Record, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +12,10 @@ from typing import IO, TypeVar
 import polars as pl
 
 from forensics.parsers.files import open_evidence
+from forensics.parsers.forms import UTF_16_MARKS
 from forensics.parsers.parsed import Notices
 
+_CHUNK_BYTES = 1 << 20
 LINE = pl.col("line")
 Counts = TypeVar("Counts")
 
@@ -21,15 +24,22 @@ Counts = TypeVar("Counts")
 def counted(path: Path, notices: Notices, count: Callable[[IO[bytes]], Counts]) -> Iterator[tuple[IO[bytes], Counts]]:
     """Give a file that Polars can scan, and what was counted in it.
 
-    It is the log itself or, where that is no UTF-8, a private copy with the unreadable bytes replaced.
+    It is the log itself or, where that is no UTF-8 or begins with a byte order mark, a private copy without the mark
+    and with the unreadable bytes replaced.
     Notices: invalid_utf8.
 
     Raises:
         UnreadableError: the file cannot be read.
     """
     with open_evidence(path) as log, tempfile.TemporaryFile(prefix="forensics-") as copied:
+        mark = log.read(len(codecs.BOM_UTF8))
+        if mark.startswith(UTF_16_MARKS):
+            _copy_decoded(log, copied)
+        elif mark == codecs.BOM_UTF8:
+            _copy_readable(log, copied, notices)
         try:
-            found: tuple[IO[bytes], Counts] = log, count(log)
+            used = copied if copied.tell() else log
+            found: tuple[IO[bytes], Counts] = used, count(used)
         except pl.exceptions.ComputeError:
             _copy_readable(log, copied, notices)
             found = copied, count(copied)
@@ -38,11 +48,21 @@ def counted(path: Path, notices: Notices, count: Callable[[IO[bytes]], Counts]) 
 
 def _copy_readable(log: IO[bytes], copied: IO[bytes], notices: Notices) -> None:
     log.seek(0)
+    log.seek(len(codecs.BOM_UTF8) if log.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0)
     for number, line in enumerate(log, 1):
         text = line.decode("utf-8", "replace").encode()
         copied.write(text)
         if text != line:
             notices.add("invalid_utf8", "bytes that are no UTF-8 are read as U+FFFD", number)
+    copied.flush()
+
+
+def _copy_decoded(log: IO[bytes], copied: IO[bytes]) -> None:
+    """Copy what a shell wrote in UTF-16, as PowerShell redirects."""
+    log.seek(0)
+    decoded = codecs.getreader("utf-16")(log, "replace")
+    while text := decoded.read(_CHUNK_BYTES):
+        copied.write(text.encode("utf-8", "replace"))
     copied.flush()
 
 

@@ -16,7 +16,7 @@ _FILE_ONLY = (NO_BINDING, CRON, "logging")
 _NEVER_PREFIXED = "openclaw"
 """Errors that no subsystem reports carry this word in brackets themselves."""
 
-_NOT_OF_A_GATEWAY = ("state/", "infra/")
+_NOT_OF_A_GATEWAY = ("state/", "infra/", "sqlite/")
 """Command-line processes, and a new process before its start line, write these too (design §5)."""
 
 OWN_SUBSYSTEMS = frozenset(

@@ -143,7 +143,7 @@ def parse_text_log(path: Path, given: Given, form: str, by: str) -> Parsed:
         rows.extend(_last_lines(reading, dates, rows))
         steps = _steps_back(reading, clocks)
         twin_at = second_process(log, parsed.lines, reading.known, dates)
-        parsed.lifecycle = frame_of(rows, LIFECYCLE).sort("line", "kind", "job_id", maintain_order=True)
+        parsed.lifecycle = frame_of(rows, LIFECYCLE).sort("line", maintain_order=True)
     recorded = {row["line"] for row in rows if row["kind"] != K.LAST_LINE}
     parsed.records, parsed.rejected = len(recorded), len(reading.rejected - recorded)
     parsed.skipped = parsed.lines - parsed.records - parsed.rejected

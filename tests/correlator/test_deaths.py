@@ -100,6 +100,13 @@ def test_a_clean_shutdown_that_is_a_restart_is_no_end_of_the_process() -> None:
     assert finding_of(gateway).verdict == "unexplained"
 
 
+def test_a_clean_shutdown_whose_beginning_was_not_logged_may_be_a_restart_that_kept_the_process() -> None:
+    assert finding_of(lost().line(LifecycleKind.SHUTDOWN_COMPLETED, at("10:05:02"))).verdict == "unexplained"
+    told_twice = lost().line(LifecycleKind.SHUTDOWN_COMPLETED, at("10:05:02"))
+    told_twice.line(LifecycleKind.SHUTDOWN_COMPLETED, at("10:05:02.050"), detail="shutdown completed in 0.2 s")
+    assert finding_of(told_twice).verdict == "unexplained"
+
+
 def test_an_earlier_wish_to_restart_does_not_make_a_clean_stop_a_restart() -> None:
     gateway = lost().line(LifecycleKind.RESTART_REASON, at("10:04")).stopping(at("10:05"))
     gateway.line(LifecycleKind.SHUTDOWN_COMPLETED, at("10:05:02"))

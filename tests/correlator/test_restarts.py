@@ -109,6 +109,88 @@ def test_without_signal_lines_the_first_sign_of_going_down_opens_the_window(kind
     assert (window.kind, window.down_at) == ("signal", at("10:00"))
 
 
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [(Kind.MODE_SUPERVISED, "supervised"), (Kind.MODE_FULL, "signal"), (Kind.MODE_IN_PROCESS, "in_process")],
+)
+def test_a_restart_of_which_only_the_mode_was_logged_begins_there_and_is_of_that_mode(mode: Kind, kind: str) -> None:
+    gateway = up().line(mode, at("10:00"), pid=16084 if mode is Kind.MODE_FULL else None)
+    kept = mode is Kind.MODE_IN_PROCESS
+    gateway.line(Kind.HTTP_STARTING if kept else Kind.PROCESS_START, at("10:00:02")).line(Kind.READY, at("10:00:09"))
+    window = second(gateway)
+    assert (window.kind, window.process) == (kind, "kept" if kept else "replaced")
+    assert window.down_at == window.down_at_latest == at("10:00")
+    assert (window.up_at, window.ready_at) == (at("10:00:02"), at("10:00:09"))
+
+
+def test_a_drain_that_timed_out_is_a_sign_of_going_down() -> None:
+    restarting = "[gateway] drain timeout reached; proceeding with restart"
+    gateway = up().line(Kind.DRAIN_TIMEOUT, at("10:00"), raw=restarting).line(Kind.MODE_SUPERVISED, at("10:00:01"))
+    window = second(gateway.started(at("10:00:05")))
+    assert (window.kind, window.process, window.drain) == ("supervised", "replaced", "timeout")
+    assert window.down_at == at("10:00")
+    gateway = up().line(Kind.DRAIN_TIMEOUT, at("10:00"), raw=restarting).line(Kind.HTTP_STARTING, at("10:00:01"))
+    window = second(gateway.line(Kind.READY, at("10:00:02")))
+    assert (window.kind, window.process, window.drain) == ("in_process", "kept", "timeout")
+
+
+def test_a_completed_shutdown_is_a_sign_of_going_down_and_alone_does_not_tell_a_stop_from_a_restart() -> None:
+    gateway = up().line(Kind.SHUTDOWN_COMPLETED, at("10:00")).line(Kind.HTTP_STARTING, at("10:00:01"))
+    window = second(gateway.line(Kind.READY, at("10:00:02")))
+    assert (window.down_at, window.process) == (at("10:00"), "unknown")
+    gateway = up().line(Kind.SHUTDOWN_COMPLETED, at("10:00")).line(Kind.MODE_IN_PROCESS, at("10:00:01"))
+    window = second(gateway.line(Kind.HTTP_STARTING, at("10:00:02")).line(Kind.READY, at("10:00:03")))
+    assert (window.kind, window.process, window.down_at) == ("in_process", "kept", at("10:00"))
+
+
+@pytest.mark.parametrize("kind", [Kind.MODE_SUPERVISED, Kind.DRAIN_TIMEOUT, Kind.SHUTDOWN_COMPLETED])
+@pytest.mark.parametrize(("gap", "down"), [(5, "10:00"), (5.001, "10:00:05.001")])
+def test_a_signal_right_before_such_a_line_was_acted_on(kind: Kind, gap: float, down: str) -> None:
+    gateway = up().line(Kind.SIGNAL_RECEIVED, at("10:00"), signal="SIGTERM").line(kind, at("10:00") + seconds(gap))
+    window = second(gateway.started(at("10:01")))
+    assert (window.down_at, window.reason) == (at(down), "SIGTERM" if gap == 5 else None)
+
+
+@pytest.mark.parametrize("kind", [Kind.MODE_IN_PROCESS, Kind.DRAIN_TIMEOUT, Kind.SHUTDOWN_COMPLETED])
+@pytest.mark.parametrize(("gap", "count"), [(0.1, 2), (2, 2), (2.001, 3)])
+def test_a_line_out_of_order_behind_ready_opens_no_second_window(kind: Kind, gap: float, count: int) -> None:
+    gateway = up().reloaded(at("10:00"), at("10:00:30"), ready=5, cron=None)
+    gateway.logged(at("00:00"), at("23:59"), file="console.log")
+    assert len(windows(gateway.line(kind, at("10:00:35") + seconds(gap), detail="as the console words it"))) == count
+
+
+@pytest.mark.parametrize("ahead", [-0.1, 0.1, 1.5])
+def test_a_mode_told_by_another_source_than_the_signal_is_of_the_same_window(ahead: float) -> None:
+    gateway = up().line(Kind.SIGNAL_ACTED, at("10:00:00.100"), signal="SIGUSR1")
+    gateway.line(Kind.PROCESS_START, at("10:00:03")).line(Kind.READY, at("10:00:09"))
+    gateway.logged(at("00:00"), at("23:59"), file="console.log")
+    window = second(gateway.line(Kind.MODE_SUPERVISED, at("10:00:00.100") + seconds(ahead)))
+    assert (window.kind, window.process) == ("supervised", "replaced")
+    assert (window.down_at, window.ready_at) == (at("10:00:00.100") + seconds(min(ahead, 0)), at("10:00:09"))
+
+
+def test_a_mode_that_two_sources_tell_is_one_line_with_two_references() -> None:
+    gateway = up().line(Kind.MODE_SUPERVISED, at("10:00")).started(at("10:00:05"))
+    gateway.logged(at("00:00"), at("23:59"), file="console.log").line(Kind.MODE_SUPERVISED, at("10:00:00.080"))
+    window = second(gateway)
+    assert window.down_at == at("10:00")
+    assert len({fact.source for fact in window.evidence if fact.text == "[gateway] mode_supervised"}) == 2
+
+
+def test_the_mode_of_an_update_is_written_when_its_successor_answers_and_opens_no_window() -> None:
+    mode = "[gateway] restart mode: update process respawn (spawned pid 16084)"
+    gateway = up().restarted(at("10:00"), at("10:00:03"), ready=5)
+    assert len(windows(gateway.line(Kind.MODE_FULL, at("10:00:13"), pid=16084, raw=mode))) == 2
+
+
+def test_a_start_that_fails_and_shuts_down_is_no_other_restart_until_it_has_served() -> None:
+    failing = up().line(Kind.PROCESS_START, at("10:00")).line(Kind.SHUTDOWN_COMPLETED, at("10:00:30"))
+    assert len(windows(failing.started(at("10:01")))) == 2
+    served = up().line(Kind.PROCESS_START, at("10:00")).line(Kind.CRON_STARTED, at("10:00:20"))
+    *_, last = windows(served.line(Kind.MODE_SUPERVISED, at("11:00")).started(at("11:00:05")))
+    assert (last.id, last.kind, last.down_at) == ("R3", "supervised", at("11:00"))
+
+
 def test_the_reason_is_the_wish_to_restart_that_was_logged_before() -> None:
     gateway = up().line(Kind.RESTART_REASON, at("09:45:00.002"), detail="gateway.port")
     assert second(gateway.restarted(at("10:00"), at("10:00:03"))).reason == "gateway.port"

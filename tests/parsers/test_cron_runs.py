@@ -81,6 +81,22 @@ def test_two_records_of_one_start_are_both_kept(tmp_path: Path) -> None:
     assert_balance(parsed, records=2)
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["no mark", "byte order mark"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["lf", "crlf"])
+def test_a_run_log_that_windows_copied_loses_nothing(tmp_path: Path, mark: bytes, end: bytes) -> None:
+    path = write_run_log(tmp_path / "cron" / "runs" / f"{JOB}.jsonl", run_entry(START_MS - 86_400_000), run_entry())
+    path.write_bytes(mark + path.read_bytes().replace(b"\n", end))
+    detected = detect(path)
+    assert detected.form is not None
+    assert detected.form.name == "cron/runs/<job>.jsonl"
+    parsed = detected.form.parse(path, Given())
+    assert parsed.runs is not None
+    assert parsed.runs["started_at"].to_list() == [at(START_MS - 86_400_000), at(START_MS)]
+    assert [(told["records"], told["is_damaged"]) for told in parsed.histories] == [(2, False)]
+    assert codes(parsed) == []
+    assert_balance(parsed, records=2)
+
+
 @pytest.mark.parametrize("action", ["started", "added", "updated", "removed", "", None, 3])
 def test_other_actions_are_known_noise(tmp_path: Path, action: object) -> None:
     parsed = parse_run_log(write_run_log(tmp_path / "log.jsonl", run_entry(action=action), run_entry()))

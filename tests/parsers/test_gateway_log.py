@@ -33,6 +33,7 @@ from tests.parsers.shapes import (
     write_log,
 )
 
+STOP = "received SIGTERM; shutting down"
 CAPPED = (
     '{"time":"2026-04-17T09:40:44.000+02:00","level":"warn","subsystem":"logging",'
     '"message":"log file size cap reached; suppressing writes file=/tmp/openclaw/x.log maxFileBytes=524288000"}\n'
@@ -349,9 +350,94 @@ def test_a_log_that_grows_while_it_is_read_still_balances(tmp_path: Path, monkey
 def test_two_records_on_one_line_are_both_read(tmp_path: Path) -> None:
     pasted = log_line("plugins", "x").rstrip() + log_line("gateway", "received SIGTERM; shutting down").rstrip()
     parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", pasted + log_line("gateway", "gateway ready")))
-    assert kinds(parsed) == [(1, "ready"), (1, "signal_acted")]
+    assert kinds(parsed) == [(1, "signal_acted"), (1, "ready")]
     assert noted_lines(parsed, "joined_records") == [1]
     assert_balance(parsed, records=1)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+def test_a_log_that_windows_copied_loses_nothing(tmp_path: Path, encoding: str, end: str) -> None:
+    lines = [log_line("gateway", "gateway ready"), log_line("gateway/reload", "süß"), log_line("gateway", STOP)]
+    (tmp_path / "gateway.log").write_bytes("".join(lines).replace("\n", end).encode(encoding))
+    detected = detect(tmp_path / "gateway.log")
+    assert detected.form is not None
+    parsed = detected.form.parse(tmp_path / "gateway.log", Given())
+    assert kinds(parsed) == [(1, "ready"), (3, "signal_acted")]
+    assert codes(parsed) == []
+    assert_balance(parsed, records=2, skipped=1)
+
+
+def test_unreadable_bytes_behind_a_byte_order_mark_are_named(tmp_path: Path) -> None:
+    text = log_line("gateway", "gateway ready") + log_line("plugins", "s?") + log_line("gateway", STOP)
+    (tmp_path / "gateway.log").write_bytes(text.encode("utf-8-sig").replace(b"s?", b"s\xfc"))
+    parsed = parse_gateway_log(tmp_path / "gateway.log")
+    assert kinds(parsed) == [(1, "ready"), (3, "signal_acted")]
+    assert noted_lines(parsed, "invalid_utf8") == [2]
+
+
+def joined(*lines: str) -> str:
+    return "".join(line.rstrip("\n") for line in lines) + "\n"
+
+
+def test_records_joined_on_one_line_that_are_stamped_in_order_are_no_backward_clock(tmp_path: Path) -> None:
+    told = [log_line("gateway", text, ms=START_MS + at_ms) for text, at_ms in (("gateway ready", 0), (STOP, 9_000))]
+    rising = parse_gateway_log(write_log(tmp_path / "rising.log", joined(*told)))
+    assert (kinds(rising), rising.unusable) == ([(1, "ready"), (1, "signal_acted")], None)
+    falling = parse_gateway_log(write_log(tmp_path / "falling.log", joined(*reversed(told))))
+    assert kinds(falling) == [(1, "signal_acted"), (1, "ready")]
+    assert noted_lines(falling, "clock_stepped_back") == [1]
+
+
+def test_a_log_of_joined_records_spans_from_its_first_to_its_last_record(tmp_path: Path) -> None:
+    told = [log_line("plugins", "x", ms=START_MS + at_ms) for at_ms in (0, 5_000, 9_000)]
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", joined(*told)))
+    assert (parsed.first_at, parsed.last_at) == (at(START_MS), at(START_MS + 9_000))
+
+
+@pytest.mark.parametrize("state", ["joined", "broken", "joined and broken"])
+def test_a_log_whose_first_lines_are_no_whole_records_is_recognised(tmp_path: Path, state: str) -> None:
+    lines = [log_line("plugins", "loaded a plugin"), log_line("gateway", "gateway ready")]
+    whole = joined(*lines) if state != "broken" else "".join(lines)
+    text = whole if state == "joined" else whole.replace("loaded a", "loaded\na").replace("y ready", "y\nready")
+    detected = detect(write_log(tmp_path / "gateway.log", text))
+    assert detected.kind == SourceKind.GATEWAY_LOG
+    assert detected.form is not None
+    assert [kind for _, kind in kinds(detected.form.parse(tmp_path / "gateway.log", Given()))] == ["ready"]
+
+
+def test_the_last_line_before_a_start_may_stand_on_the_line_of_the_start(tmp_path: Path) -> None:
+    told = [("plugins", "x"), ("agent", "y"), ("state/sqlite", "opened"), ("gateway", "loading configuration…")]
+    lines = [log_line(binding, text, ms=START_MS + 1_000 * number) for number, (binding, text) in enumerate(told)]
+    rows = lifecycle_of(parse_gateway_log(write_log(tmp_path / "gateway.log", joined(*lines))))
+    alive = rows.filter(kind=K.LAST_LINE.value)["at"].to_list()
+    assert alive == [at(START_MS + 1_000), at(START_MS + 3_000)]
+
+
+def test_a_command_that_wrote_behind_a_gateway_on_one_line_is_no_sign_of_its_life(tmp_path: Path) -> None:
+    pasted = joined(log_line("agent", "y"), log_line("sqlite/wal", "checkpoint", ms=START_MS + 5_000))
+    start = log_line("gateway", "loading configuration…", ms=START_MS + 9_000)
+    rows = lifecycle_of(parse_gateway_log(write_log(tmp_path / "gateway.log", pasted, start)))
+    assert rows.filter(kind=K.LAST_LINE.value)["at"].to_list()[0] == at(START_MS)
+
+
+def test_a_store_broken_by_a_terminal_is_no_second_store(tmp_path: Path) -> None:
+    started = log_line("cron", "cron: started")
+    broken = started.replace("/home/claw", "/home/\nclaw")
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", started, broken))
+    assert kinds(parsed) == [(1, "cron_started"), (2, "cron_started")]
+    assert len(parsed.stores) == 1
+
+
+def test_a_lifecycle_record_behind_another_and_a_blank_is_read(tmp_path: Path) -> None:
+    pasted = log_line("plugins", "x").replace("\n", " ") + log_line("gateway", STOP)
+    assert kinds(parse_gateway_log(write_log(tmp_path / "gateway.log", pasted))) == [(1, "signal_acted")]
+
+
+def test_many_records_on_one_line_are_all_read(tmp_path: Path) -> None:
+    chatter = [log_line("plugins", "x")] * 3_000
+    parsed = parse_gateway_log(write_log(tmp_path / "gateway.log", joined(*chatter, log_line("gateway", STOP))))
+    assert kinds(parsed) == [(1, "signal_acted")]
 
 
 @pytest.mark.parametrize("glue", ["\n", " \n"], ids=["in a word", "at a space"])

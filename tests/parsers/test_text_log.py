@@ -273,6 +273,14 @@ def test_records_joined_broken_and_torn_in_a_paste(tmp_path: Path) -> None:
     assert_balance(parsed, records=3, skipped=1, rejected=1)
 
 
+def test_records_joined_on_one_line_are_read_in_their_order(tmp_path: Path) -> None:
+    told = [("signal SIGTERM received", 0), (STOP, 2), ("gateway ready", 9_000)]
+    records = [shapes.console_json(Said("gateway", text, START_MS + ms)).rstrip("\n") for text, ms in told]
+    parsed = read(written(tmp_path, "".join(records) + "\n"))
+    assert kinds(parsed) == [(1, "signal_received"), (1, "signal_acted"), (1, "ready")]
+    assert codes(parsed) == ["joined_records"]
+
+
 def test_a_torn_last_record_is_rejected_as_such(tmp_path: Path) -> None:
     ready = shapes.console_json(Said("gateway", "gateway ready", START_MS))
     parsed = read(written(tmp_path, ready, ready[:60]))
