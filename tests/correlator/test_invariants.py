@@ -206,9 +206,11 @@ def with_less(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
 def is_contradictory(finding: Finding) -> bool:
     """Tell whether two pieces of evidence stand against each other; without one of them the other is free to speak.
 
-    So it is with a single line that tells of a restart at the end of a run: taken out of its log, nothing tells of it.
+    So it is with a single line that tells of a restart at the end of a run: taken out of its log, nothing tells of it,
+    and an ok without a word counts again.
     """
-    return not {"conflict", "ambiguous_rows", "maybe_aborted"}.isdisjoint(finding.reasons)
+    wordless = finding.confidence == "weak" and not {"job_state", "ledger_warning"}.isdisjoint(finding.reasons)
+    return wordless or not {"conflict", "ambiguous_rows", "maybe_aborted"}.isdisjoint(finding.reasons)
 
 
 @trying(12)
