@@ -55,8 +55,9 @@ class ClockOrder:
 
     def take_records(self, lines: pl.DataFrame) -> None:
         """Look at the next lines, whose stamps are cut out by ``record_stamp_expr``."""
-        stamp = pl.col("stamp").cast(pl.String, strict=False)
-        self.take(lines.select("number", pl.when(stamp.str.contains(_RECORD_STAMP)).then(stamp).alias("stamp")))
+        told = lines.select("number", _texts(lines["stamp"]))
+        is_stamp = pl.col("stamp").str.contains(_RECORD_STAMP)
+        self.take(told.select("number", pl.when(is_stamp).then("stamp").alias("stamp")))
 
     def take(self, lines: pl.DataFrame) -> None:
         """Look at the next lines.
@@ -122,6 +123,15 @@ class ClockOrder:
 def _zone_of(stamp: str) -> str | None:
     zone = pl.Series([stamp]).str.extract(_ZONE)[0]
     return None if zone is None else str(zone)
+
+
+def _texts(stamps: pl.Series) -> pl.Series:
+    """Decode what was cut out of lines as bytes; a damaged line may be cut in the middle of a character."""
+    try:
+        return stamps.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        texts = [None if stamp is None else stamp.decode("utf-8", "replace") for stamp in stamps]
+        return pl.Series(stamps.name, texts, dtype=pl.String)
 
 
 def _moments(stamps: pl.Series) -> pl.Series:

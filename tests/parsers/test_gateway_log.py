@@ -376,6 +376,19 @@ def test_unreadable_bytes_behind_a_byte_order_mark_are_named(tmp_path: Path) -> 
     assert noted_lines(parsed, "invalid_utf8") == [2]
 
 
+@pytest.mark.parametrize("damaged", [b"\xe2\x82\xac", b"\x80"], ids=["a longer character", "no character"])
+@pytest.mark.parametrize("place", range(-2, 3))
+def test_a_record_damaged_at_its_stamp_is_read_as_far_as_it_goes(tmp_path: Path, damaged: bytes, place: int) -> None:
+    line = log_line("plugins", "x").encode()
+    at_stamp = line.index(b'"date":"') + len(b'"date":"') + place
+    ready = log_line("gateway", "gateway ready").encode()
+    (tmp_path / "gateway.log").write_bytes(ready + line[:at_stamp] + damaged + line[at_stamp + 1 :] + ready)
+    parsed = parse_gateway_log(tmp_path / "gateway.log")
+    assert kinds(parsed) == [(1, "ready"), (3, "ready")]
+    assert parsed.unusable is None
+    assert_balance(parsed, records=2, skipped=1)
+
+
 def joined(*lines: str) -> str:
     return "".join(line.rstrip("\n") for line in lines) + "\n"
 
