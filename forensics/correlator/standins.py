@@ -135,6 +135,16 @@ def _stands_in_expr(policy: Policy) -> pl.Expr:
     lead = pl.when(reserved.is_null()).then(policy.usual_lead).otherwise(timedelta())
     again = pl.coalesce(reserved, "start") + pl.duration(milliseconds="every_ms") - lead
     regular = (pl.col("schedule_kind") == "every") & (again > pl.col("ready_at")) & (pl.col("stand_start") >= again)
-    by_time = (before_slot | (unknown & soon & rare)) & ~regular.fill_null(value=False)
+    by_time = (before_slot | (unknown & soon & rare & ~_is_in_step_expr(policy, reserved))) & ~regular.fill_null(
+        value=False
+    )
     extra = pl.col("is_caught_up") | pl.col("stand_is_manual") | by_time
     return pl.col("stand_started_at").is_not_null() & extra.fill_null(value=False)
+
+
+def _is_in_step_expr(policy: Policy, reserved: pl.Expr) -> pl.Expr:
+    """Whether a run begins at the same second of the minute as this one: schedules keep step, catch-ups do not."""
+    minute = 60_000
+    apart = (pl.col("stand_start") - pl.coalesce(reserved, "start")).dt.total_milliseconds() % minute
+    near = policy.in_step // timedelta(milliseconds=1)
+    return ((apart <= near) | (apart >= minute - near)).fill_null(value=False)

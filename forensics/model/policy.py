@@ -164,6 +164,10 @@ class Policy:
     stand_in_grace: timedelta = timedelta(minutes=15)
     """The schedule unknown, a run this soon after ready is a stand-in if the job usually rests twice as long."""
 
+    in_step: timedelta = timedelta(milliseconds=500)
+    """The schedule unknown, a run that begins this close to the second of the minute of the run before is regular: 0 to
+    19 ms were seen between slot and start (observed.md §A), one catch-up in sixty falls there by chance."""
+
     same_event: timedelta = timedelta(seconds=2)
     """The same message from two sources within this time is one event; up to 0.1 s was seen (design §5)."""
 

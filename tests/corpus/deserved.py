@@ -128,6 +128,9 @@ class Judge:
         state = self.state_of(row)
         if real and state is not None and state.start == row.started and state.status != real[0].status:
             return _withheld({"conflict"}, "the job's state says otherwise than the record")
+        warned = self.warned.get(str(row.run_id))
+        if real and warned is not None and (warned == "error") != (real[0].status == "error"):
+            return _withheld({"conflict"}, "a line of the log says otherwise than the record")
         if real:
             return self._by_real(row, real[0])
         if own:
@@ -244,7 +247,8 @@ class Judge:
         gap = self.history_gap(row)
         if gap is not None:
             in_table = self.handed.release.store != "files"
-            codes = {gap, "run_log_absent", "run_log_missing", "run_log_damaged"} if in_table else {gap}
+            torn = {"run_log_missing"} if gap == "run_log_damaged" else set()  # its only line may be the torn one
+            codes = {gap, "run_log_absent", "run_log_missing", "run_log_damaged"} if in_table else {gap, *torn}
             return _withheld({*codes, *GAPS, "may_still_run"}, f"the run history does not cover it: {gap}")
         near = [
             told
@@ -367,7 +371,8 @@ class Judge:
         if not after:
             return {"interrupted"}
         first = min(after, key=lambda run: run.start)
-        ok = first.record in self.handed.records and first.status == "ok" and not first.aborted
+        told = any(record.job is first.job and record.start == first.start for record in self.handed.records)
+        ok = told and first.status == "ok" and not first.aborted
         if all(run.trigger == "timer" for run in after):
             soon = first.start - (self._ready_after(row, window) or 0) <= SOON and row.source_id not in self.jobs
             return {"interrupted", "replayed"} if soon and ok else {"interrupted"}
@@ -380,7 +385,7 @@ class Judge:
         if wanted is not False:
             return {"interrupted"} if wanted else {"interrupted", "replayed"}
         if first.trigger != "manual" and first.process is not window.new:
-            return {"interrupted"}  # it makes up for what a later restart missed
+            return {"interrupted", "replayed"}  # it may make up for what a later restart missed, or for this run
         return {"replayed"} if self._is_plain(first, window) else {"interrupted", "replayed"}
 
     def _is_wanted_by_a_later(self, row: Row, stand_in: Run) -> bool | None:
@@ -426,6 +431,8 @@ class Judge:
                 return frozenset({"restart"} | found)
             if window.lo <= mark + window.slack:
                 found.add("restart")
+        if any(line.mark in ("down", "gone") and start < line.at <= mark for line in self.handed.all_lines()):
+            found.add("restart")  # a stop without the start behind it: the log ends before that
         found |= self._lesser_causes(row, own)
         return frozenset(found)
 

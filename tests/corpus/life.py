@@ -248,7 +248,9 @@ class Life:
         if active:
             self.say(words.draining(self.release, active, timeout), process, "down", later=4)
             if self.release.records_interrupted and not self.release.newest:
-                self.say(words.blocked([run.row for run in self.running]), process, "down", later=5)
+                self.say(
+                    words.blocked([run.row for run in self.running if run.start <= self.now]), process, "down", later=5
+                )
         go_on = self._reopen if kept else lambda: self._respawn(spawned)
         done = [False]
 
@@ -277,7 +279,7 @@ class Life:
 
     def _abort(self, run: Run, moment: int) -> None:
         """Cut a run short: the model's answer is thrown away, its record says ``ok`` without a word."""
-        if run.ends <= moment:
+        if run.ends <= moment or run.start > self.now:
             return
         run.aborted, run.fate = True, Fate.ABORTED
         run.ends, run.status, run.error, run.summary = moment, "ok", None, None
@@ -286,7 +288,7 @@ class Life:
     def _abort_all(self, error: str) -> None:
         for run in [run for run in self.running if run.ends > self.now]:
             run.aborted, run.fate = True, Fate.ABORTED
-            run.ends, run.status, run.error, run.summary = self.now, "error", error, None
+            run.ends, run.status, run.error, run.summary = max(self.now, run.start), "error", error, None
         for batch in {id(run.batch): run.batch for run in self.running}.values():
             self._finish_batch(batch)
 
