@@ -196,7 +196,7 @@ def judged_rows(
     rows = with_process_end(rows, restarts)
     rows = with_abort(rows, restarts, policy)
     rows = with_marker(rows, lifecycle, starts, restarts, policy)
-    rows = with_open_batch(rows, started, records, restarts, policy)
+    rows = with_open_batch(rows, started, records, lifecycle, restarts, policy)
     rows = with_fate(rows, policy)
     rows = with_stand_in(rows, starts, records, lifecycle, restarts, spans, policy)
     scheduler_spans = scheduler_log_spans(evidence.sources, lifecycle, policy)

@@ -10,6 +10,7 @@ from forensics.model.schemas import TIME
 from forensics.model.verdicts import MARKERS, NO_STOP_SEEN, LifecycleKind, ProcessFate, TaskStatus
 
 _JOB = ["gateway", "job_id"]
+_ID_WITH_RECEIPT = r"^cron:.+:\d{13}:.+$"
 
 
 def with_process_end(rows: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
@@ -145,7 +146,12 @@ def _with_open_receipt(rows: pl.DataFrame, lifecycle: pl.DataFrame) -> pl.DataFr
 
 
 def with_open_batch(
-    rows: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame, windows: pl.DataFrame, policy: Policy
+    rows: pl.DataFrame,
+    tasks: pl.DataFrame,
+    records: pl.DataFrame,
+    lifecycle: pl.DataFrame,
+    windows: pl.DataFrame,
+    policy: Policy,
 ) -> pl.DataFrame:
     """Add ``batch_open``: another run of the same timer batch has no record either, so none was written yet.
 
@@ -164,12 +170,24 @@ def with_open_batch(
     open_ended = pl.col("status").is_in(active) | presumed_dead.fill_null(value=False)
     unfinished = tasks.filter(open_ended).join(recorded, on=[*_JOB, "start"], how="anti")
     columns = ["gateway", "task_id", "start", "reserved_at"]
-    mates = _with_process(unfinished.filter(~pl.col("is_manual")).select(columns).with_row_index(ROW), windows)
+    of_batches = ~pl.col("is_manual") & ~_is_kept_by_receipt_expr()
+    mates = _with_process(unfinished.filter(of_batches).select(columns).with_row_index(ROW), windows)
     unended = pl.col("own_class").is_null() | (pl.col("own_class") == "interrupted")
-    waiting = rows.filter(unended & ~pl.col("is_manual"))
+    waiting = rows.filter(unended & ~pl.col("is_manual") & ~_is_kept_by_receipt_expr())
     candidates = _with_process(waiting.select(ROW, *columns), windows)
-    opened = pl.concat([_collected_together(candidates, mates), _started_together(candidates, mates, policy)])
+    opened = pl.concat(
+        [
+            _collected_together(candidates, mates),
+            _started_together(candidates, mates, policy),
+            _caught_up_together(waiting, lifecycle, windows),
+        ]
+    )
     return rows.with_columns(pl.col(ROW).is_in(opened.implode()).alias("batch_open")).sort(ROW)
+
+
+def _is_kept_by_receipt_expr() -> pl.Expr:
+    """From 2026.8.1 on each run is recorded when it ends, and its run id names its receipt (formats.md §1.4)."""
+    return pl.col("run_id").str.contains(_ID_WITH_RECEIPT).fill_null(value=False)
 
 
 def _with_process(runs: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
@@ -186,6 +204,21 @@ def _collected_together(candidates: pl.DataFrame, mates: pl.DataFrame) -> pl.Ser
     found = candidates.join(groups, on=key, how="inner", nulls_equal=True, validate="m:1")
     others = (pl.col("mates") > 1) | (pl.col("mate_id") != pl.col("task_id"))
     return found.filter(pl.col("reserved_at").is_not_null() & others)[ROW]
+
+
+def _caught_up_together(rows: pl.DataFrame, lifecycle: pl.DataFrame, windows: pl.DataFrame) -> pl.Series:
+    """Name the rows of a start-up catch-up of several jobs that never ended: it ends with ``cron: started``."""
+    line = ["gateway", "source", "line"]
+    named = lifecycle.filter(pl.col("kind") == LifecycleKind.MISSED_JOB)
+    named = named.with_columns(pl.col("job_id").n_unique().over(line).alias("together"))
+    named = named.filter(pl.col("together") > 1).select(*_JOB, pl.col("at").alias("named_at"))
+    ups = windows.select("gateway", pl.coalesce("up_at", "ready_at").alias("came_up_at"), "cron_started_at")
+    told = latest_before(
+        rows.select(ROW, *_JOB, "start"), named, left_on="start", right_on="named_at", by=_JOB
+    )  # fmt: skip
+    told = latest_before(told, ups, left_on="start", right_on="came_up_at", by=["gateway"])
+    is_named = (pl.col("named_at") >= pl.col("came_up_at")).fill_null(value=False)
+    return told.filter(is_named & pl.col("cron_started_at").is_null())[ROW]
 
 
 def _started_together(candidates: pl.DataFrame, mates: pl.DataFrame, policy: Policy) -> pl.Series:

@@ -50,7 +50,8 @@ def with_stand_in(
     )  # fmt: skip
     told = _with_catch_up(told, lifecycle, windows)
     spacing = told_precisely(starts).group_by(_JOB).agg(pl.col("start").sort().diff().median().alias("spacing"))
-    told = with_next_slot(told.join(spacing, on=_JOB, how="left", validate="m:1"))
+    told = _with_step(told.join(spacing, on=_JOB, how="left", validate="m:1"), told_precisely(starts))
+    told = with_next_slot(told)
     stands = told.filter(_stands_in_expr(policy)).with_columns(
         _is_only_latest_expr().over(*_JOB, "stand_start").alias("is_latest")
     )
@@ -126,7 +127,7 @@ def _stands_in_expr(policy: Policy) -> pl.Expr:
         pl.col("next_slot").is_null() | (pl.col("stand_start") < pl.col("next_slot"))
     )
     soon = (pl.col("stand_start") - pl.col("ready_at")) <= policy.stand_in_grace
-    rare = pl.col("spacing") > 2 * policy.stand_in_grace
+    rare = pl.col("spacing") > 2 * policy.stand_in_grace + policy.spacing_jitter
     unknown = ~pl.col("has_schedule").fill_null(value=False)
     # a repetition is counted from the last reservation as well: its slot need not lie on the grid of the anchor
     reserved = pl.coalesce(
@@ -140,6 +141,16 @@ def _stands_in_expr(policy: Policy) -> pl.Expr:
     )
     extra = pl.col("is_caught_up") | pl.col("stand_is_manual") | by_time
     return pl.col("stand_started_at").is_not_null() & extra.fill_null(value=False)
+
+
+def _with_step(rows: pl.DataFrame, starts: pl.DataFrame) -> pl.DataFrame:
+    """Add ``is_in_step``: two more runs of the job begin at the second of the minute at which the stand-in does."""
+    second = (pl.col("start").dt.epoch("s") % 60).alias("second")
+    steps = starts.group_by(*_JOB, second).agg((pl.len() > 2).alias("is_in_step"))
+    placed = rows.with_columns((pl.col("stand_start").dt.epoch("s") % 60).alias("second"))
+    return placed.join(steps, on=[*_JOB, "second"], how="left", validate="m:1").with_columns(
+        pl.col("is_in_step").fill_null(value=False)
+    )
 
 
 def _is_in_step_expr(policy: Policy, reserved: pl.Expr) -> pl.Expr:

@@ -22,7 +22,11 @@ def with_fate(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     own_class = pl.col("own_class")
     longest_end = pl.col("start") + pl.col("longest")
     time_passed = pl.col("run_log_until") >= longest_end + policy.timeout_overrun
-    process_ended = (pl.col("death_down_latest") <= longest_end) & (pl.col("death_at") <= pl.col("run_log_until"))
+    marked = pl.col("marker_is_exact") & (pl.col("marker_window") == pl.col("death_id"))
+    # a crash that nobody saw may have come after the longest run, unless the next start-up found it in flight
+    may_be_late = (pl.col("death_down_at") <= longest_end) & (pl.col("death_down_latest") > longest_end)
+    in_time = (pl.col("death_down_latest") <= longest_end) | (may_be_late & marked)
+    process_ended = in_time & (pl.col("death_at") <= pl.col("run_log_until"))
     record_after = pl.col("own_finished_at").is_null() | (
         pl.col("death_at") <= pl.col("own_finished_at") + policy.acted_after_signal
     )
@@ -45,6 +49,7 @@ def with_fate(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
         "is_aborted": is_aborted & ~doubtful,
         "is_dead": (told_interrupted | died_unrecorded) & ~doubtful,
         "time_passed": time_passed,
+        "crash_is_undated": may_be_late & ~marked,
         "process_ended": process_ended,
         "ended_by_process": process_ended & (record_after | ended_later),
         "only_ended_later": ended_later & ~record_after & ~no_other_end,
@@ -188,6 +193,7 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
         (Reason.NO_DEATH, verdict == Verdict.UNEXPLAINED),
         (Reason.START_MISMATCH, withheld & silent & pl.col("near_at").is_not_null()),
         (Reason.BATCH_OPEN, withheld & (silent | unproven) & pl.col("batch_open")),
+        (Reason.CRASH_UNDATED, withheld & silent & pl.col("crash_is_undated")),
         (Reason.CLOCK_OFF, withheld & (silent | unproven) & pl.col("death_in_doubt")),
         (Reason.PROCESS_KEPT, unproven & ~log_missing & ~pl.col("process_ended")),
         (

@@ -164,6 +164,9 @@ class Policy:
     stand_in_grace: timedelta = timedelta(minutes=15)
     """The schedule unknown, a run this soon after ready is a stand-in if the job usually rests twice as long."""
 
+    spacing_jitter: timedelta = timedelta(minutes=1)
+    """Runs rest this much longer than their schedule says, now and then: they start late by a queue's length."""
+
     in_step: timedelta = timedelta(milliseconds=500)
     """The schedule unknown, a run that begins this close to the second of the minute of the run before is regular: 0 to
     19 ms were seen between slot and start (observed.md §A), one catch-up in sixty falls there by chance."""

@@ -89,6 +89,7 @@ class Reason(StrEnum):
     START_MISMATCH = "start_mismatch"
     CONFLICT = "conflict"
     AMBIGUOUS_ROWS = "ambiguous_rows"
+    CRASH_UNDATED = "crash_undated"
     CLOCK_OFF = "clock_off"
     PROCESS_KEPT = "process_kept"
     NO_START = "no_start"

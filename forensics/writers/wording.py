@@ -54,6 +54,8 @@ REASONS: dict[Reason, str] = {
     Reason.START_MISMATCH: "a record of the job fits no other row and may be its own: its start is off, or not told",
     Reason.CONFLICT: "its records contradict each other",
     Reason.AMBIGUOUS_ROWS: "more than one row claims the same run record",
+    Reason.CRASH_UNDATED: "a crash of which no log tells the moment came before or after it could have ended: hand "
+    "over a fuller log of those hours, or the service's journal",
     Reason.CLOCK_OFF: "it started close to a restart, and the clocks of log and registry are further apart than that",
     Reason.PROCESS_KEPT: "the restart kept the process, so the interrupted record is only an assumption",
     Reason.ZONE_ASSUMED: "its times are printed without a zone and taken as UTC, so its start is not sure: give --tz",

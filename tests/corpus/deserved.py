@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.corpus.handover import Handed
-from tests.corpus.truth import Correct, Deserved
+from tests.corpus.truth import Correct, Deserved, Fate
 from tests.corpus.windows import Window, windows
 from tests.corpus.words import status_of
 from tests.corpus.world import INTERRUPTED, LONGEST_RUN, LOST, MINUTE, SECOND, Record, Row, Run
@@ -102,7 +102,17 @@ class Judge:
 
     def _judged(self, row: Row) -> _Verdict:
         own = self._own_records(row)
-        return self._by_records(row, own) or self._by_other_witness(row) or self._without_record(row)
+        told = self._by_records(row, own) or self._by_other_witness(row) or self._without_record(row)
+        has_ended = row.run is not None and row.run.fate not in (Fate.DIED, Fate.ALIVE, Fate.NONE)
+        if has_ended and told.verdicts <= {"interrupted", "replayed"} and all(one.is_interrupted for one in own):
+            # it ended within a batch that was never written: whoever sees that the batch was open may withhold
+            return replace(
+                told,
+                verdicts=told.verdicts | WITHHELD,
+                confidences=told.confidences | NONE,
+                reasons=told.reasons | {"batch_open", "process_kept"},
+            )
+        return told
 
     def _all_reasons(self, row: Row) -> set[str]:
         """Give what else may keep such a row from being judged."""
