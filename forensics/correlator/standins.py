@@ -49,8 +49,7 @@ def with_stand_in(
         on=[*_JOB, "stand_start"], how="left", validate="m:1",
     )  # fmt: skip
     told = _with_catch_up(told, lifecycle, windows)
-    spacing = told_precisely(starts).group_by(_JOB).agg(pl.col("start").sort().diff().median().alias("spacing"))
-    told = _with_step(told.join(spacing, on=_JOB, how="left", validate="m:1"), told_precisely(starts))
+    told = _with_pace(told, told_precisely(starts))
     told = with_next_slot(told)
     stands = told.filter(_stands_in_expr(policy)).with_columns(
         _is_only_latest_expr().over(*_JOB, "stand_start").alias("is_latest")
@@ -136,26 +135,45 @@ def _stands_in_expr(policy: Policy) -> pl.Expr:
     lead = pl.when(reserved.is_null()).then(policy.usual_lead).otherwise(timedelta())
     again = pl.coalesce(reserved, "start") + pl.duration(milliseconds="every_ms") - lead
     regular = (pl.col("schedule_kind") == "every") & (again > pl.col("ready_at")) & (pl.col("stand_start") >= again)
-    by_time = (before_slot | (unknown & soon & rare & ~_is_in_step_expr(policy, reserved))) & ~regular.fill_null(
-        value=False
-    )
+    by_pace = unknown & soon & rare & ~_keeps_pace_expr(policy, reserved)
+    by_time = (before_slot | by_pace) & ~regular.fill_null(value=False)
     extra = pl.col("is_caught_up") | pl.col("stand_is_manual") | by_time
     return pl.col("stand_started_at").is_not_null() & extra.fill_null(value=False)
 
 
-def _with_step(rows: pl.DataFrame, starts: pl.DataFrame) -> pl.DataFrame:
-    """Add ``is_in_step``: two more runs of the job begin at the second of the minute at which the stand-in does."""
-    second = (pl.col("start").dt.epoch("s") % 60).alias("second")
-    steps = starts.group_by(*_JOB, second).agg((pl.len() > 2).alias("is_in_step"))
-    placed = rows.with_columns((pl.col("stand_start").dt.epoch("s") % 60).alias("second"))
-    return placed.join(steps, on=[*_JOB, "second"], how="left", validate="m:1").with_columns(
-        pl.col("is_in_step").fill_null(value=False)
+def _with_pace(rows: pl.DataFrame, starts: pl.DataFrame) -> pl.DataFrame:
+    """Add how often the job usually runs, and ``is_in_step``: two more of its runs begin at the second of the minute at
+    which the stand-in does.
+
+    Shape: rows, unchanged in number, plus spacing (the median between two starts), shortest, second_shortest (the two
+    shortest), is_in_step.
+    """  # noqa: D205
+    rests = pl.col("start").sort().diff()
+    pace = starts.group_by(_JOB).agg(
+        rests.median().alias("spacing"),
+        rests.sort(nulls_last=True).get(0, null_on_oob=True).alias("shortest"),
+        rests.sort(nulls_last=True).get(1, null_on_oob=True).alias("second_shortest"),
+    )
+    step = (pl.col("start").dt.epoch("s") % 60).alias("step")
+    steps = starts.group_by(*_JOB, step).agg((pl.len() > 2).alias("is_in_step"))
+    placed = rows.with_columns((pl.col("stand_start").dt.epoch("s") % 60).alias("step"))
+    return (
+        placed.join(pace, on=_JOB, how="left", validate="m:1")
+        .join(steps, on=[*_JOB, "step"], how="left", validate="m:1")
+        .with_columns(pl.col("is_in_step").fill_null(value=False))
     )
 
 
-def _is_in_step_expr(policy: Policy, reserved: pl.Expr) -> pl.Expr:
-    """Whether a run begins at the same second of the minute as this one: schedules keep step, catch-ups do not."""
+def _keeps_pace_expr(policy: Policy, reserved: pl.Expr) -> pl.Expr:
+    """Whether a run may be the job's next regular one by what is seen of its other runs.
+
+    It begins at the second of the minute at which this run does, or two others do (schedules keep step, catch-ups do
+    not), or the job was seen to rest no longer between two other runs.
+    """
     minute = 60_000
+    gap = pl.col("stand_start") - pl.col("start")
     apart = (pl.col("stand_start") - pl.coalesce(reserved, "start")).dt.total_milliseconds() % minute
     near = policy.in_step // timedelta(milliseconds=1)
-    return ((apart <= near) | (apart >= minute - near)).fill_null(value=False)
+    in_step = (apart <= near) | (apart >= minute - near)
+    usual = pl.when(pl.col("shortest") == gap).then("second_shortest").otherwise("shortest")
+    return (pl.col("is_in_step") | in_step | (gap >= usual - policy.usual_lead)).fill_null(value=False)

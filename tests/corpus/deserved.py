@@ -103,7 +103,8 @@ class Judge:
     def _judged(self, row: Row) -> _Verdict:
         own = self._own_records(row)
         told = self._by_records(row, own) or self._by_other_witness(row) or self._without_record(row)
-        has_ended = row.run is not None and row.run.fate not in (Fate.DIED, Fate.ALIVE, Fate.NONE)
+        run = row.run
+        has_ended = run is not None and len(run.batch) > 1 and run.fate not in (Fate.DIED, Fate.ALIVE, Fate.NONE)
         if has_ended and told.verdicts <= {"interrupted", "replayed"} and all(one.is_interrupted for one in own):
             # it ended within a batch that was never written: whoever sees that the batch was open may withhold
             return replace(
