@@ -111,7 +111,7 @@ class Judge:
                 told,
                 verdicts=told.verdicts | WITHHELD,
                 confidences=told.confidences | NONE,
-                reasons=told.reasons | {"batch_open", "process_kept"},
+                reasons=told.reasons | {"batch_open", "process_kept", "start_mismatch"},
             )
         return told
 

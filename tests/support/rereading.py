@@ -197,5 +197,6 @@ def words_of(fact: Citation) -> str:
 
     A console leaves the subsystem out of the message: "gateway ready" is told as "[gateway] ready".
     """
-    words = re.sub(r"^(R\d+: )?(\[[^\]]*\] )?(gateway (?=ready)|shutdown (?=started|completed)|admission (?=closed))?", "", fact.text)
+    left_out = r"gateway (?=ready)|shutdown (?=started|completed)|admission (?=closed)"
+    words = re.sub(rf"^(R\d+: )?(\[[^\]]*\] )?({left_out})?", "", fact.text)
     return re.split(r"[\\{…]", words)[0][:_WORDS].strip()
