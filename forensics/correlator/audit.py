@@ -21,7 +21,7 @@ from forensics.correlator.coverage import (
     with_gateway_log_coverage,
     with_run_log_coverage,
 )
-from forensics.correlator.deaths import with_abort, with_marker, with_open_batch, with_process_end
+from forensics.correlator.deaths import with_abort, with_blocked_restart, with_marker, with_open_batch, with_process_end
 from forensics.correlator.facts import (
     all_starts,
     executions,
@@ -196,6 +196,7 @@ def judged_rows(
     rows = with_process_end(rows, restarts)
     rows = with_abort(rows, restarts, policy)
     rows = with_marker(rows, lifecycle, starts, restarts, policy)
+    rows = with_blocked_restart(rows, lifecycle)
     rows = with_open_batch(rows, started, records, lifecycle, restarts, policy)
     rows = with_fate(rows, policy)
     rows = with_stand_in(rows, starts, records, lifecycle, restarts, spans, policy)

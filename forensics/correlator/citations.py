@@ -155,8 +155,10 @@ def _of_lines(rows: pl.DataFrame) -> list[pl.DataFrame]:
     marked = rows.filter(pl.col("marker_raw").is_not_null())
     caught = rows.filter(pl.col("caught_up_raw").is_not_null())
     held = rows.filter(pl.col("receipt_raw").is_not_null())
+    waited = rows.filter(pl.col("blocked_raw").is_not_null())
     return [
         _fact(held, EvidenceRole.MARKER, "receipt_source", "receipt_line", "receipt_at", pl.col("receipt_raw")),
+        _fact(waited, EvidenceRole.MARKER, "blocked_source", "blocked_line", "blocked_at", pl.col("blocked_raw")),
         _fact(marked, EvidenceRole.MARKER, "marker_source", "marker_line", "marker_at", pl.col("marker_raw")),
         _fact(
             caught, EvidenceRole.CATCH_UP, "caught_up_source", "caught_up_line", "caught_up_at", pl.col("caught_up_raw")

@@ -145,6 +145,26 @@ def _with_open_receipt(rows: pl.DataFrame, lifecycle: pl.DataFrame) -> pl.DataFr
     return rows.join(told, on=[*_JOB, "start"], how="left", validate="m:1").sort(ROW)
 
 
+def with_blocked_restart(rows: pl.DataFrame, lifecycle: pl.DataFrame) -> pl.DataFrame:
+    """Add ``blocked_*``: the first line that names the run among those a restart waits for.
+
+    It says that the row was active then, which the row of a process long gone may be as well: it proves no death.
+
+    Source: formats.md §5 (``restart blocked by active background task run(s)``, 5.7 to 7.35).
+    """
+    lines = lifecycle.filter((pl.col("kind") == LifecycleKind.DRAIN_BLOCKED) & pl.col("run_id").is_not_null())
+    first = lines.sort("at", "source", "line").unique(["gateway", "run_id"], keep="first", maintain_order=True)
+    told = first.select(
+        "gateway",
+        "run_id",
+        pl.col("at").alias("blocked_at"),
+        pl.col("source").alias("blocked_source"),
+        pl.col("line").alias("blocked_line"),
+        pl.col("raw").alias("blocked_raw"),
+    )
+    return rows.join(told, on=["gateway", "run_id"], how="left", validate="m:1").sort(ROW)
+
+
 def with_open_batch(
     rows: pl.DataFrame,
     tasks: pl.DataFrame,

@@ -340,3 +340,12 @@ def test_a_bare_ok_before_the_drain_was_done_is_no_sure_abort() -> None:
     finding = finding_of(gateway.started(at("10:05:30")))
     assert said(finding) == ("false_lost", "weak")
     assert "maybe_aborted" in finding.reasons
+
+
+def test_the_line_of_a_restart_that_waits_for_the_run_is_cited_and_proves_no_death() -> None:
+    gateway = a_day().row(J, S, L)
+    gateway.line(LifecycleKind.DRAIN_BLOCKED, at("10:05"), run_id=f"cron:{J}:{epoch_ms(S)}", status="running")
+    gateway.line(LifecycleKind.DRAIN_BLOCKED, at("10:06"), run_id=f"cron:{J}:{epoch_ms(S)}", status="running")
+    finding = finding_of(gateway)
+    assert [fact.at for fact in finding.evidence if fact.role == "marker"] == [at("10:05")]
+    assert said(finding) == ("unexplained", None)
