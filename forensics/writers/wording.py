@@ -22,11 +22,11 @@ VERDICTS: dict[Verdict, str] = {
 
 CAUSES: dict[Cause, str] = {
     Cause.PROJECTION: "a separate command-line process showed a running row as lost",
-    Cause.RESTART: "a restart emptied the list of running jobs before the sweep looked",
+    Cause.RESTART: "a restart came before the sweep looked, and mostly empties its list",
     Cause.CATCH_UP: "a start-up catch-up run is not on the list of running jobs",
     Cause.MANUAL_RUN: "a manual run is not on the list of running jobs",
     Cause.NO_RESTART: "the sweep marked it with no restart near",
-    Cause.UNKNOWN: "the gateway log does not cover the mark",
+    Cause.UNKNOWN: "nothing at hand tells why it was marked",
 }
 
 REASONS: dict[Reason, str] = {
