@@ -6,7 +6,7 @@ import polars as pl
 
 from forensics.correlator.coverage import COVERED
 from forensics.model.schemas import EVIDENCE
-from forensics.model.verdicts import EvidenceRole, Origin, Reason, SourceKind, Verdict
+from forensics.model.verdicts import POSSIBLE_END, EvidenceRole, Origin, Reason, SourceKind, Verdict
 
 _TABLE_TOLD = r"^(?:R\d+: )?\[([a-z]+(?:_[a-z]+)+)\]"
 _ROWS = pl.lit("task_runs")
@@ -227,7 +227,7 @@ def _of_possible_end(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("by the job's time-out"))
         .otherwise(pl.lit("the job has no time-out, by the longest run of the policy"))
     )
-    text = pl.format("latest possible end of the run: {} ({})", _stamped("possible_end"), limit)
+    text = pl.format(POSSIBLE_END + ": {} ({})", _stamped("possible_end"), limit)
     return _fact(open_ended, EvidenceRole.COVERAGE, "no_source", "no_line", "possible_end", text)
 
 

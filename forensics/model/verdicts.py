@@ -238,3 +238,7 @@ class EvidenceRole(StrEnum):
     STAND_IN = "stand_in"
     NEAR_MISS = "near_miss"
     COVERAGE = "coverage"
+
+
+POSSIBLE_END = "latest possible end of the run"
+"""How the fact begins that says until when a run without a record of its end could have gone on."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from forensics.model.escape import for_terminal
+from forensics.model.escape import for_terminal, shortened
 from forensics.model.finding import Citation, Finding, Report
-from forensics.model.verdicts import Cause, Confidence, EvidenceRole, Reason, Verdict
+from forensics.model.verdicts import POSSIBLE_END, Cause, Confidence, EvidenceRole, Reason, Verdict
 
 VERDICTS: dict[Verdict, str] = {
     Verdict.FALSE_LOST: "the run was recorded ok; the row is wrong",
@@ -74,6 +74,11 @@ REASONS: dict[Reason, str] = {
     Reason.NOT_CRON: "not a cron row",
     Reason.OTHER_ERROR: "lost with another error text",
 }
+
+_LACKS_RECORDS = (Reason.RUN_LOG_ABSENT, Reason.RUN_LOG_MISSING, Reason.RUN_LOG_PRUNED, Reason.RUN_LOG_DAMAGED)
+_LACKS_LOG = (Reason.GATEWAY_LOG_ABSENT, Reason.GATEWAY_LOG_GAP)
+_LONGEST_NAME = 80
+_DAYS_NAMED = 3
 
 _PLACED: dict[Reason, EvidenceRole] = {
     Reason.OWN_RECORD: EvidenceRole.FINISH,
@@ -149,4 +154,17 @@ def _reason(finding: Finding, reason: Reason, paths: Mapping[int, str]) -> str:
     sentence = REASONS[reason]
     role = _PLACED.get(reason)
     cited = next((fact for fact in finding.evidence if fact.role == role and fact.line is not None), None)
-    return f"{sentence} ({place(cited, paths)})" if cited else sentence
+    named = place(cited, paths) if cited else ", ".join(_wanted_files(finding, reason))
+    return f"{sentence} ({named})" if named else sentence
+
+
+def _wanted_files(finding: Finding, reason: Reason) -> Iterator[str]:
+    """Name the files that would settle a withheld verdict, as the gateway names them; days are those of UTC."""
+    if reason in _LACKS_RECORDS and finding.job_id is not None:
+        yield f"cron/runs/{shortened(finding.job_id, _LONGEST_NAME)}.jsonl"
+    if reason in _LACKS_LOG and finding.started_at is not None:
+        ends = [fact.at for fact in finding.evidence if fact.at is not None and fact.text.startswith(POSSIBLE_END)]
+        last = max([finding.started_at, *ends] if ends else [finding.started_at, finding.lost_at or finding.started_at])
+        days = (last.date() - finding.started_at.date()).days + 1
+        for number in range(min(days, _DAYS_NAMED)):
+            yield f"openclaw-{finding.started_at.date() + timedelta(days=number)}.log"
