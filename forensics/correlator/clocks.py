@@ -86,17 +86,17 @@ def with_slack(records: pl.DataFrame, errors: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_window_slack(windows: pl.DataFrame, lines: pl.DataFrame, errors: pl.DataFrame) -> pl.DataFrame:
-    """Add to each restart window ``slack_ms``: by how much the clocks of the lines it rests on are off.
+    """Add to each restart window ``slack_ms``: by how much the clocks of its gateway's logs are off at most.
+
+    All windows of a gateway have the same, so that their order stays what it is.
 
     Shape: frame ``restarts``. ``lines`` is frame ``restart_evidence``.
     """
     off = lines.select("gateway", "id", "source").join(
         errors.select("source", "slack_ms"), on="source", how="inner", validate="m:1"
     )
-    of_windows = off.group_by("gateway", "id").agg(pl.col("slack_ms").max())
-    joined = windows.drop("slack_ms").join(
-        of_windows, on=["gateway", "id"], how="left", validate="1:1", maintain_order="left"
-    )
+    of_gateways = off.group_by("gateway").agg(pl.col("slack_ms").max())
+    joined = windows.drop("slack_ms").join(of_gateways, on="gateway", how="left", validate="m:1", maintain_order="left")
     return joined.with_columns(pl.col("slack_ms").fill_null(0)).select(windows.columns)
 
 
@@ -129,7 +129,9 @@ def _beside_record(lifecycle: pl.DataFrame, runs: pl.DataFrame, policy: Policy) 
     """The start-up code logs that a run was interrupted, and writes the record of it at the same time."""
     key = [*_JOB, "running_at"]
     markers = lifecycle.filter((pl.col("kind") == LifecycleKind.MARKER_INTERRUPTED) & _is_precise())
-    markers = markers.unique([*key, "source"], keep="none", maintain_order=True)
+    # a start-up that died before it wrote the record is followed by another that says the same
+    told_for = (pl.col("at").max() - pl.col("at").min()).over(key)
+    markers = markers.filter(told_for <= policy.same_event)
     records = runs.filter((pl.col("error") == INTERRUPTED_ERROR) & pl.col("finished_at").is_not_null())
     written = records.group_by(*_JOB, pl.col("started_at").alias("running_at")).agg(
         pl.col("finished_at").min().alias("from"), pl.col("finished_at").max().alias("until")

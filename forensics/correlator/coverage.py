@@ -297,9 +297,10 @@ def _named(chosen: pl.DataFrame, source: str, lines: str, damaged: str, kept_fro
 
 
 def _longest_of_each_job(stores: pl.DataFrame) -> pl.DataFrame:
-    """Give, per job, from when its longest store was kept."""
+    """Give, per job, from when its longest store was kept, and until when any of its stores would show a record."""
     return (
         stores.filter(pl.col("job_id").is_not_null())
+        .with_columns(pl.col("until").max().over(_JOB))
         .sort("gateway", "job_id", "records", "source", descending=[False, False, True, False])
         .unique(_JOB, keep="first", maintain_order=True)
         .select(*_JOB, "kept_from", "until")

@@ -34,18 +34,18 @@ def with_process_end(rows: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
         "gateway",
         "death_at",
         (pl.col("death_at") - slack).alias("earliest"),
-        (pl.col("death_at") + slack).alias("latest"),
+        (pl.col("death_at") + slack).alias("death_latest"),
         pl.col("id").alias("death_id"),
         pl.col("down_at").alias("death_down_at"),
         (pl.col("down_at_latest") + slack).alias("death_down_latest"),
         (pl.col("serving_at") + slack).alias("death_ready_at"),
     )
-    told = first_after(rows, ends, left_on="start", right_on="latest", by=["gateway"], strict=True)
+    told = first_after(rows, ends, left_on="start", right_on="death_latest", by=["gateway"], strict=True)
     in_doubt = (pl.col("start") >= pl.col("earliest")).fill_null(value=False)
     names = [name for name in ends.columns if name.startswith("death_")]
     return told.with_columns(
         in_doubt.alias("death_in_doubt"), *(pl.when(~in_doubt).then(name).alias(name) for name in names)
-    ).drop("earliest", "latest")
+    ).drop("earliest")
 
 
 def with_abort(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
@@ -69,10 +69,12 @@ def with_abort(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.
         pl.col("id").alias("abort_id"),
     )
     ended = pl.coalesce("own_end_at", "own_told_at")
-    widest = windows["slack_ms"].max() or 0
-    reach = pl.duration(milliseconds=pl.lit(widest) + pl.col("own_slack_ms").fill_null(0))
+    reach = pl.duration(milliseconds=pl.col("own_slack_ms").fill_null(0))
+    early = (pl.col("abort_from") - pl.duration(milliseconds="slack_ms")).alias("abort_early")
     probed = rows.with_columns(ended.alias("ended_at"), (ended + reach).alias("probed_at"))
-    joined = latest_before(probed, drains, left_on="probed_at", right_on="abort_from", by=["gateway"])
+    joined = latest_before(
+        probed, drains.with_columns(early), left_on="probed_at", right_on="abort_early", by=["gateway"]
+    )
     slack = pl.duration(milliseconds=pl.col("slack_ms").fill_null(0) + pl.col("own_slack_ms").fill_null(0))
     until = pl.col("abort_ready_at") + policy.abort_after_ready
     inside = (pl.col("ended_at") >= pl.col("abort_from") - slack) & (
@@ -87,7 +89,9 @@ def with_abort(rows: pl.DataFrame, windows: pl.DataFrame, policy: Policy) -> pl.
     return joined.with_columns(
         sure.fill_null(value=False).alias("abort_is_sure"),
         *(pl.when(hit).then(name).alias(name) for name in ("abort_id", "abort_ready_at")),
-    ).drop("abort_from", "abort_down_at", "abort_up_at", "abort_unseen", "slack_ms", "ended_at", "probed_at")
+    ).drop(
+        "abort_from", "abort_down_at", "abort_up_at", "abort_unseen", "abort_early", "slack_ms", "ended_at", "probed_at"
+    )
 
 
 def with_marker(

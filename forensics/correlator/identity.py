@@ -93,9 +93,15 @@ def with_own_record(
     )
     doubtful = pl.concat([ambiguous, unclear, blurred, shared.select(ROW)]).unique()
     unpaired = left.join(only, on=ROW, how="anti")
+    # beside the assumption that it was interrupted, another record may be the real end of the run
+    presumed = own.filter(pl.col("own_class") == "interrupted").select(ROW)
+    told = records.filter(pl.col("class") != "interrupted")
+    assumed = judged.join(presumed, on=ROW, how="semi")
     missed = _first_of_each(
         [
             _near_misses(unpaired, tasks, records, policy),
+            _near_misses(assumed, tasks, told, policy),
+            _startless_records(assumed, told, starts),
             _unplaced_records(unpaired, unplaced),
             _startless_records(unpaired, records, starts),
         ]

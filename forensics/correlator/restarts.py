@@ -258,6 +258,8 @@ class _Machine:
         self._refused = False
         if window is not None and window.served and line.kind is K.PROCESS_START:
             window = None  # the process before this one was at work although its ready line is missing
+        if window is not None and self._went_on(window, line):
+            window = None  # runs were started and ended long after it: it never went down, or came back unseen
         if window is None:
             window = self._crashed(line) if self._seen_gateway else self._new_window(WindowKind.START, line)
         if window.up_at is None or line.kind is K.PROCESS_START:
@@ -266,6 +268,13 @@ class _Machine:
             if window.kind is WindowKind.CRASH and not window.exited:
                 window.down_at_latest = line.at  # an earlier start may have been a second process that gave up
             window.add(line)
+
+    def _went_on(self, window: Window, start: Line) -> bool:
+        """Tell whether runs began or ended so long after the last sign of going down that it is another going down."""
+        if window.up_at is not None or window.gone:
+            return False
+        alive = self._around.last_alive(start.at)
+        return alive is not None and alive - window.lines[-1].latest > self._policy.longest_drain
 
     def _latest_known(self) -> datetime | None:
         """Give the latest moment of the window before: no later window can begin before it."""

@@ -133,8 +133,10 @@ def _stands_in_expr(policy: Policy) -> pl.Expr:
         pl.when(pl.col("own_class") == "interrupted").then("own_started_at"), "marked_start", "reserved_at"
     )
     lead = pl.when(reserved.is_null()).then(policy.usual_lead).otherwise(timedelta())
-    again = pl.coalesce(reserved, "start") + pl.duration(milliseconds="every_ms") - lead
-    regular = (pl.col("schedule_kind") == "every") & (again > pl.col("ready_at")) & (pl.col("stand_start") >= again)
+    again = pl.coalesce(reserved, "start") + pl.duration(milliseconds="every_ms")
+    regular = (
+        (pl.col("schedule_kind") == "every") & (again > pl.col("ready_at")) & (pl.col("stand_start") >= again - lead)
+    )
     by_pace = unknown & soon & rare & ~_keeps_pace_expr(policy, reserved)
     by_time = (before_slot | by_pace) & ~regular.fill_null(value=False)
     extra = pl.col("is_caught_up") | pl.col("stand_is_manual") | by_time

@@ -25,15 +25,18 @@ def with_fate(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     marked = pl.col("marker_is_exact") & (pl.col("marker_window") == pl.col("death_id"))
     # a crash that nobody saw may have come after the longest run, unless the next start-up found it in flight
     may_be_late = (pl.col("death_down_at") <= longest_end) & (pl.col("death_down_latest") > longest_end)
-    in_time = (pl.col("death_down_latest") <= longest_end) | (may_be_late & marked)
-    process_ended = in_time & (pl.col("death_at") <= pl.col("run_log_until"))
+    # what started while the gateway went down ran until it was gone
+    down_by = pl.when(pl.col("start") > pl.col("death_down_latest")).then("death_latest").otherwise("death_down_latest")
+    in_time = (down_by <= longest_end) | (may_be_late & marked)
+    process_ended = in_time & (pl.col("death_latest") <= pl.col("run_log_until"))
     record_after = pl.col("own_finished_at").is_null() | (
-        pl.col("death_at") <= pl.col("own_finished_at") + policy.acted_after_signal
+        pl.col("death_latest") <= pl.col("own_finished_at") + policy.acted_after_signal
     )
     # an unreadable line of the run log may be the end of a run that survived
     no_other_end = time_passed & (pl.col("run_log") != Reason.RUN_LOG_DAMAGED)
     # one that was written while the process lived on, which then ended: its run has no end on record before that
-    ended_later = process_ended & (pl.col("run_log") == COVERED) & ~pl.col("batch_open")
+    unrivalled = ~pl.col("batch_open") & pl.col("near_at").is_null()
+    ended_later = process_ended & (pl.col("run_log") == COVERED) & unrivalled
     told_interrupted = (own_class == "interrupted") & ((process_ended & record_after) | no_other_end | ended_later)
     clear = ~pl.col("batch_open") & pl.col("near_at").is_null()
     died_unrecorded = own_class.is_null() & (pl.col("run_log") == COVERED) & process_ended & clear
@@ -99,7 +102,11 @@ def _verdict_expr() -> pl.Expr:
     contradictory = pl.col("ambiguous") | pl.col("own_conflict").fill_null(value=False)
     seen_to_the_end = pl.col("gateway_log_until") >= pl.col("start") + pl.col("longest")
     open_questions = (
-        pl.col("start_is_assumed") | pl.col("batch_open") | pl.col("near_at").is_not_null() | pl.col("death_in_doubt")
+        pl.col("start_is_assumed")
+        | pl.col("batch_open")
+        | pl.col("near_at").is_not_null()
+        | pl.col("death_in_doubt")
+        | pl.col("crash_is_undated")
     )
     silent = own_class.is_null() & (pl.col("run_log") == COVERED) & pl.col("time_passed") & ~open_questions
     return (
@@ -191,7 +198,7 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
         (Reason.STAND_IN_TAKEN, (verdict == Verdict.INTERRUPTED) & pl.col("stand_in_taken")),
         (Reason.NEXT_RUN_OK, (verdict == Verdict.INTERRUPTED) & pl.col("next_ok_at").is_not_null()),
         (Reason.NO_DEATH, verdict == Verdict.UNEXPLAINED),
-        (Reason.START_MISMATCH, withheld & silent & pl.col("near_at").is_not_null()),
+        (Reason.START_MISMATCH, withheld & (silent | unproven) & pl.col("near_at").is_not_null()),
         (Reason.BATCH_OPEN, withheld & (silent | unproven) & pl.col("batch_open")),
         (Reason.CRASH_UNDATED, withheld & silent & pl.col("crash_is_undated")),
         (Reason.CLOCK_OFF, withheld & (silent | unproven) & pl.col("death_in_doubt")),

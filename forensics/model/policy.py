@@ -185,6 +185,10 @@ class Policy:
     reason_before_down: timedelta = timedelta(minutes=15)
     """A restart reason is told with a window when logged this long before it; deferrals of 300 s are the default."""
 
+    longest_drain: timedelta = timedelta(minutes=15)
+    """Runs may begin and end while a gateway waits for active work: 315 s by default (observed.md §B3), half a minute
+    between two lines about it. A gateway whose runs go on for longer has not gone down."""
+
     boot_near_log: timedelta = timedelta(seconds=10)
     """A boot row may end this long before or after what the log tells of the same end; 1.7 s after the last line of the
     shutdown and 2 s before the next start were captured (observed.md §B4)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from forensics.model.verdicts import LifecycleKind
@@ -113,13 +115,13 @@ def test_an_earlier_wish_to_restart_does_not_make_a_clean_stop_a_restart() -> No
     assert said(finding_of(gateway)) == ("interrupted", "strong")
 
 
-@pytest.mark.parametrize(("crash", "verdict"), [("10:10", "interrupted"), ("10:10:00.001", "unexplained")])
-def test_a_replacement_after_the_longest_run_says_nothing(crash: str, verdict: str) -> None:
+@pytest.mark.parametrize(("crash", "verdict"), [("10:10", "interrupted"), ("10:10:00.001", "undetermined")])
+def test_a_crash_that_may_have_come_after_the_longest_run_says_nothing(crash: str, verdict: str) -> None:
     gateway = lost().job(J, timeout=600).crashed(at("10:04"), at(crash))
     assert finding_of(gateway).verdict == verdict
 
 
-@pytest.mark.parametrize(("crash", "verdict"), [("12:00", "interrupted"), ("12:00:00.001", "unexplained")])
+@pytest.mark.parametrize(("crash", "verdict"), [("12:00", "interrupted"), ("12:00:00.001", "undetermined")])
 def test_without_a_timeout_the_longest_run_is_two_hours(crash: str, verdict: str) -> None:
     assert finding_of(lost().crashed(at("10:04"), at(crash))).verdict == verdict
 
@@ -349,3 +351,41 @@ def test_the_line_of_a_restart_that_waits_for_the_run_is_cited_and_proves_no_dea
     finding = finding_of(gateway)
     assert [fact.at for fact in finding.evidence if fact.role == "marker"] == [at("10:05")]
     assert said(finding) == ("unexplained", None)
+
+
+def test_a_crash_after_the_longest_run_leaves_the_row_unexplained_and_one_of_unknown_moment_withholds_it() -> None:
+    later = lost().job(J, timeout=600).crashed(at("10:10:00.001"), at("10:30"))
+    assert said(finding_of(later)) == ("unexplained", None)
+    withheld(lost().job(J, timeout=600).crashed(at("10:04"), at("10:30")), "crash_undated")
+
+
+def test_an_undated_crash_counts_where_the_next_start_up_found_the_run_in_flight() -> None:
+    gateway = lost().job(J, timeout=600).crashed(at("10:04"), at("10:30")).marker(J, S, at("10:30:12"))
+    assert said(finding_of(gateway)) == ("interrupted", "exact")
+
+
+@pytest.mark.parametrize("beside", [at("09:59:59.997"), None])
+def test_another_record_beside_an_assumption_that_came_true_later_withholds_it(beside: datetime | None) -> None:
+    gateway = in_the_middle().reloaded(at("10:05"), at("10:05:20")).interrupted(J, S, at("10:05:26"))
+    gateway.crashed(at("10:25"), at("10:26")).record(
+        J, beside, duration=None if beside is None else 60, written=at("10:12")
+    )
+    withheld(gateway, "start_mismatch")
+
+
+def test_a_line_about_going_down_long_before_runs_went_on_is_not_the_end_of_their_process() -> None:
+    gateway = a_day().line(LifecycleKind.DRAIN_TIMEOUT, at("09:00")).job(J, timeout=600).row(J, S, L)
+    gateway.record(K, at("11:00")).crashed(at("14:59:50"), at("15:00"))
+    assert said(finding_of(gateway)) == ("unexplained", None)
+
+
+def test_one_window_of_a_clock_that_is_off_does_not_hide_the_one_that_cut_a_run_short() -> None:
+    gateway = a_day().job().row(J, at("09:50"), at("10:20")).bare_ok(J, at("09:50"), 603)
+    other = (
+        Gateway("other").row(K, at("09:55"), at("10:05"), task_id="other").interrupted(K, at("09:55"), at("10:00:20"))
+    )
+    other.restarted(at("11:00"), at("11:00:10")).marker(
+        K, at("09:55"), at("11:00:20"), LifecycleKind.MARKER_INTERRUPTED
+    )
+    gateway.reloaded(at("10:00"), at("10:00:02")).reloaded(at("10:30"), at("10:30:02"))
+    assert found(audited(gateway, other)).reasons[0] == "aborted_ok"
