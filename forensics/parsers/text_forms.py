@@ -56,6 +56,7 @@ _BY = {
 }
 
 
+@lru_cache(maxsize=4)
 def form_of(head: bytes, name: str) -> str | None:
     """Give the form of a text log by its first lines, indented or quoted as a whole or not.
 

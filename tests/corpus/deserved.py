@@ -76,6 +76,10 @@ class Judge:
             for other in self.handed.rows
         )
 
+    def _warned(self, row: Row) -> str | None:
+        """Give the status that a warning of a lost write names: the row itself may have another run id, or none."""
+        return self.warned.get(str(row.run_id)) or self.warned.get(f"cron:{row.source_id}:{row.started}")
+
     def history_gap(self, row: Row) -> str | None:
         """Give what keeps the run history from covering the row, as a reason."""
         if self.handed.no_history:
@@ -139,7 +143,7 @@ class Judge:
         state = self.state_of(row)
         if real and state is not None and state.start == row.started and state.status != real[0].status:
             return _withheld({"conflict"}, "the job's state says otherwise than the record")
-        warned = self.warned.get(str(row.run_id))
+        warned = self._warned(row)
         if real and warned is not None and (warned == "error") != (real[0].status == "error"):
             return _withheld({"conflict"}, "a line of the log says otherwise than the record")
         if real:
@@ -194,9 +198,9 @@ class Judge:
         derived = self._derived(row)
         if len(derived) == 1:
             told = _by_status(derived[0], frozenset({"strong"}), "end and duration give its start")
-            warned = str(row.run_id) in self.warned
+            warned = self._warned(row) is not None
             return _Verdict(told.verdicts, FIRM, frozenset(), None, told.why) if warned else told
-        if str(row.run_id) in self.warned:
+        if self._warned(row) is not None:
             return None
         bare = [
             told
@@ -230,7 +234,7 @@ class Judge:
 
     def _by_other_witness(self, row: Row) -> _Verdict | None:
         """The warning of a lost write, or the state of the job."""
-        warned = self.warned.get(str(row.run_id))
+        warned = self._warned(row)
         state = self.state_of(row)
         named = state is not None and (state.start == row.started or self._is_reservation(row, state))
         if warned is not None:
