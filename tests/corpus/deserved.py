@@ -30,7 +30,7 @@ ANY = frozenset({"exact", "strong", "weak", None})
 FIRM = frozenset({"exact", "strong"})
 NONE: frozenset[str | None] = frozenset({None})
 WITHHELD = frozenset({"undetermined"})
-GAPS = frozenset({"gateway_log_absent", "gateway_log_gap"})
+GAPS = frozenset({"gateway_log_absent", "gateway_log_gap", "crash_undated"})
 
 
 class Judge:
