@@ -110,8 +110,9 @@ def correlated(evidence: Evidence, policy: Policy) -> Correlated:
     evidence = replace(evidence, sources=without_order(evidence.sources, errors, policy))
     restarts, restart_evidence = restart_windows(evidence, errors, policy)
     tasks = newest_state(evidence.tasks)
-    records = comparable_records(evidence, errors)
-    rows = judged_rows(evidence, tasks, records, restarts, policy)
+    lifecycle = telling_lines(evidence)
+    records = with_slack(prepared_records(evidence.runs, lifecycle, evidence.jobs), errors)
+    rows = judged_rows(evidence, tasks, records, lifecycle, restarts, policy)
     return Correlated(errors, restarts, restart_evidence, tasks, records, rows)
 
 
@@ -151,24 +152,28 @@ def restart_ledger(evidence: Evidence, policy: Policy) -> list[Restart]:
     return list(_restarts(restarts, in_tables(restart_evidence, evidence.sources)))
 
 
-def comparable_records(evidence: Evidence, errors: pl.DataFrame) -> pl.DataFrame:
-    """Give the run records of all gateways as ``prepared_records`` does, with the slack of their clocks."""
-    lifecycle = _of_known_zone(evidence.lifecycle, evidence.sources)
-    named = with_unmasked_ids(lifecycle, evidence.tasks, evidence.runs, evidence.jobs)
-    return with_slack(prepared_records(evidence.runs, named, evidence.jobs), errors)
+def telling_lines(evidence: Evidence) -> pl.DataFrame:
+    """Give the lifecycle lines of known gateways that may prove something, the ids in them as other sources tell them.
+
+    Shape: frame ``lifecycle``.
+    """
+    placed = evidence.lifecycle.filter(pl.col("gateway").is_not_null())
+    return with_unmasked_ids(_of_known_zone(placed, evidence.sources), evidence.tasks, evidence.runs, evidence.jobs)
 
 
 def judged_rows(
-    evidence: Evidence, tasks: pl.DataFrame, records: pl.DataFrame, restarts: pl.DataFrame, policy: Policy
+    evidence: Evidence,
+    tasks: pl.DataFrame,
+    records: pl.DataFrame,
+    lifecycle: pl.DataFrame,
+    restarts: pl.DataFrame,
+    policy: Policy,
 ) -> pl.DataFrame:
-    """Give every lost row with all facts, its verdict and its correction.
+    """Give every lost row with all facts, its verdict and its correction; ``lifecycle`` are the telling lines.
 
     Shape: one row per lost task of ``tasks`` (one row per task), numbered.
     """
     placed = evidence.lifecycle.filter(pl.col("gateway").is_not_null())
-    lifecycle = with_unmasked_ids(
-        _of_known_zone(placed, evidence.sources), evidence.tasks, evidence.runs, evidence.jobs
-    )
     tasks = executions(tasks)
     started_tasks = with_assumed_start(with_start(tasks), evidence.sources)
     starts = all_starts(started_tasks, records)

@@ -35,9 +35,10 @@ def with_stand_in(
     Source: design §6, stand-in; cases.md T1, T2, C6, C7.
     """
     good = _good_runs(records, windows, spans, policy)
+    precise = told_precisely(starts)
     first = first_after(
         rows.filter(pl.col("ready_at").is_not_null()),
-        told_precisely(starts).select(
+        precise.select(
             *_JOB, pl.col("start").alias("stand_start"), pl.col("is_manual").alias("stand_is_manual")
         ),
         left_on="ready_at", right_on="stand_start", by=_JOB, strict=True,
@@ -49,7 +50,7 @@ def with_stand_in(
         on=[*_JOB, "stand_start"], how="left", validate="m:1",
     )  # fmt: skip
     told = _with_catch_up(told, lifecycle, windows)
-    told = _with_pace(told, told_precisely(starts))
+    told = _with_pace(told, precise)
     told = with_next_slot(told)
     stands = told.filter(_stands_in_expr(policy)).with_columns(
         _is_only_latest_expr().over(*_JOB, "stand_start").alias("is_latest")

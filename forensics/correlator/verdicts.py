@@ -22,7 +22,7 @@ def with_fate(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     own_class = pl.col("own_class")
     longest_end = pl.col("start") + pl.col("longest")
     time_passed = pl.col("run_log_until") >= longest_end + policy.timeout_overrun
-    marked = pl.col("marker_is_exact") & (pl.col("marker_window") == pl.col("death_id"))
+    marked = pl.col("marker_is_exact") & _is_marked_expr()
     # a crash that nobody saw may have come after the longest run, unless the next start-up found it in flight
     may_be_late = (pl.col("death_down_at") <= longest_end) & (pl.col("death_down_latest") > longest_end)
     # what started while the gateway went down ran until it was gone
@@ -62,6 +62,11 @@ def with_fate(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     ready = pl.when("is_aborted").then("abort_ready_at").when(pl.col("is_dead") & by_process).then("death_ready_at")
     kept_ready = pl.when(pl.col("is_dead") & ~by_process).then("own_end_at")
     return told.with_columns(pl.coalesce(ready, kept_ready).alias("ready_at"))
+
+
+def _is_marked_expr() -> pl.Expr:
+    """The start-up behind the end of its process names the run as in flight."""
+    return pl.col("marker_window") == pl.col("death_id")
 
 
 def with_verdict(rows: pl.DataFrame, policy: Policy) -> pl.DataFrame:
@@ -128,7 +133,7 @@ def _verdict_expr() -> pl.Expr:
 
 def _confidence_expr() -> pl.Expr:
     dead = pl.col("verdict").is_in(_DEAD) & ~pl.col("is_aborted")
-    marked = pl.col("marker_is_exact") & (pl.col("marker_window") == pl.col("death_id"))
+    marked = pl.col("marker_is_exact") & _is_marked_expr()
     told_interrupted = (pl.col("own_class") == "interrupted") & (pl.col("identity") == Confidence.EXACT)
     named = marked | pl.col("receipt_raw").is_not_null() | (told_interrupted & ~pl.col("only_ended_later"))
     doubted = pl.col("maybe_aborted") | pl.col("state_only") | pl.col("is_instant")
@@ -192,7 +197,7 @@ def _reasons() -> tuple[pl.Expr, list[Reason]]:
             Reason.TIME_PASSED,
             dead & has_own & ~pl.col("is_aborted") & ~pl.col("ended_by_process"),
         ),
-        (Reason.MARKER, dead & (pl.col("marker_window") == pl.col("death_id"))),
+        (Reason.MARKER, dead & _is_marked_expr()),
         (Reason.OPEN_RECEIPT, dead & pl.col("receipt_raw").is_not_null()),
         (Reason.STAND_IN, verdict == Verdict.REPLAYED),
         (Reason.STAND_IN_TAKEN, (verdict == Verdict.INTERRUPTED) & pl.col("stand_in_taken")),
