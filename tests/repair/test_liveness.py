@@ -264,6 +264,17 @@ def test_a_linked_state_directory_is_known_by_both_names(
     assert len(told(tmp_path / "registry", temporary)) == 1
 
 
+def test_a_linked_state_directory_whose_registry_lies_elsewhere(
+    state: Path, temporary: Path, tmp_path: Path, start: Start
+) -> None:
+    (state / "tasks").rename(tmp_path / "moved")
+    (state / "tasks").symlink_to(tmp_path / "moved")
+    (tmp_path / "linked").symlink_to(state)
+    text = lock_text(start().pid, state / "openclaw.json")
+    put(temporary / "openclaw-1000", lock_name(state / "openclaw.json"), text)
+    assert len(told(tmp_path / "linked" / "tasks/runs.sqlite", temporary)) == 1
+
+
 def test_a_relative_database_is_looked_for_here(
     state: Path, temporary: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -459,7 +470,7 @@ BROKEN = {
     "deep": b"[" * (LOCK_BYTES // 2),
     "deep objects": b'{"pid":' * (LOCK_BYTES // 8),
     "a number without end": b'{"pid":' + b"9" * 5000 + b"}",
-    "huge": b" " * LOCK_BYTES + b'{"pid":1}',
+    "huge": b'{"pid":"none"}' + b" " * LOCK_BYTES,
 }
 
 
