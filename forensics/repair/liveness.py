@@ -31,7 +31,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from forensics.model.escape import for_terminal
+from forensics.model.escape import for_terminal, shortened
 from forensics.model.policy import LOCK_BYTES, LOCK_WRITTEN_WITHIN, PORT_ANSWERS_WITHIN
 
 _PROC = Path("/proc")
@@ -46,6 +46,8 @@ _LARGEST_PID = (1 << 31) - 1
 _LARGEST_PORT = 65_535
 _STAT_STATE, _STAT_START = 0, 19
 """Fields 3 and 22 of ``/proc/<pid>/stat``, counted from behind the name, which may hold anything."""
+_NAME_BYTES = 4096
+_NAME_WIDTH = 60
 _STOP = "stop it first (a gateway: openclaw gateway stop)"
 _DELETE = "if no gateway runs on this state directory, delete the lock file"
 
@@ -301,7 +303,7 @@ def _open_in(identities: Mapping[tuple[int, int], str]) -> Iterator[Sign]:
     for pid in sorted(int(path.name) for path in _entries(_PROC, re.compile(r"[0-9]{1,10}"))):
         names = sorted({identities[found] for found in _open_files(pid) if found in identities})
         if names and pid != own:
-            told = f"process {pid} ({_name_of(pid)}) has {', '.join(names)} open"
+            told = f"process {pid} ({shortened(_name_of(pid), _NAME_WIDTH)}) has {', '.join(names)} open"
             yield Sign(for_terminal(told), _STOP)
 
 
@@ -325,7 +327,10 @@ def _open_files(pid: int) -> Iterator[tuple[int, int]]:
 
 
 def _name_of(pid: int) -> str:
+    """Give the program of a process as it was called, or as it calls itself; its threads have names of their own."""
     try:
-        return os.fsdecode((_PROC / str(pid) / "comm").read_bytes().rstrip(b"\n"))
+        with (_PROC / str(pid) / "cmdline").open("rb") as words:
+            called = words.read(_NAME_BYTES).partition(b"\0")[0]
     except OSError:
         return "?"
+    return os.fsdecode(called.rpartition(b"/")[2]) or "?"

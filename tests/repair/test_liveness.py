@@ -87,10 +87,10 @@ def lock_text(pid: object, configuration: object, **more: object) -> str:
 
 
 def lock_text_9(pid: int, state: Path, **more: object) -> str:
-    """Give a lock as 2026.9.6 writes it."""
+    """Give a lock as 2026.9.6 writes it, with the mark of blanks and tabs by which it knows its own."""
     begin = {"pid": pid, "ownerId": "0d0ad4cb-56b6-4e1c-8a52-2f9d0f1c2a5e", "cronOwnerProjection": "dynamic-default-v1"}
     end = {"createdAt": "2026-11-25T22:12:31.877Z", "configPath": f"{state}/openclaw.json", "stateDir": str(state)}
-    return json.dumps(begin | end | more, separators=(",", ":"))
+    return json.dumps(begin | end | more, indent=2) + "\n\t\t\t\t\t\t\t\t\t \t\t  \t\t\t\t      \t\t"
 
 
 def put(folder: Path, name: str, text: str | bytes, age: timedelta = timedelta(hours=2)) -> Path:
@@ -344,7 +344,7 @@ def test_no_port_is_tried_that_is_none(
 def test_a_process_that_has_the_database_open(state: Path, start: Start, tmp_path: Path) -> None:
     database = state / "tasks/runs.sqlite"
     holder = start("f = open(sys.argv[1], 'rb')", database)
-    name = Path(f"/proc/{holder.pid}/comm").read_text().strip()
+    name = Path(sys.executable).name
     expected = [f"process {holder.pid} ({name}) has runs.sqlite open"]
     assert told(database) == expected
     (tmp_path / "linked.sqlite").symlink_to(database)
@@ -407,11 +407,24 @@ def test_a_child_that_was_handed_the_open_database_is_a_sign(state: Path) -> Non
 
 
 @with_proc
-def test_a_process_cannot_write_to_the_terminal_by_its_name(state: Path, start: Start) -> None:
-    program = r"f = open(sys.argv[1], 'rb'); open('/proc/self/comm', 'wb').write(b'a) \x1b[2J\xff\n')"
-    start(program, state / "tasks/runs.sqlite")
-    (what,) = told(state / "tasks/runs.sqlite")
-    assert r"(a) \x1b[2J\udcff" in what
+@pytest.mark.parametrize(
+    ("called", "shown"),
+    [
+        (b"/opt/node 24/bin/node", "node"),
+        (b"openclaw-gateway", "openclaw-gateway"),
+        (b"a) \x1b[2J\xff", r"a) \x1b[2J\udcff"),
+        (b"", "?"),
+        (b"x" * 500, "x" * 59 + "…"),
+    ],
+)
+def test_a_process_is_called_by_its_program(state: Path, called: bytes, shown: str) -> None:
+    with (state / "tasks/runs.sqlite").open("rb") as database:
+        command: list[str | bytes] = [called, "-I", "-S", "-c", "import sys; sys.stdin.read()"]
+        with subprocess.Popen(
+            command, executable=sys.executable, stdin=subprocess.PIPE, pass_fds=[database.fileno()]
+        ) as child:
+            whats = told(state / "tasks/runs.sqlite")
+    assert whats == [f"process {child.pid} ({shown}) has runs.sqlite open"]
 
 
 @with_proc
