@@ -76,6 +76,16 @@ START_NAMES_LOG = timedelta(minutes=5)
 """The date in the path that a start-up line names was taken up to this long before the line: start-ups of half a
 minute were captured."""
 
+LOCK_BYTES = 64 << 10
+"""A gateway's lock file is read up to here; the product writes about 300 bytes and two paths (formats.md, locks)."""
+
+LOCK_WRITTEN_WITHIN = timedelta(minutes=1)
+"""A lock that cannot be read is being written, or was left unfinished when it is older than this; gateways themselves
+give up on one after 30 seconds (2026.4.15 to 2026.9.6)."""
+
+PORT_ANSWERS_WITHIN = timedelta(milliseconds=500)
+"""A gateway on the same machine takes a connection within this time: its system does so for it, however busy it is."""
+
 PASTE_LINES = 20_000
 """A log of up to so many lines may be a paste, in which broken lines are put together again; gateways break none."""
 

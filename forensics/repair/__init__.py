@@ -1,0 +1,1 @@
+"""Writing a fix-up into a registry: plan, rehearsal, apply, undo."""
