@@ -45,6 +45,7 @@ COMMANDS = {
     "help-restarts.txt": ["restarts", "--help"],
     "help-sources.txt": ["sources", "--help"],
     "help-fix.txt": ["fix", "--help"],
+    "help-undo.txt": ["undo", "--help"],
     "help-check.txt": ["check", "--help"],
 }
 

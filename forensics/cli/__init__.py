@@ -19,9 +19,10 @@ _COMMANDS = {
     "audit": "The corrected audit: what really happened to every lost row.",
     "check": "For pipelines: fail when real losses are found.",
     "explain": "One lost row: its timeline and evidence, line by line.",
-    "fix": "Write a guarded SQL script that corrects the registry.",
+    "fix": "Correct the registry: a guarded SQL script, or an apply with backup.",
     "restarts": "The restart ledger of the gateway.",
     "sources": "What was found, how it was read, and what is missing.",
+    "undo": "Take back what a fix applied, by its journal.",
 }
 _BUG_EXIT_CODE = 70
 _TERMINATED_EXIT_CODE = 128 + signal.SIGTERM

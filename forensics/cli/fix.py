@@ -7,136 +7,133 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.options import Asked, audit_options, audited, emit, guard_outputs, output_path
+from forensics.cli.changes import apply_options, confirm, rows, tell_applied, told_rehearsal
+from forensics.cli.options import Asked, audit_options, audited, emit, guard_outputs, now_option, output_path
+from forensics.cli.selecting import selection_options
 from forensics.model.errors import UsageError
-from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Confidence, Verdict
 
 if TYPE_CHECKING:
-    from forensics.model.evidence import Evidence
-    from forensics.model.finding import Finding, Report
-    from forensics.writers.sql import Inputs
-
-_INCLUDED = ("interrupted", "healed")
+    from forensics.model.plan import Plan
+    from forensics.repair.apply import Target
+    from forensics.repair.plan import Selection
+    from forensics.repair.planning import Planned
 
 
 @click.command("fix")
 @audit_options
+@click.option("-o", "--output", type=output_path, help="The script to write.")
+@click.option("--undo", type=output_path, help="Also write the script that takes it back.")
+@selection_options
 @click.option(
-    "-o",
-    "--output",
-    type=output_path,
-    required=True,
-    help="The script to write.",
+    "--keep",
+    "keep_days",
+    type=click.IntRange(1, 3650),
+    metavar="DAYS",
+    help="Keep the corrected rows for so many days after the end of the evidence (or --now). The gateway deletes them "
+    "7 days after the end of their run otherwise.",
 )
-@click.option(
-    "--undo",
-    type=output_path,
-    help="Also write the script that takes it back.",
-)
-@click.option(
-    "--include", default="", metavar="WHAT,…", help="Also correct: interrupted, healed (clears the stale error)."
-)
-@click.option("--exclude", default="", metavar="VERDICT,…", help="Leave out: false_lost, failed or replayed.")
-@click.option(
-    "--min-confidence",
-    type=click.Choice([confidence.value for confidence in Confidence]),
-    default=Confidence.STRONG.value,
-    show_default=True,
-    help="Correct only rows proven at least this firmly.",
-)
-def command(asked: Asked, output: Path, undo: Path | None, include: str, exclude: str, min_confidence: str) -> None:
-    """Write a guarded SQL script that corrects the registry; the registry itself is not touched.
+@now_option
+@apply_options("Correct the rows in this registry: all or none, after a backup.")
+def command(
+    asked: Asked,
+    output: Path | None,
+    undo: Path | None,
+    selection: Selection,
+    keep_days: int | None,
+    now: str | None,
+    target: Target | None,
+    *,
+    is_confirmed: bool,
+) -> None:
+    """Correct the registry: write a guarded SQL script, or apply it after a backup.
 
     The script changes all of its rows or none: every old value is compared first. It can be run again, and undone.
+    Before it is handed over it has been run on a private copy of the registry, and taken back.
+
+    With --apply the registry itself is changed: once it is backed up, in one transaction, and never while a gateway or
+    any other process works on it. A journal beside the backup tells what was changed.
 
     \b
-    Example:
+    Examples:
       forensics fix ~/.openclaw /tmp/openclaw -o fix.sql --undo undo.sql
       (stop the gateway, back up)
       sqlite3 -bail ~/.openclaw/tasks/runs.sqlite < fix.sql
+
+    \b
+      (stop the gateway)
+      forensics fix ~/.openclaw /tmp/openclaw --apply ~/.openclaw/tasks/runs.sqlite --backup ~/before.sqlite
     """  # noqa: D301
-    included, excluded = _chosen(include, _INCLUDED, "--include"), _chosen(exclude, CORRECTED_BY_DEFAULT, "--exclude")
-    evidence, report = audited(asked, None)
+    if output is None and (target is None or undo is not None):
+        raise UsageError("fix needs -o FILE to write its scripts, or --apply DB --backup FILE to change a registry")
+    evidence, report = audited(asked, now)
     guard_outputs(evidence, output, undo)
-    from forensics.parsers.database import companions_of
-    from forensics.parsers.task_registry import raw_values
-    from forensics.writers.sql import GUARDS, TOUCHED, plan_corrections, plan_healed, selected, write_fix, write_undo
+    from forensics.repair.planning import plan_fix
 
-    chosen = selected(
-        report,
-        include=[Verdict(name) for name in included if name != "healed"],
-        exclude=[Verdict(name) for name in excluded],
-        minimum=Confidence(min_confidence),
-    )
-    findings = _of_registries(chosen, evidence)
-    healed = report.summary.healed if "healed" in included else ()
-    source = _registry_of(findings, healed, evidence)
-    path = evidence.files[source]
-    wanted = [finding.task_id for finding in findings]
-    stored = raw_values(path, companions_of(path), [*wanted, *healed], [*TOUCHED, *GUARDS])
-    planned = plan_corrections(findings, stored, report)
-    planned += plan_healed({task_id: stored[task_id] for task_id in healed if task_id in stored})
-    inputs = _inputs(report, source)
-    emit(write_fix(planned, inputs, report), output)
+    done = _corrected_earlier(target) if target else frozenset()
+    planned = plan_fix(evidence, report, selection, keep_days, target.database if target else None, done)
+    if output is not None:
+        _write_scripts(planned, output, undo)
+    if target is not None:
+        _apply(planned, target, is_confirmed=is_confirmed)
+
+
+def _corrected_earlier(target: Target) -> frozenset[str]:
+    """Complete what an apply that was killed had done already, tell so, and give the rows that are corrected."""
+    from forensics.repair.apply import finished_earlier
+
+    earlier = finished_earlier(target)
+    if earlier is None:
+        return frozenset()
+    count = rows(len(earlier.journal.rows))
+    tell_applied(earlier, target, f"{count} corrected already, {earlier.journal.prepared_at:%F %T} UTC")
+    return frozenset(row.task_id for row in earlier.journal.rows)
+
+
+def _write_scripts(planned: Planned, output: Path, undo: Path | None) -> None:
+    """Rehearse the scripts on a private copy, and write them only if all went well."""
+    from forensics.parsers.database import companions_of, opened_copy
+    from forensics.repair.rehearsal import rehearse
+    from forensics.writers.sql import write_fix, write_undo
+
+    with opened_copy(planned.path, companions_of(planned.path)) as copy:
+        rehearsal = rehearse(copy, planned.plan)
     if undo is not None:
-        emit(write_undo(planned, inputs, report), undo)
-    left = report.summary.lost - len(findings)
-    click.echo(f"{output}: {_told(len(planned), left)}", err=True)
+        emit(write_undo(planned.plan, rehearsal), undo)
+    emit(write_fix(planned.plan, rehearsal), output)
+    click.echo(f"{output}: {_told(len(planned.plan.rows), planned.left)}", err=True)
+    if planned.plan.rows:
+        click.echo(told_rehearsal(rehearsal), err=True)
 
 
-def _chosen(text: str, allowed: tuple[str, ...], option: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = sorted(set(names) - set(allowed))
-    if unknown:
-        message = f"{option}: {', '.join(unknown)} cannot be chosen here"
-        raise UsageError(message, "choose from " + ", ".join(allowed))
-    return names
+def _apply(planned: Planned, target: Target, *, is_confirmed: bool) -> None:
+    from forensics.repair.apply import apply_fix
+
+    if not planned.plan.rows:
+        click.echo(f"{target.database}: nothing to correct; {_left(planned.left)}", err=True)
+        return
+    confirm(f"{target.database}: {_told(len(planned.plan.rows), planned.left)}. Go on?", is_confirmed=is_confirmed)
+    applied, rehearsal = apply_fix(planned.plan, target)
+    click.echo(told_rehearsal(rehearsal), err=True)
+    tell_applied(applied, target, f"{rows(len(planned.plan.rows))} corrected; {_left(planned.left)}")
+    _tell_short_lived(planned.plan, target)
 
 
-def _of_registries(findings: list[Finding], evidence: Evidence) -> list[Finding]:
-    """Leave out the rows that only an export or a dump shows: there is no registry to correct them in.
-
-    Raises:
-        UsageError: no registry was handed over at all.
-    """
-    from forensics.model.verdicts import SourceKind
-
-    registries = evidence.sources.filter(evidence.sources["kind"] == SourceKind.TASK_REGISTRY)["id"].to_list()
-    if not registries:
-        raise UsageError(
-            "the rows come from an export or a dump: there is no registry here to correct",
-            "hand over tasks/runs.sqlite with its -wal, or state/openclaw.sqlite",
+def _tell_short_lived(plan: Plan, target: Target) -> None:
+    """Say how many rows the gateway will delete at its next sweep, as their clean-up time has passed."""
+    now_ms = target.clock().timestamp() * 1000
+    stamps = [row.new["cleanup_after"] for row in plan.rows]
+    passed = sum(isinstance(stamp, int) and stamp <= now_ms for stamp in stamps)
+    if passed:
+        click.echo(
+            f"warning: {passed} of them are past their clean-up time: the gateway deletes them at its next sweep; "
+            "--keep DAYS --now now would have kept them",
+            err=True,
         )
-    return [finding for finding in findings if finding.source in registries]
-
-
-def _registry_of(findings: list[Finding], healed: tuple[str, ...], evidence: Evidence) -> int:
-    """Give the one registry that all rows lie in.
-
-    Raises:
-        UsageError: they lie in several, or in none.
-    """
-    from forensics.model.verdicts import SourceKind
-
-    registries = evidence.sources.filter(evidence.sources["kind"] == SourceKind.TASK_REGISTRY)["id"].to_list()
-    stored = evidence.tasks.filter(evidence.tasks["registry"] == "store")
-    rows = stored.filter(stored["task_id"].is_in(list(healed)))
-    sources = {finding.source for finding in findings} | set(rows["source"].to_list()) or set(registries[:1])
-    if len(sources) > 1:
-        paths = dict(evidence.sources.select("id", "path").iter_rows())
-        message = "the rows lie in several registries: " + ", ".join(paths[source] for source in sorted(sources))
-        raise UsageError(message, "run fix once for each of them")
-    return int(sources.pop())
-
-
-def _inputs(report: Report, registry: int) -> Inputs:
-    from forensics.writers.sql import Inputs
-
-    files = report.sources.select("path", "sha256").drop_nulls()
-    return Inputs(report.paths()[registry], tuple((path, sha256) for path, sha256 in files.iter_rows()))
 
 
 def _told(planned: int, left: int) -> str:
-    rows = "1 row" if planned == 1 else f"{planned} rows"
-    others = "1 lost row is left as it is" if left == 1 else f"{left} lost rows are left as they are"
-    return f"{rows} to correct; {others}"
+    return f"{rows(planned)} to correct; {_left(left)}"
+
+
+def _left(left: int) -> str:
+    return "1 lost row is left as it is" if left == 1 else f"{left} lost rows are left as they are"

@@ -188,7 +188,7 @@ def parsed_zone(text: str | None) -> tzinfo | None:
         raise UsageError(message, "give a name like Europe/Berlin, or an offset from UTC like +02:00") from error
 
 
-def parsed_now(text: str | None) -> datetime | None:
+def parsed_now(text: str | None, option: str = "--now") -> datetime | None:
     """Read a moment from the command line.
 
     Raises:
@@ -203,7 +203,7 @@ def parsed_now(text: str | None) -> datetime | None:
     try:
         moment = dateutil_parser.isoparse(text)
     except ValueError as error:
-        message = f"--now {text!r} is no ISO time: {error}"
+        message = f"{option} {text!r} is no ISO time: {error}"
         raise UsageError(message, "write it like 2026-04-18T00:00:00Z") from error
     return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 

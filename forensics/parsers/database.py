@@ -77,8 +77,17 @@ def tables_of(database: sqlite3.Connection) -> set[str]:
 
 
 def columns_of(database: sqlite3.Connection, table: str) -> set[str]:
-    """Give the names of a table's columns; none where there is no such table."""
+    """Give the names of a table's columns; none where there is no such table. ``table`` is a plain or quoted name."""
     return {str(row[1]) for row in database.execute(f"PRAGMA table_info({table})")}
+
+
+def quoted_name(name: str) -> str:
+    """Give a name as SQL takes it, whatever it holds.
+
+    >>> quoted_name('a"b')
+    '"a""b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
 
 
 def row_number(database: sqlite3.Connection, table: str) -> str:

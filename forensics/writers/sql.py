@@ -1,221 +1,259 @@
 """The guarded fix-up: a script that a person can read, run with ``sqlite3 DB < fix.sql``, and undo (design §8).
 
-All or nothing: one transaction, one UPDATE, guarded by every old value of every row. A row that differs blocks all of
-them, and the script says so; a second run finds its own values and changes nothing.
+``fix.sql`` changes all of its rows or none: each is compared with every old value first. ``undo.sql`` puts back each
+row that is still as corrected and leaves alone, and lists, what has changed since. Both may be run again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from forensics import __version__
-from forensics.model.errors import RefusedError
-from forensics.model.escape import for_sql_comment, sql_literal
-from forensics.model.finding import Finding, Report
-from forensics.model.policy import LOST_ERROR
-from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Confidence, TaskStatus, Verdict
-from forensics.writers.wording import stamp, why
+from forensics.model.escape import for_sql_comment, shortened, sql_literal
+from forensics.model.plan import TOUCHED, Plan, PlannedRow, Rehearsal, Stored, Value
+from forensics.writers.phrases import counted
+from forensics.writers.wording import stamp
 
-Value = int | float | str | bytes | None
-Stored = Mapping[str, Value]
+COMMIT = "COMMIT;\n"
+"""The last statement of a script that changes anything."""
 
-TOUCHED = ("status", "ended_at", "last_event_at", "error", "terminal_summary", "cleanup_after")
-"""The columns a correction writes."""
-
-GUARDS = ("runtime", "source_id", "run_id", "started_at")
-"""The columns that a correction only compares."""
-
-_RANK = {Confidence.WEAK: 0, Confidence.STRONG: 1, Confidence.EXACT: 2}
+_NAMES_SHOWN = 200
+_LAST_MS = round(datetime(9999, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedRow:
-    """One row of the registry with its stored values and the values it gets."""
+class _Kind:
+    """What tells a fix from its undo: names, words, and whether one drifted row blocks all of them."""
 
-    task_id: str
-    old: Stored
-    new: Stored
-    comment: str
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What a script was made from: the registry and everything else that was read, with hashes."""
-
-    registry: str
-    files: tuple[tuple[str, str], ...]
+    name: str
+    done: str
+    is_all_or_nothing: bool
+    promise: str
 
 
-def selected(
-    report: Report, *, include: Sequence[Verdict] = (), exclude: Sequence[Verdict] = (), minimum: Confidence
-) -> list[Finding]:
-    """Choose the findings to correct, by verdict and confidence; never a row that only an export shows."""
-    verdicts = (set(CORRECTED_BY_DEFAULT) | set(include)) - set(exclude)
-    return [
-        finding
-        for finding in report.of_verdict(*verdicts)
-        if finding.correction is not None
-        and not finding.projected
-        and finding.confidence is not None
-        and _RANK[finding.confidence] >= _RANK[minimum]
-    ]
+_FIX = _Kind(
+    "fix", "corrected", True, "It changes all rows or none, says which, and may be run again: then it changes nothing."
+)
+_UNDO = _Kind(
+    "undo",
+    "restored",
+    False,
+    "It puts back each row that is still as corrected; rows that have changed since are left alone and listed.",
+)
 
 
-def plan_corrections(findings: Sequence[Finding], stored: Mapping[str, Stored], report: Report) -> list[PlannedRow]:
-    """Plan the new values of each row from its stored values.
-
-    Raises:
-        RefusedError: a row is gone or no longer what the audit saw.
-    """
-    paths = report.paths()
-    planned = []
-    for finding in findings:
-        old = stored.get(finding.task_id)
-        if old is None or old.get("status") != TaskStatus.LOST or old.get("ended_at") != _epoch_ms(finding.lost_at):
-            message = f"row {finding.task_id} changed while the registry was read; nothing is written"
-            raise RefusedError(message, "stop the gateway, or work on a copy of its state directory")
-        absent = [column for column in TOUCHED if column not in old]
-        if absent:
-            message = f"the registry has no column {', '.join(absent)}: its layout is unknown; nothing is written"
-            raise RefusedError(message)
-        comment = f"{finding.verdict} ({finding.confidence}): {why(finding, paths)}"
-        planned.append(PlannedRow(finding.task_id, old, _corrected(finding), comment))
-    return planned
+def write_fix(plan: Plan, rehearsal: Rehearsal | None = None) -> str:
+    """Give the script that corrects the planned rows; its header tells of the rehearsal."""
+    return _header(_FIX, plan, rehearsal) + fix_statements(plan)
 
 
-def plan_healed(stored: Mapping[str, Stored]) -> list[PlannedRow]:
-    """Plan to clear the stale text of a lost mark from rows that a late finish corrected."""
-    comment = "healed: succeeded, but the text of the lost mark is still there"
-    return [
-        PlannedRow(task_id, old, {name: old[name] for name in TOUCHED} | {"error": None}, comment)
-        for task_id, old in sorted(stored.items())
-        if old.get("status") == TaskStatus.SUCCEEDED and LOST_ERROR in str(old.get("error")).lower()
-    ]
-
-
-def write_fix(planned: Sequence[PlannedRow], inputs: Inputs, report: Report) -> str:
-    """Give the script that corrects the planned rows."""
-    swapped = [(row.task_id, row.old, row.new, row.comment) for row in planned]
-    return "\n".join(_script("fix", "corrected", swapped, inputs, report)) + "\n"
-
-
-def write_undo(planned: Sequence[PlannedRow], inputs: Inputs, report: Report) -> str:
+def write_undo(plan: Plan, rehearsal: Rehearsal | None = None) -> str:
     """Give the script that puts the planned rows back, byte for byte."""
-    swapped = [(row.task_id, row.new, row.old, row.comment) for row in planned]
-    return "\n".join(_script("undo", "restored", swapped, inputs, report)) + "\n"
+    return _header(_UNDO, plan, rehearsal) + undo_statements(plan)
 
 
-_Row = tuple[str, Stored, Stored, str]
+def fix_statements(plan: Plan) -> str:
+    """Give the statements of the fix without their header: the part that acts."""
+    return _statements(_FIX, [(row, row.old, row.new) for row in plan.rows])
 
 
-def _script(name: str, done: str, rows: Sequence[_Row], inputs: Inputs, report: Report) -> Iterator[str]:
-    yield from _header(name, len(rows), inputs, report)
-    if not rows:
-        yield "SELECT 'forensics: there is nothing to correct';"
-        return
-    guards = tuple(column for column in GUARDS if column in rows[0][1] or column in rows[0][2])
-    yield from _plan(rows, guards)
-    before = _matches("old", guards)
-    after = _matches("new", guards)
-    yield f"""
-CREATE TEMP TABLE forensics_check AS SELECT
-  (SELECT count(*) FROM temp.forensics_plan) AS planned,
-  (SELECT count(*) FROM main.task_runs AS t JOIN temp.forensics_plan AS p ON t.task_id = p.task_id
-    WHERE {before}) AS as_before,
-  (SELECT count(*) FROM main.task_runs AS t JOIN temp.forensics_plan AS p ON t.task_id = p.task_id
-    WHERE {after}) AS as_planned;
-
--- changes all rows, or none: only when every one of them still holds all of its old values
-UPDATE main.task_runs
-SET ({", ".join(TOUCHED)}) =
-  (SELECT {", ".join(f"new_{column}" for column in TOUCHED)}
-    FROM temp.forensics_plan AS p WHERE p.task_id = main.task_runs.task_id)
-WHERE task_id IN (SELECT task_id FROM temp.forensics_plan)
-  AND (SELECT as_before = planned FROM temp.forensics_check);
-
-SELECT CASE
-    WHEN as_before = planned THEN 'forensics: ' || planned || ' rows {done}'
-    WHEN as_planned = planned THEN 'forensics: nothing to do, all ' || planned || ' rows are {done} already'
-    ELSE 'forensics: REFUSED, ' || (planned - as_before) || ' of ' || planned
-      || ' rows are not what they were; nothing was changed'
-  END FROM temp.forensics_check;
-SELECT 'forensics: drifted or missing: ' || p.task_id FROM temp.forensics_plan AS p
-  LEFT JOIN main.task_runs AS t ON t.task_id = p.task_id
-  WHERE (SELECT as_before < planned AND as_planned < planned FROM temp.forensics_check)
-    AND NOT coalesce({before}, 0);
-
--- a refusal, or a result other than planned, is an error, so that no caller can overlook it
-CREATE TEMP TABLE forensics_result (refused INTEGER, wrong INTEGER);
-CREATE TEMP TRIGGER forensics_refuse BEFORE INSERT ON forensics_result WHEN NEW.refused
-  BEGIN SELECT RAISE(ABORT, 'forensics: refused, rows have drifted; nothing was changed'); END;
-CREATE TEMP TRIGGER forensics_wrong BEFORE INSERT ON forensics_result WHEN NEW.wrong
-  BEGIN SELECT RAISE(ROLLBACK, 'forensics: the rows did not take the planned values; nothing was changed'); END;
-INSERT INTO forensics_result SELECT
-  as_before < planned AND as_planned < planned,
-  as_before = planned AND planned <> (SELECT count(*) FROM main.task_runs AS t
-    JOIN temp.forensics_plan AS p ON t.task_id = p.task_id WHERE {after})
-  FROM temp.forensics_check;
-COMMIT;"""
+def undo_statements(plan: Plan) -> str:
+    """Give the statements of the undo without their header."""
+    return _statements(_UNDO, [(row, row.new, row.old) for row in plan.rows])
 
 
-def _header(name: str, count: int, inputs: Inputs, report: Report) -> Iterator[str]:
-    yield f"-- {name}.sql for {for_sql_comment(inputs.registry)}: {count} rows"
-    yield f"-- made by forensics {__version__} from evidence up to {stamp(report.now)} UTC"
-    yield "--"
-    yield "-- Before: stop the gateway (it holds the registry in memory and writes whole rows), then back up:"
-    yield "--   sqlite3 runs.sqlite \"VACUUM INTO 'runs.backup.sqlite'\""
-    yield f"-- Run:    sqlite3 -bail runs.sqlite < {name}.sql"
-    yield "-- It changes all rows or none, says which, and may be run again: then it changes nothing."
-    yield "--"
-    yield "-- Inputs (SHA-256):"
-    for path, sha256 in inputs.files:
-        yield f"--   {sha256}  {for_sql_comment(path)}"
-    yield "-- Policy: " + ", ".join(f"{key}={value}" for key, value in report.policy.as_text().items())
+_Swapped = tuple[PlannedRow, Stored, Stored]
+
+
+def _header(kind: _Kind, plan: Plan, rehearsal: Rehearsal | None) -> str:
+    return "".join(f"-- {line}".rstrip() + "\n" for line in _told(kind, plan, rehearsal)) + "\n"
+
+
+def _told(kind: _Kind, plan: Plan, rehearsal: Rehearsal | None) -> Iterator[str]:
+    name = for_sql_comment(plan.inputs.registry)
+    database = shlex.quote(for_sql_comment(plan.inputs.registry.replace("\\", "/").rsplit("/", 1)[-1]))
+    yield f"{kind.name}.sql for {name}: {counted(len(plan.rows), 'row')}"
+    yield f"made by forensics {__version__} from evidence up to {stamp(plan.evidence_until)} UTC"
     yield ""
+    yield "Before: stop the gateway (it holds the registry in memory and writes whole rows), then back up:"
+    yield f"  sqlite3 {database} \"VACUUM INTO 'backup.sqlite'\""
+    yield f"Run:    sqlite3 -bail {database} < {kind.name}.sql"
+    yield f"Undo:   sqlite3 -bail {database} < undo.sql" if kind is _FIX else "Undoes: fix.sql"
+    yield kind.promise
+    yield ""
+    yield f"Rows: {for_sql_comment(plan.selection)}"
+    yield from _kept(kind, plan)
+    yield from _rehearsed(rehearsal)
+    yield ""
+    yield "Inputs (SHA-256):"
+    for path, sha256 in plan.inputs.files:
+        yield f"  {sha256}  {for_sql_comment(path)}"
+    yield "Policy: " + ", ".join(f"{key}={for_sql_comment(value)}" for key, value in plan.policy.items())
 
 
-def _plan(rows: Sequence[_Row], guards: Sequence[str]) -> Iterator[str]:
+def _kept(kind: _Kind, plan: Plan) -> Iterator[str]:
+    """Say until when the gateway keeps the rows: it deletes those whose clean-up time has passed at its next sweep."""
+    stamps = [row.new["cleanup_after"] for row in plan.rows]
+    known = [value for value in stamps if isinstance(value, int) and 0 <= value < _LAST_MS]
+    if kind is _FIX and known:
+        first = datetime.fromtimestamp(min(known) / 1000, UTC)
+        asked = f" (--keep {plan.keep_days})" if plan.keep_days is not None else "; --keep DAYS keeps them longer"
+        yield f"Kept: the gateway deletes the first of these rows after {stamp(first)} UTC{asked}"
+
+
+def _rehearsed(rehearsal: Rehearsal | None) -> Iterator[str]:
+    if rehearsal is None:
+        return
+    yield (
+        f"Rehearsed on a private copy: {rehearsal.rows} of {counted(rehearsal.of_rows, 'row')} changed, to exactly the "
+        f"planned values; {counted(rehearsal.other_tables, 'other table')} unchanged;"
+    )
+    keys = counted(rehearsal.foreign_keys, "violated foreign key") + (
+        " before and after" if rehearsal.foreign_keys else ""
+    )
+    yield f"  integrity ok, {keys}; a second run changed nothing; undo.sql restored everything, twice."
+
+
+def _statements(kind: _Kind, rows: Sequence[_Swapped]) -> str:
+    if not rows:
+        return f"SELECT 'forensics: there is nothing to {'correct' if kind is _FIX else 'restore'}';\n"
+    guards = rows[0][0].guards
+    return "\n".join([*_plan(rows, guards), *_acts(kind, guards)]) + "\n" + COMMIT
+
+
+def _plan(rows: Sequence[_Swapped], guards: Sequence[str]) -> Iterator[str]:
     columns = ["task_id", *guards, *(f"old_{column}" for column in TOUCHED), *(f"new_{column}" for column in TOUCHED)]
+    yield "DROP VIEW IF EXISTS temp.forensics_now;"
     yield "DROP TABLE IF EXISTS temp.forensics_plan;"
     yield "DROP TABLE IF EXISTS temp.forensics_check;"
     yield "DROP TABLE IF EXISTS temp.forensics_result;"
     yield "BEGIN IMMEDIATE;"
     yield "-- columns without a type keep every value exactly as it is written here"
-    yield f"CREATE TEMP TABLE forensics_plan ({', '.join(columns)}, PRIMARY KEY (task_id));"
-    for task_id, old, new, comment in rows:
-        kept = old if all(guard in old for guard in guards) else new
-        values = [
-            task_id,
-            *(kept.get(guard) for guard in guards),
-            *(old[column] for column in TOUCHED),
-            *(new[column] for column in TOUCHED),
-        ]
-        yield f"-- {for_sql_comment(comment)}"
-        yield f"INSERT INTO temp.forensics_plan VALUES ({', '.join(sql_literal(value) for value in values)});"
+    yield f"CREATE TEMP TABLE forensics_plan (\n  {', '.join(columns)},\n  PRIMARY KEY (task_id));"
+    for row, old, new in rows:
+        yield ""
+        if row.title:
+            yield f"-- {shortened(for_sql_comment(row.title), _NAMES_SHOWN)}"
+        told = f"{row.verdict} ({row.confidence})" if row.confidence else row.verdict
+        yield f"-- {for_sql_comment(f'{told}: {row.why}')}"
+        yield "INSERT INTO temp.forensics_plan VALUES ("
+        yield f"  {_literals([row.task_id, *(row.old[guard] for guard in guards)])},"
+        yield f"  {_literals([old[column] for column in TOUCHED])},"
+        yield f"  {_literals([new[column] for column in TOUCHED])});"
 
 
-def _matches(side: str, guards: Sequence[str]) -> str:
-    compared = [*(f"t.{guard} IS p.{guard}" for guard in guards), *(f"t.{c} IS p.{side}_{c}" for c in TOUCHED)]
-    return " AND ".join(compared)
+def _literals(values: Sequence[Value]) -> str:
+    return ", ".join(sql_literal(value) for value in values)
 
 
-def _corrected(finding: Finding) -> Stored:
-    correction = finding.correction
-    if correction is None:
-        message = f"{finding.task_id} has no correction"
-        raise TypeError(message)
-    ended_ms = _epoch_ms(correction.ended_at)
-    return {
-        "status": correction.status,
-        "ended_at": ended_ms,
-        "last_event_at": ended_ms,
-        "error": correction.error,
-        "terminal_summary": correction.terminal_summary,
-        "cleanup_after": _epoch_ms(correction.cleanup_after),
-    }
+def _acts(kind: _Kind, guards: Sequence[str]) -> Iterator[str]:
+    columns, new = ", ".join(TOUCHED), ", ".join(f"new_{column}" for column in TOUCHED)
+    blocked = _BLOCKED if kind.is_all_or_nothing else ""
+    every = "all of them, or none" if kind.is_all_or_nothing else "those that are still as they were left"
+    yield f"""
+-- how each row compares with the plan, at any moment
+CREATE TEMP VIEW forensics_now AS SELECT p.task_id AS task_id, t.task_id IS NULL AS is_gone,
+  {_is_equal([(guard, guard) for guard in guards])} AS is_same_run,
+  {_is_equal(_touched("old"))}
+    AND {_has_equal_types(_touched("old"))} AS is_old,
+  {_is_equal(_touched("new"))}
+    AND {_has_equal_types(_touched("new"))} AS is_new,
+  substr({_differing(guards)}, 3) AS differing
+  FROM temp.forensics_plan AS p LEFT JOIN main.task_runs AS t ON t.task_id = p.task_id;
+
+CREATE TEMP TABLE forensics_check AS SELECT task_id, differing, CASE
+    WHEN is_gone THEN 'gone'
+    WHEN is_same_run AND is_old THEN 'due'
+    WHEN is_same_run AND is_new THEN 'done'
+    ELSE 'changed' END AS fate
+  FROM temp.forensics_now;
+
+-- changes {every}
+UPDATE main.task_runs
+SET ({columns}) =
+  (SELECT {new} FROM temp.forensics_plan AS p WHERE p.task_id = main.task_runs.task_id)
+WHERE task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due'){blocked};
+"""
+    yield _ALL_OR_NOTHING if kind.is_all_or_nothing else _ROW_BY_ROW
 
 
-def _epoch_ms(time: datetime | None) -> int | None:
-    return round(time.timestamp() * 1000) if time else None
+def _touched(side: str) -> list[tuple[str, str]]:
+    return [(column, f"{side}_{column}") for column in TOUCHED]
+
+
+def _is_equal(columns: Sequence[tuple[str, str]]) -> str:
+    stored, planned = ", ".join(f"t.{name}" for name, _ in columns), ", ".join(f"p.{name}" for _, name in columns)
+    return f"({stored})\n    IS ({planned})" if len(columns) > 1 else f"{stored} IS {planned}"
+
+
+def _has_equal_types(columns: Sequence[tuple[str, str]]) -> str:
+    """Give the condition that values are of one storage class: 5 and 5.0 are equal, but not the same bytes."""
+    stored = ", ".join(f"typeof(t.{name})" for name, _ in columns)
+    planned = ", ".join(f"typeof(p.{name})" for _, name in columns)
+    return f"({stored})\n    IS ({planned})"
+
+
+def _differing(guards: Sequence[str]) -> str:
+    """Give the names of the columns in which a row is not what it was."""
+    compared = [*((guard, guard) for guard in guards), *_touched("old")]
+    return "\n    || ".join(
+        f"CASE WHEN t.{stored} IS p.{planned} THEN '' ELSE ', {stored}' END" for stored, planned in compared
+    )
+
+
+_BLOCKED = """
+  AND NOT EXISTS (SELECT 1 FROM temp.forensics_check WHERE fate <> 'due')"""
+
+_COUNTS = """SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
+    coalesce(sum(fate = 'done'), 0) AS done FROM temp.forensics_check"""
+
+_SHOWN = "CASE WHEN task_id GLOB '*[^ -~]*' THEN 'x''' || hex(task_id) || '''' ELSE task_id END"
+"""An id as a terminal may show it: one that holds anything else than plain characters is spelled out."""
+
+_WRONG = """CREATE TEMP TRIGGER forensics_wrong BEFORE INSERT ON forensics_result WHEN NEW.wrong
+  BEGIN SELECT RAISE(ROLLBACK, 'forensics: the rows did not take the planned values; nothing was changed'); END;"""
+
+_ALL_OR_NOTHING = f"""SELECT CASE
+    WHEN due = planned THEN 'forensics: ' || planned || ' rows corrected'
+    WHEN done = planned THEN 'forensics: nothing to do, all ' || planned || ' rows are corrected already'
+    ELSE 'forensics: REFUSED, ' || (planned - due) || ' of ' || planned
+      || ' rows are not what they were; nothing was changed'
+  END FROM ({_COUNTS});
+SELECT 'forensics: drifted or missing: ' || {_SHOWN}
+    || ' (' || CASE fate WHEN 'gone' THEN 'gone' WHEN 'done' THEN 'corrected already' ELSE differing END || ')'
+  FROM temp.forensics_check, ({_COUNTS}) AS n
+  WHERE n.due < n.planned AND n.done < n.planned AND fate <> 'due';
+SELECT 'forensics: ' || count(*) || ' of the corrected rows are past their clean-up time: the gateway deletes them at '
+    || 'its next sweep (a script made with --keep DAYS keeps them)'
+  FROM temp.forensics_plan, ({_COUNTS}) AS n
+  WHERE (n.due = n.planned OR n.done = n.planned) AND new_cleanup_after <= 1000 * strftime('%s', 'now')
+  HAVING count(*) > 0;
+
+-- a refusal, or a result other than planned, is an error, so that no caller can overlook it
+CREATE TEMP TABLE forensics_result (refused INTEGER, wrong INTEGER);
+CREATE TEMP TRIGGER forensics_refuse BEFORE INSERT ON forensics_result WHEN NEW.refused
+  BEGIN SELECT RAISE(ABORT, 'forensics: refused, rows have drifted; nothing was changed'); END;
+{_WRONG}
+INSERT INTO forensics_result SELECT due < planned AND done < planned,
+  due = planned AND planned <> (SELECT count(*) FROM temp.forensics_now WHERE is_same_run AND is_new)
+  FROM ({_COUNTS});"""
+
+_ROW_BY_ROW = f"""SELECT CASE
+    WHEN due > 0 THEN 'forensics: ' || due || ' of ' || planned || ' rows restored'
+    WHEN done = planned THEN 'forensics: nothing to do, all ' || planned || ' rows are restored already'
+    ELSE 'forensics: nothing to restore, ' || (planned - done) || ' of ' || planned || ' rows have changed since'
+  END FROM ({_COUNTS});
+SELECT 'forensics: left alone, '
+    || CASE fate WHEN 'gone' THEN 'gone: ' ELSE 'changed since: ' END || {_SHOWN}
+    || CASE fate WHEN 'gone' THEN '' ELSE ' (' || differing || ')' END
+  FROM temp.forensics_check WHERE fate IN ('gone', 'changed');
+
+-- a result other than planned is an error, so that no caller can overlook it
+CREATE TEMP TABLE forensics_result (wrong INTEGER);
+{_WRONG}
+INSERT INTO forensics_result SELECT due <> (SELECT count(*) FROM temp.forensics_now
+    WHERE is_same_run AND is_new AND task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due'))
+  FROM ({_COUNTS});"""

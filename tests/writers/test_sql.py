@@ -17,19 +17,11 @@ from hypothesis import strategies as st
 from forensics import audit, load_evidence
 from forensics.model.errors import RefusedError
 from forensics.model.finding import Report
+from forensics.model.plan import GUARDS, TOUCHED, Inputs, Plan, PlannedRow, Stored
 from forensics.model.verdicts import Confidence, Verdict
 from forensics.parsers.task_registry import raw_values
-from forensics.writers.sql import (
-    GUARDS,
-    TOUCHED,
-    Inputs,
-    PlannedRow,
-    plan_corrections,
-    plan_healed,
-    selected,
-    write_fix,
-    write_undo,
-)
+from forensics.repair.plan import Selection, as_plan, plan_corrections, plan_healed, selected
+from forensics.writers.sql import write_fix, write_undo
 from tests.support.captures import unpack
 from tests.support.command import forensics
 
@@ -212,12 +204,10 @@ def test_healed_rows_lose_only_their_stale_error(tmp_path: Path, unpacked: Path)
 def test_a_row_that_changed_since_it_was_read_is_refused() -> None:
     evidence = load_evidence([str(SAMPLES / "real-lost-write")])
     report = audit(evidence)
-    findings = selected(report, minimum=Confidence.STRONG)
+    findings = selected(report, Selection())
     with pytest.raises(RefusedError, match="changed while the registry was read"):
         plan_corrections(findings, {}, report)
-    stored: dict[str, dict[str, int | float | str | bytes | None]] = {
-        finding.task_id: {"status": "succeeded", "ended_at": 1} for finding in findings
-    }
+    stored: dict[str, Stored] = {finding.task_id: {"status": "succeeded", "ended_at": 1} for finding in findings}
     with pytest.raises(RefusedError, match="nothing is written"):
         plan_corrections(findings, stored, report)
 
@@ -226,7 +216,8 @@ def test_rows_that_only_an_export_shows_are_never_planned() -> None:
     report = audit(load_evidence([str(SAMPLES / "every-verdict")]))
     projected = [finding.task_id for finding in report.findings if finding.projected]
     assert projected
-    chosen = {finding.task_id for finding in selected(report, include=list(Verdict), minimum=Confidence.WEAK)}
+    everything = Selection(verdicts=tuple(Verdict), minimum=Confidence.WEAK)
+    chosen = {finding.task_id for finding in selected(report, everything)}
     assert not chosen & set(projected)
 
 
@@ -251,6 +242,23 @@ def registries(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, dict[st
     return rows, {task_id: {column: draw(values) for column in TOUCHED} for task_id in chosen}
 
 
+def hostile_plan(stored: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> Plan:
+    rows = [
+        PlannedRow(
+            task_id=task_id,
+            old={column: stored[task_id][column] for column in (*GUARDS, *TOUCHED)},
+            new=values,
+            verdict="false_lost",
+            confidence=None,
+            why="a comment\nwith a break",
+            title="job ';\nDROP TABLE task_runs;--",
+        )
+        for task_id, values in new.items()
+    ]
+    inputs = Inputs("registry\n;DROP TABLE task_runs;", (("file\n.quit", "0" * 64),))
+    return as_plan(rows, inputs, founding_report(), Selection(jobs=("a\n.quit",)))
+
+
 @settings(max_examples=120, deadline=None)
 @given(registries())
 def test_apply_then_undo_is_the_identity_for_any_values(
@@ -266,10 +274,8 @@ def test_apply_then_undo_is_the_identity_for_any_values(
     database.commit()
     before = database.execute("SELECT * FROM task_runs").fetchall()
     stored = {row["task_id"]: row for row in rows}
-    planned = [PlannedRow(task_id, stored[task_id], new, "a comment\nwith a break") for task_id, new in plan.items()]
-    report = founding_report()
-    inputs = Inputs("registry\n;DROP TABLE task_runs;", (("file\n.quit", "0" * 64),))
-    fix, undo = write_fix(planned, inputs, report), write_undo(planned, inputs, report)
+    planned = hostile_plan({task_id: stored[task_id] for task_id in plan}, plan)
+    fix, undo = write_fix(planned), write_undo(planned)
     database.executescript(fix)
     after = {row[0]: dict(zip(columns, row, strict=True)) for row in database.execute("SELECT * FROM task_runs")}
     assert after == {task_id: row | plan.get(task_id, {}) for task_id, row in stored.items()}

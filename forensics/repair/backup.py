@@ -1,0 +1,130 @@
+"""The backup before a change: made through SQLite's backup API, read again and compared before anything is written."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from forensics.model.errors import RefusedError
+from forensics.repair.contents import contents_of, integrity_of
+
+_PART = ".forensics-part"
+_BESIDE = ("", "-journal", "-wal", "-shm")
+_CHUNK_BYTES = 1 << 20
+
+
+def back_up(database: sqlite3.Connection, backup: Path, digest: str) -> str:
+    """Make a verified backup, or take the one of an earlier attempt; give the SHA-256 of the file.
+
+    ``digest`` is that of the contents the backup must hold. A file of that name is never overwritten.
+
+    Raises:
+        RefusedError: the backup cannot be made, or a file of that name holds something else.
+    """
+    part = backup.with_name(backup.name + _PART)
+    if backup.exists():
+        if not _holds(backup, digest):
+            message = f"{backup} exists and is no backup of the registry as it is now; nothing was changed"
+            raise RefusedError(message, "choose another name for the backup")
+        _remove(part)
+        return sha256_of(backup)
+    try:
+        with _removed_afterwards(part):
+            _copy(database, part)
+            if not _holds(part, digest):
+                message = f"the backup {backup} does not hold what the registry holds; nothing was changed"
+                raise RefusedError(message, "choose a folder on another disk")
+            _publish(part, backup)
+        return sha256_of(backup)
+    except (OSError, sqlite3.Error) as error:
+        message = f"the backup {backup} cannot be made: {error}; nothing was changed"
+        raise RefusedError(message, "choose a folder with enough room that can be written to") from error
+
+
+def sha256_of(path: Path) -> str:
+    """Give the SHA-256 of a file."""
+    told = hashlib.sha256()
+    with path.open("rb") as content:
+        while chunk := content.read(_CHUNK_BYTES):
+            told.update(chunk)
+    return told.hexdigest()
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Write a small file in one step that survives a kill and a power cut: the old one, or the new one, never a part.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    part = path.with_name(path.name + _PART)
+    with _removed_afterwards(part):
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(0o600)
+        part.replace(path)
+    _keep_names(path.parent)
+
+
+def _copy(database: sqlite3.Connection, part: Path) -> None:
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    with closing(sqlite3.connect(part, isolation_level=None)) as target:
+        database.backup(target)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _publish(part: Path, backup: Path) -> None:
+    """Give the backup its name; unlike a rename, a link never takes the place of another file.
+
+    Raises:
+        FileExistsError: another process made a file of that name in the meantime.
+    """
+    try:
+        os.link(part, backup)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        part.rename(backup)
+    _keep_names(backup.parent)
+
+
+def _holds(backup: Path, digest: str) -> bool:
+    """Tell whether a file is a sound database with these contents; reading leaves nothing beside it."""
+    try:
+        with closing(sqlite3.connect(f"{backup.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as copy:
+            copy.text_factory = lambda stored: stored.decode("utf-8", "replace")
+            return integrity_of(copy)[0] == "ok" and contents_of(copy).digest == digest
+    except (sqlite3.Error, RefusedError):
+        return False
+
+
+def _keep_names(folder: Path) -> None:
+    """Make new names in a folder survive a power cut, where the system can do that."""
+    with contextlib.suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+@contextlib.contextmanager
+def _removed_afterwards(part: Path) -> Iterator[None]:
+    """Leave no half-written file behind, whatever happens; nor one of an attempt that was killed."""
+    _remove(part)
+    try:
+        yield
+    finally:
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
+    for ending in _BESIDE:
+        part.with_name(part.name + ending).unlink(missing_ok=True)

@@ -1,0 +1,167 @@
+"""From an audit to the plan of one registry: which rows it holds, what they are now, and what they become."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from forensics.correlator.facts import newest_state
+from forensics.model.errors import RefusedError, UnreadableError, UsageError
+from forensics.model.evidence import Evidence
+from forensics.model.finding import Finding, Report
+from forensics.model.plan import GUARDS, TOUCHED, Inputs, Plan, PlannedRow
+from forensics.model.verdicts import SourceKind
+from forensics.parsers.database import companions_of
+from forensics.parsers.task_registry import raw_values
+from forensics.repair.plan import Selection, as_plan, plan_corrections, plan_healed, selected
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, the registry it is for, and how many lost rows it leaves as they are."""
+
+    plan: Plan
+    path: Path
+    left: int
+
+
+def plan_fix(
+    evidence: Evidence,
+    report: Report,
+    selection: Selection | None = None,
+    keep_days: int | None = None,
+    database: Path | None = None,
+    done: Collection[str] = (),
+) -> Planned:
+    """Plan the correction of the chosen rows of one registry: ``database``, else the one among the evidence.
+
+    ``done`` are tasks to leave out, as they are corrected already; ``keep_days``: keep the rows for so many days after
+    the end of the evidence at least.
+
+    Raises:
+        RefusedError: a row changed since it was read, or the registry is not one that can be corrected.
+        UsageError: there is no registry among the evidence, or the rows lie in several, or nothing could be chosen.
+    """
+    selection = selection or Selection()
+    _refuse_unknown_names(report, selection)
+    findings = [row for row in _of_registries(selected(report, selection), evidence) if row.task_id not in done]
+    healed = _healed(evidence, report, selection) - frozenset(done)
+    if database is None:
+        source = registry_of(evidence, {finding.task_id for finding in findings} | healed)
+        path, label = evidence.files[source], report.paths()[source]
+    else:
+        path, label = database, str(database)
+        findings = _of_its_gateway(findings, evidence, database)
+    rows = _planned_rows(path, findings, healed, report, selection)
+    plan = as_plan(rows, Inputs(label, _files(report)), report, selection, keep_days)
+    return Planned(plan, path, report.summary.lost - len(findings))
+
+
+def registry_of(evidence: Evidence, task_ids: AbstractSet[str]) -> int:
+    """Give the one registry that holds all of these tasks in their newest state; of copies, the first.
+
+    Raises:
+        UsageError: no registry holds all of them.
+    """
+    registries = evidence.sources.filter(pl.col("kind") == SourceKind.TASK_REGISTRY)
+    wanted = newest_state(evidence.tasks).filter(pl.col("task_id").is_in(list(task_ids)))
+    state = ["gateway", "task_id", "status", "ended_at", "error"]
+    holding = (
+        evidence.tasks.filter(pl.col("source").is_in(registries["id"].implode()))
+        .join(wanted.select(state), on=state, how="inner", nulls_equal=True, validate="m:1")
+        .group_by("source")
+        .agg(pl.col("task_id").n_unique().alias("held"))
+        .sort("held", "source", descending=[True, False])
+    )
+    if holding.is_empty():
+        return int(registries["id"].sort()[0])
+    source, held = holding.row(0)
+    if held < wanted.height:
+        paths = dict(registries.select("id", "path").iter_rows())
+        message = "the rows lie in several registries: " + ", ".join(
+            paths[source] for source in sorted(holding["source"])
+        )
+        raise UsageError(message, "run fix once for each of them, choosing rows with --of-gateway or --job")
+    return int(source)
+
+
+def _healed(evidence: Evidence, report: Report, selection: Selection) -> frozenset[str]:
+    """Give the healed rows of the chosen gateways, if healed rows are chosen at all."""
+    if not selection.healed:
+        return frozenset()
+    chosen = {
+        task_id
+        for gateway, task_id in evidence.tasks.select("gateway", "task_id").iter_rows()
+        if not selection.gateways or gateway in selection.gateways
+    }
+    return frozenset(report.summary.healed) & chosen
+
+
+def _planned_rows(
+    path: Path, findings: list[Finding], healed: frozenset[str], report: Report, selection: Selection
+) -> list[PlannedRow]:
+    wanted = [*(finding.task_id for finding in findings), *sorted(healed)]
+    try:
+        stored = raw_values(path, companions_of(path), wanted, [*TOUCHED, *GUARDS])
+    except UnreadableError as error:
+        message = f"{path} cannot be read: {error}"
+        raise RefusedError(message) from error
+    stale = plan_healed({task_id: stored[task_id] for task_id in healed if task_id in stored})
+    return plan_corrections(findings, stored, report) + [row for row in stale if selection.takes_row(row)]
+
+
+def _of_registries(findings: list[Finding], evidence: Evidence) -> list[Finding]:
+    """Leave out the rows that only an export or a dump shows: there is no registry to correct them in.
+
+    Raises:
+        UsageError: no registry was handed over at all.
+    """
+    sources = evidence.sources
+    registries = set(sources.filter(sources["kind"] == SourceKind.TASK_REGISTRY)["id"].to_list())
+    if not registries:
+        raise UsageError(
+            "the rows come from an export or a dump: there is no registry here to correct",
+            "hand over tasks/runs.sqlite with its -wal, or state/openclaw.sqlite",
+        )
+    return [finding for finding in findings if finding.source in registries]
+
+
+def _of_its_gateway(findings: list[Finding], evidence: Evidence, path: Path) -> list[Finding]:
+    """Keep the rows of the gateway whose registry this is; of all, where it is not among the evidence.
+
+    Raises:
+        UsageError: it is not, and the rows are those of several gateways.
+    """
+    gateways = dict(evidence.sources.select("id", "gateway").iter_rows())
+    own = {gateways[source] for source, file in evidence.files.items() if file.exists() and file.samefile(path)}
+    if own:
+        return [finding for finding in findings if finding.gateway in own]
+    names = sorted({finding.gateway for finding in findings})
+    if len(names) > 1:
+        message = f"{path} is not among the evidence, which is that of several gateways: {', '.join(names)}"
+        raise UsageError(message, "choose one with --of-gateway NAME")
+    return findings
+
+
+def _refuse_unknown_names(report: Report, selection: Selection) -> None:
+    """Refuse a choice that could never fit: a name that no lost row has.
+
+    Raises:
+        UsageError: no lost row is of such a job, or of such a gateway.
+    """
+    jobs = {name for finding in report.findings for name in (finding.job_id, finding.job_name)}
+    gateways = {finding.gateway for finding in report.findings}
+    for option, asked, known in (("--job", selection.jobs, jobs), ("--of-gateway", selection.gateways, gateways)):
+        unknown = [name for name in asked if name not in known]
+        if unknown and not selection.healed:
+            message = f"{option}: no lost row is of {', '.join(unknown)}"
+            raise UsageError(message, "known here: " + (", ".join(sorted(filter(None, known))) or "none"))
+
+
+def _files(report: Report) -> tuple[tuple[str, str], ...]:
+    files = report.sources.select("path", "sha256").drop_nulls()
+    return tuple((path, sha256) for path, sha256 in files.iter_rows())
