@@ -156,7 +156,7 @@ def _acts(kind: _Kind, guards: Sequence[str]) -> Iterator[str]:
     yield f"""
 -- how each row compares with the plan, at any moment
 CREATE TEMP VIEW forensics_now AS SELECT p.task_id AS task_id, t.task_id IS NULL AS is_gone,
-  {_is_equal([(guard, guard) for guard in guards])} AS is_same_run,
+  {_is_equal([(column, column) for column in ("task_id", *guards)])} AS is_same_run,
   {_is_equal(_touched("old"))}
     AND {_has_equal_types(_touched("old"))} AS is_old,
   {_is_equal(_touched("new"))}

@@ -73,8 +73,8 @@ INSERT INTO temp.forensics_plan VALUES (
 
 -- how each row compares with the plan, at any moment
 CREATE TEMP VIEW forensics_now AS SELECT p.task_id AS task_id, t.task_id IS NULL AS is_gone,
-  (t.runtime, t.task_kind, t.source_id, t.child_session_key, t.parent_flow_id, t.parent_task_id, t.agent_id, t.run_id, t.label, t.task, t.delivery_status, t.notify_policy, t.created_at, t.started_at, t.progress_summary, t.terminal_outcome)
-    IS (p.runtime, p.task_kind, p.source_id, p.child_session_key, p.parent_flow_id, p.parent_task_id, p.agent_id, p.run_id, p.label, p.task, p.delivery_status, p.notify_policy, p.created_at, p.started_at, p.progress_summary, p.terminal_outcome) AS is_same_run,
+  (t.task_id, t.runtime, t.task_kind, t.source_id, t.child_session_key, t.parent_flow_id, t.parent_task_id, t.agent_id, t.run_id, t.label, t.task, t.delivery_status, t.notify_policy, t.created_at, t.started_at, t.progress_summary, t.terminal_outcome)
+    IS (p.task_id, p.runtime, p.task_kind, p.source_id, p.child_session_key, p.parent_flow_id, p.parent_task_id, p.agent_id, p.run_id, p.label, p.task, p.delivery_status, p.notify_policy, p.created_at, p.started_at, p.progress_summary, p.terminal_outcome) AS is_same_run,
   (t.status, t.ended_at, t.last_event_at, t.error, t.terminal_summary, t.cleanup_after)
     IS (p.old_status, p.old_ended_at, p.old_last_event_at, p.old_error, p.old_terminal_summary, p.old_cleanup_after)
     AND (typeof(t.status), typeof(t.ended_at), typeof(t.last_event_at), typeof(t.error), typeof(t.terminal_summary), typeof(t.cleanup_after))
