@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from forensics.model.finding import Report as Report
     from forensics.model.policy import Policy as Policy
     from forensics.parsers.load import load_evidence as load_evidence
+    from forensics.repair.planning import plan_fix as plan_fix
     from forensics.writers.json import write_json as write_json
     from forensics.writers.markdown import write_markdown as write_markdown
     from forensics.writers.sql import write_fix as write_fix
@@ -33,6 +34,7 @@ _HOMES = {
     "Report": "forensics.model.finding",
     "audit": "forensics.correlator.audit",
     "load_evidence": "forensics.parsers.load",
+    "plan_fix": "forensics.repair.planning",
     "write_fix": "forensics.writers.sql",
     "write_json": "forensics.writers.json",
     "write_markdown": "forensics.writers.markdown",
@@ -46,6 +48,7 @@ __all__ = [
     "Report",
     "audit",
     "load_evidence",
+    "plan_fix",
     "write_fix",
     "write_json",
     "write_markdown",

@@ -18,6 +18,7 @@ def test_exported_names() -> None:
         "Report",
         "audit",
         "load_evidence",
+        "plan_fix",
         "write_fix",
         "write_json",
         "write_markdown",
