@@ -95,6 +95,7 @@ def load_evidence(
             if reading.detected.kind in (*EVIDENCE_KINDS, SourceKind.TASK_REGISTRY_WAL):
                 reading.sha256 = hashing.submit(sha256_of, reading.found.path)
         _parse_all(gathered, given, zone, host_zone)
+    _settle_backups(gathered.readings)
     _note_unknown(gathered, arguments)
     _note_changed(gathered)
     gathered.readings = [reading for reading in gathered.readings if _is_kept(reading)]
@@ -149,6 +150,14 @@ def _backups(readings: Sequence[Reading]) -> dict[int, str]:
         return {}
     hashes = {number: _sha256_of(reading) for number, reading in enumerate(readings) if _is_lone_registry(reading)}
     return {number: databases[sha256] for number, sha256 in hashes.items() if sha256 in databases}
+
+
+def _settle_backups(readings: Sequence[Reading]) -> None:
+    """Take back what was noted of backups: one whose hash a journal names is whole, no write-ahead log is missing."""
+    for number in _backups(readings):
+        parsed = readings[number].parsed
+        if parsed is not None:
+            parsed.notices.rows = [notice for notice in parsed.notices.rows if notice["code"] != "wal_not_given"]
 
 
 def _is_lone_registry(reading: Reading) -> bool:

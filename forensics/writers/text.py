@@ -82,17 +82,15 @@ def _legend(report: Report) -> str:
 def _healed(report: Report) -> Iterator[str]:
     healed, aborted = report.summary.healed, report.summary.healed_aborted
     if healed:
-        yield ""
         cleaned = sum(row.is_cleaned for row in report.summary.corrected)
-        carry = "still carry" if not cleaned else f"carry (or carried: {cleaned})"
-        yield (
-            f"Healed: {len(healed)} succeeded rows {carry} the text of a lost mark; a late finish corrected them."
-            + (
-                f" {len(aborted)} of them ended in a restart and were recorded ok: {', '.join(aborted)}."
-                if aborted
-                else ""
-            )
-        )
+        bear = "bore" if cleaned else "still carry"
+        told = [f"Healed: {len(healed)} succeeded rows {bear} the text of a lost mark; a late finish corrected them."]
+        if cleaned:
+            told.append(f"forensics fix has cleared it from {cleaned} of them since.")
+        if aborted:
+            told.append(f"{len(aborted)} of them ended in a restart and were recorded ok: {', '.join(aborted)}.")
+        yield ""
+        yield " ".join(told)
 
 
 def _corrected(report: Report) -> Iterator[str]:

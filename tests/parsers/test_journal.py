@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,10 +23,11 @@ from forensics.model.journal import UNDO, Journal, journal_text
 from forensics.model.plan import TOUCHED, Stored
 from forensics.model.verdicts import SourceKind
 from forensics.parsers import journal as parser
-from forensics.parsers.detect import detect
+from forensics.parsers.detect import detect, left_out
 from forensics.parsers.forms import Given
 from forensics.parsers.parsed import Parsed
 from forensics.writers.json import journal_schema
+from tests.parsers.shapes import task_row, write_registry
 from tests.support.journals import JOURNAL, NOON, SHA, left_prepared, row_of, write_journal
 
 BEFORE: Stored = {
@@ -259,3 +263,82 @@ def test_journals_keep_their_contract(journal: Journal) -> None:
 )])  # fmt: skip
 def test_a_broken_journal_breaks_the_contract(text: str) -> None:
     assert list(SCHEMA.iter_errors(json.loads(text)))
+
+
+def test_a_folder_of_a_state_directory_is_entered_where_a_journal_lies_in_it(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    registry = write_registry(state / "tasks" / "runs.sqlite", task_row("task-0"))
+    for name in ("backups", "workspace"):
+        (state / name).mkdir()
+        (state / name / "copy.sqlite").write_bytes(registry.read_bytes())
+    assert left_out(str(state)) == ["backups", "workspace"]
+    write_journal(state / "backups" / "copy.sqlite.journal.json", WHOLE)
+    assert left_out(str(state)) == ["workspace"]
+    evidence = load_evidence([str(state)])
+    names = sorted(path.split("/state/", 1)[1] for path in evidence.sources["path"])
+    assert names == ["backups/copy.sqlite", "backups/copy.sqlite.journal.json", "tasks/runs.sqlite"]
+    assert evidence.sources["gateway"].unique().to_list() == ["state"]
+
+
+def test_no_write_ahead_log_is_missing_of_a_backup_whose_hash_is_known(tmp_path: Path) -> None:
+    """A page-wise copy of a database in WAL mode says that it has a log; the journal's hash says it is whole."""
+    backup = write_registry(tmp_path / "backups" / "one.sqlite", task_row("task-0"))
+    with closing(sqlite3.connect(backup)) as database:
+        database.execute("PRAGMA journal_mode = WAL").fetchall()
+    evidence = load_evidence([str(tmp_path)])
+    assert "wal_not_given" in evidence.notices["code"]
+    sha256 = hashlib.sha256(backup.read_bytes()).hexdigest()
+    write_journal(tmp_path / "backups" / "one.sqlite.journal.json", replace(WHOLE, backup_sha256=sha256))
+    assert "wal_not_given" not in load_evidence([str(tmp_path)]).notices["code"]
+
+
+def home(folder: Path, name: str, *task_ids: str) -> Path:
+    write_registry(folder / name / "state" / "tasks" / "runs.sqlite", *map(task_row, task_ids))
+    return folder / name
+
+
+def placed(folder: Path, *paths: Path, gateways: dict[str, list[str]] | None = None) -> list[str | None]:
+    """Give the gateways of all journals."""
+    evidence = load_evidence([str(path) for path in paths or (folder,)], gateways)
+    return evidence.sources.filter(evidence.sources["kind"] == "fix_journal")["gateway"].to_list()
+
+
+def test_a_journal_belongs_to_the_gateway_whose_row_it_names(tmp_path: Path) -> None:
+    home(tmp_path, "one", "task-0", "a")
+    two = home(tmp_path, "two", "b")
+    write_journal(two / "x.journal.json", WHOLE)
+    assert placed(tmp_path) == ["one/state"]
+
+
+def test_a_journal_whose_rows_are_gone_belongs_to_the_nearest_gateway(tmp_path: Path) -> None:
+    home(tmp_path, "one", "a")
+    two = home(tmp_path, "two", "b")
+    write_journal(two / "x.journal.json", WHOLE)
+    assert placed(tmp_path) == ["two/state"]
+
+
+def test_a_journal_that_no_folder_tells_is_placed_nowhere(tmp_path: Path) -> None:
+    home(tmp_path, "one", "a")
+    home(tmp_path, "two", "b")
+    write_journal(tmp_path / "x.journal.json", WHOLE)
+    assert placed(tmp_path) == [None]
+
+
+def test_a_journal_belongs_where_the_user_says(tmp_path: Path) -> None:
+    one, two = home(tmp_path, "one", "task-0"), home(tmp_path, "two", "b")
+    path = write_journal(tmp_path / "x.journal.json", WHOLE)
+    assert placed(tmp_path, one, gateways={"office": [str(two), str(path)]}) == ["office"]
+
+
+def test_a_backup_belongs_to_the_gateway_of_its_database_however_few_tasks_they_share(tmp_path: Path) -> None:
+    home(tmp_path, "one", "a")
+    home(tmp_path, "two", "b")
+    backup = write_registry(tmp_path / "kept" / "one.sqlite", task_row("task-0"))
+    sha256 = hashlib.sha256(backup.read_bytes()).hexdigest()
+    journal = replace(WHOLE, backup_sha256=sha256, database="/root/one/state/tasks/runs.sqlite")
+    write_journal(tmp_path / "kept" / "one.sqlite.journal.json", journal)
+    evidence = load_evidence([str(tmp_path)])
+    told = dict(evidence.sources.select("path", "gateway").iter_rows())
+    assert told[str(backup)] == "one/state"
+    assert set(told.values()) == {"one/state", "two/state"}
+    assert placed(tmp_path) == ["one/state"]
