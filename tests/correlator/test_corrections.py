@@ -176,6 +176,21 @@ def test_a_row_that_was_corrected_restored_and_corrected_again_is_corrected(anyw
     assert report.paths()[row.source].endswith(f"three.sqlite{ENDING}")
 
 
+def test_no_backup_of_an_earlier_change_wins_over_a_row_that_was_restored(story: Story) -> None:
+    """Corrected and restored twice, each time to something else: no backup but the last holds what the undo undid."""
+    story.undo(story.fix())
+    second = story.registry.fix("three.sqlite", {"lost": {**GOOD, "status": "failed"}}, at=NOON + timedelta(hours=2))
+    story.undo(second, "four.sqlite", hours=3)
+    assert lost(story.audited()) == ["lost", "open"]
+
+
+def test_a_script_that_was_run_by_hand_after_an_undo_counts(story: Story) -> None:
+    """It leaves no journal; the backup in which the row is lost was made before all that the journals tell of."""
+    story.undo(story.fix())
+    story.registry.change("lost", **GOOD)  # type: ignore[arg-type]
+    assert lost(story.audited()) == ["open"]
+
+
 def test_without_its_backup_a_journal_tells_the_same(story: Story) -> None:
     journal = story.fix()
     (story.registry.backups / "one.sqlite").unlink()
