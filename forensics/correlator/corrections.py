@@ -87,9 +87,9 @@ def with_standing(tasks: pl.DataFrame, corrections: pl.DataFrame) -> pl.DataFram
     The newest entry counts; one whose commit is not on record does only where the row is what it was to become, or no
     other names the row.
 
-    ``standing``: corrected or restored, where the row is what fix or undo left; not_seen, where it is what it was
-    before; changed, where it is neither. ``is_cleaned``: fix cleared the text of a lost mark from a row that a late
-    finish had corrected.
+    ``standing``: corrected or restored, where the row is what fix or undo left; changed, where it has that status and
+    end, but something else of it changed since; not_seen, where it is another state: mostly, the one before.
+    ``is_cleaned``: fix cleared the text of a lost mark from a row that a late finish had corrected.
 
     Shape: one row per task of ``tasks`` (one row per task) that a journal names, sorted by gateway and task: its
     columns, ``standing``, ``is_cleaned``, ``is_after`` (it is what the change left) and those of ``corrections``, with
@@ -97,7 +97,8 @@ def with_standing(tasks: pl.DataFrame, corrections: pl.DataFrame) -> pl.DataFram
     """
     told = corrections.filter(pl.col("gateway").is_not_null())
     entries = tasks.join(told, on=_TASK, how="inner", suffix="_told").with_columns(
-        matches_expr("after").alias("is_after"), matches_expr("before").alias("is_before")
+        matches_expr("after").alias("is_after"),
+        pl.all_horizontal(_is_same_expr(name, f"after_{name}") for name in _SURE).alias("keeps_end"),
     )
     counts = pl.col("is_applied") | pl.col("is_after")
     newest = (
@@ -112,13 +113,13 @@ def with_standing(tasks: pl.DataFrame, corrections: pl.DataFrame) -> pl.DataFram
         .then(pl.lit(Standing.CORRECTED.value))
         .when(pl.col("is_after") & (pl.col("action") == UNDO))
         .then(pl.lit(Standing.RESTORED.value))
-        .when("is_before")
-        .then(pl.lit(Standing.NOT_SEEN.value))
-        .otherwise(pl.lit(Standing.CHANGED.value))
+        .when("keeps_end")
+        .then(pl.lit(Standing.CHANGED.value))
+        .otherwise(pl.lit(Standing.NOT_SEEN.value))
     )
     return newest.with_columns(
         standing.alias("standing"), (was_good & cleared & pl.col("after_error").is_null()).alias("is_cleaned")
-    ).drop("counts", "is_before")
+    ).drop("counts", "keeps_end")
 
 
 def without_corrected(healed: pl.DataFrame, tasks: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
@@ -129,11 +130,9 @@ def without_corrected(healed: pl.DataFrame, tasks: pl.DataFrame, told: pl.DataFr
 
     Shape: as ``healed``; one row per task.
     """
-    keeps_end = (pl.col("status") == pl.col("after_status")) & pl.col("ended_at").eq_missing(pl.col("after_ended_at"))
-    fixed = told.filter((pl.col("action") == FIX) & keeps_end & ~pl.col("is_cleaned")).filter(
-        pl.col("standing") != Standing.NOT_SEEN
-    )
-    cleaned = told.filter(pl.col("is_cleaned") & (pl.col("standing") == Standing.CORRECTED))
+    left_so = pl.col("standing").is_in([Standing.CORRECTED.value, Standing.CHANGED.value])
+    fixed = told.filter((pl.col("action") == FIX) & left_so & ~pl.col("is_cleaned"))
+    cleaned = told.filter((pl.col("action") == FIX) & left_so & pl.col("is_cleaned"))
     known = healed.join(fixed, on=_TASK, how="anti")
     added = tasks.join(cleaned, on=_TASK, how="semi").join(known, on=_TASK, how="anti")
     return pl.concat([known, added.select(known.columns)])

@@ -29,7 +29,7 @@ def when(at: datetime) -> str:
 
 def journal_says(row: RowState, entry: JournalEntry | None) -> Iterator[Statement]:
     """Say what a journal tells of a row beside what it is: that it was restored, or that this copy does not show it."""
-    if entry is None or entry.standing is Standing.CORRECTED:
+    if entry is None:
         return
     status, done = for_terminal(row.status or "without a status"), _done(entry)
     if entry.standing is Standing.RESTORED:

@@ -95,7 +95,8 @@ def _claims(around: Circumstances) -> Iterator[Statement]:
         yield of_row(f"Its summary: {quoted(row.terminal_summary)}.", row)
     yield from about_start(row)
     yield from other_states(row, around.elsewhere)
-    yield from journal_says(row, around.journal)
+    if not is_corrected(around.journal):
+        yield from journal_says(row, around.journal)
 
 
 def _shows(around: Circumstances) -> Iterator[Statement]:

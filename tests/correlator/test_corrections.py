@@ -336,6 +336,20 @@ def test_a_row_that_changed_since_is_neither_corrected_nor_healed(story: Story, 
     assert standing(story.evidence()) == Standing.CHANGED
 
 
+@pytest.mark.parametrize(
+    "columns", [{"status": "cancelled"}, {"ended_at": END + 1}, {"status": "running", "ended_at": None}]
+)
+def test_a_row_that_is_something_else_altogether_does_not_show_its_correction(
+    story: Story, columns: dict[str, int | str | None]
+) -> None:
+    """It may be of a copy that is older than both states that the journal knows."""
+    story.fix()
+    story.registry.change("lost", **columns)
+    shown = (story.state, story.registry.backups / f"one.sqlite{ENDING}")
+    assert corrected(story.audited(*shown)) == []
+    assert standing(story.evidence(*shown)) == Standing.NOT_SEEN
+
+
 def test_a_healed_row_that_was_cleaned_is_healed_still(story: Story) -> None:
     stale = {"status": "succeeded", "ended_at": END, "last_event_at": END}
     story.registry.change("lost", **stale)  # type: ignore[arg-type]

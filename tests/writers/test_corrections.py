@@ -171,6 +171,16 @@ def test_a_row_that_changed_since_says_in_what(registry: Registry) -> None:
     assert "corrected on 2026-11-26 12:00:00 from lost, and changed since." in text
     assert "Changed since: terminal_summary and cleanup_after." in text
     assert "Nothing of what fix wrote" not in text
+    assert text.count("hanged since:") == 1
+
+
+def test_a_row_that_is_something_else_is_not_called_corrected(registry: Registry) -> None:
+    corrected_as_fix_does(registry)
+    registry.change(FALSE_LOST, status="running", ended_at=None)
+    (registry.backups / "runs.backup.sqlite").unlink()
+    text = told("explain", FALSE_LOST)
+    assert "State: running, not lost: no sweep has marked it." in text
+    assert "A journal says that it was corrected to succeeded on 2026-11-26 12:00:00; what is at hand of" in text
 
 
 def test_a_restored_row_says_when_it_was_restored(registry: Registry) -> None:
