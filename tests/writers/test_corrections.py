@@ -256,3 +256,19 @@ def test_hostile_words_of_a_journal_reach_no_terminal(registry: Registry) -> Non
     for text in (told("explain", FALSE_LOST), told("audit"), told("audit", "-f", "markdown")):
         assert "\x1b" not in text
         assert "x" * 1000 not in text
+
+
+def test_the_explanation_as_json_cites_the_journal(registry: Registry) -> None:
+    journal = corrected_as_fix_does(registry)
+    result = CliRunner().invoke(main, ["explain", FALSE_LOST, "every-verdict", "-f", "json"])
+    document = json.loads(result.stdout)
+    (row,) = document["rows"]
+    contract = {"$ref": "#/$defs/explained_row", "$defs": audit_schema()["$defs"]}
+    assert [error.message for error in Draft202012Validator(contract).iter_errors(row)] == []
+    paths = {source["id"]: source["path"] for source in document["sources"]}
+    cited = {
+        (paths[one["evidence"]["source"]], one["evidence"]["line"], one["evidence"]["at"])
+        for one in row["explanation"]["because"]
+        if "journal" in paths[one["evidence"]["source"]]
+    }
+    assert cited == {(JOURNAL_SHOWN, line_of(journal, FALSE_LOST), "2026-11-26T12:00:00.250Z")}
