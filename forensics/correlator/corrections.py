@@ -51,34 +51,40 @@ def with_overtaken(states: pl.DataFrame, corrections: pl.DataFrame, sources: pl.
     """Add ``is_backup`` and ``is_overtaken`` to the states of all tasks.
 
     ``is_overtaken``: the state is older than another one at hand, as the newest journal that names the task tells.
-    Where the change was committed, the row as it was before is older than the row as it was left. Where that is not
-    known, the row in the backup is older than one outside it that is either of the two: the backup was made before. A
-    row in a backup is never taken for what the change of that time, or a later one, made of it: it may be what an
-    earlier one left.
+    Where the change was committed, the row as it was before is older than the row as it was left, unless it stands in a
+    registry with younger runs: there it was put back since, by hand. Where that is not known, the row in the backup is
+    older than one outside it that is either of the two: the backup was made before. A row in a backup is never taken
+    for what the change of that time, or a later one, made of it: it may be what an earlier one left.
 
     ``is_backup``: it stands in the backup of some change.
 
     Shape: as ``states``, with the two columns; the order is kept.
     """
     backups = backups_of(sources, corrections)
-    placed = states.with_row_index("state").join(
-        backups, on=["gateway", "source"], how="left", validate="m:1", maintain_order="left"
+    born = pl.max_horizontal("created_at", "started_at").max().over("source")
+    placed = (
+        states.with_columns(born.alias("born_at"))
+        .with_row_index("state")
+        .join(backups, on=["gateway", "source"], how="left", validate="m:1", maintain_order="left")
     )
     newest = _newest(corrections.filter(pl.col("gateway").is_not_null()))
     told = placed.join(newest, on=_TASK, how="inner", validate="m:1", suffix="_told").filter(~pl.col("projected"))
     is_older = (pl.col("backup_at") <= pl.col("at")).fill_null(value=False)
     left_so, was_so = ~is_older & matches_expr("after"), matches_expr("before")
+    born_at = pl.col("born_at")
     seen = told.with_columns(
+        born_at.filter(left_so).max().over(_TASK).alias("left_born_at"),
         left_so.any().over(_TASK).alias("is_left_so"),
         (~is_older & (left_so | was_so)).any().over(_TASK).alias("is_known"),
     )
-    committed = pl.col("is_applied") & pl.col("is_left_so") & (was_so | is_older) & ~left_so
+    went_on = (born_at > pl.col("left_born_at")).fill_null(value=False)
+    committed = pl.col("is_applied") & pl.col("is_left_so") & (is_older | (was_so & ~went_on)) & ~left_so
     prepared = ~pl.col("is_applied") & pl.col("is_known") & is_older
     overtaken = seen.filter(committed | prepared)["state"]
     return placed.with_columns(
         pl.col("backup_at").is_not_null().alias("is_backup"),
         pl.col("state").is_in(overtaken.implode()).alias("is_overtaken"),
-    ).drop("state", "backup_at")
+    ).drop("state", "backup_at", "born_at")
 
 
 def with_standing(tasks: pl.DataFrame, corrections: pl.DataFrame) -> pl.DataFrame:

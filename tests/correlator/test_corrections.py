@@ -191,6 +191,20 @@ def test_a_script_that_was_run_by_hand_after_an_undo_counts(story: Story) -> Non
     assert lost(story.audited()) == ["open"]
 
 
+@pytest.mark.parametrize("goes_on", [1, 0])
+def test_a_row_that_was_put_back_by_hand_is_lost_where_younger_runs_show_it(story: Story, goes_on: int) -> None:
+    """A script leaves no journal. A copy was taken in between; which of the two is older, only new runs can tell."""
+    story.fix()
+    shutil.copytree(story.state, story.folder / "z-copy" / "state")
+    story.registry.change("lost", **LOST)  # type: ignore[arg-type]
+    if goes_on:
+        story.runs_on(2)
+    report = story.audited()
+    assert lost(report) == (["lost", "open"] if goes_on else ["open"])
+    if goes_on:
+        assert cited(report, "lost") == story.registry.path
+
+
 def test_without_its_backup_a_journal_tells_the_same(story: Story) -> None:
     journal = story.fix()
     (story.registry.backups / "one.sqlite").unlink()
@@ -311,6 +325,7 @@ def test_a_registry_whose_change_is_in_its_log_is_no_backup(
         database.commit()
         for ending in ("", "-wal"):
             shutil.copy(f"{work}{ending}", state / f"runs.sqlite{ending}")
+    assert (state / "runs.sqlite-wal").stat().st_size
     sha256 = _sha256(state / "runs.sqlite")
     assert _sha256(backups / "one.sqlite") == sha256
     journal = replace(JOURNAL, action=action, backup_sha256=sha256, rows=(row_of("lost", before, after),))
