@@ -161,6 +161,7 @@ def test_a_compressed_file_is_a_container_of_one(tmp_path: Path, kind: str) -> N
     assert {name: frame.height for name, frame in told.frames.items()} == {"tasks": 0, "runs": 0, "jobs": 0} | {
         "lifecycle": plain.frames["lifecycle"].height,
         "histories": 0,
+        "corrections": 0,
     }
     assert told.notices == ("container",)
 

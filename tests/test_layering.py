@@ -18,7 +18,7 @@ ALLOWED = {
     "repair": {"repair", "writers", "correlator", "parsers", "model"},
     "cli": {"cli", "repair", "writers", "correlator", "parsers", "model"},
 }
-REASONING = {"told_contrasts", "told_doubts", "told_facts", "told_proof", "told_searches"}
+REASONING = {"told_contrasts", "told_doubts", "told_facts", "told_journals", "told_proof", "told_searches"}
 """The parts of the reasoning behind an explanation: data, which text and JSON are written from."""
 
 SHARED_WRITING = {"layout", "wording", "phrases"} | REASONING

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from forensics.correlator.facts import newest_state
+from forensics.correlator.facts import rows_at_hand
 from forensics.model.evidence import Evidence
 from forensics.model.finding import Finding, Report
 
@@ -33,7 +33,7 @@ def asked_for(word: str, report: Report, evidence: Evidence) -> Asked:
 
     A whole id comes before the name of a job, and both come before the beginning of a task id.
     """
-    tasks = newest_state(evidence.tasks)
+    tasks = rows_at_hand(evidence)
     exact = tasks.filter((pl.col("task_id") == word) | (pl.col("run_id") == word))
     if exact.height:
         return _meant(exact, report)

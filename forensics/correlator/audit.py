@@ -13,6 +13,7 @@ import polars as pl
 from forensics.correlator.causes import with_cause
 from forensics.correlator.citations import cited, in_tables
 from forensics.correlator.clocks import clock_errors, clock_notices, with_slack, with_window_slack, without_order
+from forensics.correlator.corrections import Standing, with_standing, without_corrected
 from forensics.correlator.counts import audit_counts_of_all
 from forensics.correlator.coverage import (
     gateway_log_spans,
@@ -27,7 +28,7 @@ from forensics.correlator.facts import (
     executions,
     healed_rows,
     lost_rows,
-    newest_state,
+    rows_at_hand,
     with_assumed_start,
     with_reservation,
     with_start,
@@ -41,7 +42,18 @@ from forensics.correlator.restarts import find_restarts
 from forensics.correlator.standins import with_stand_in
 from forensics.correlator.verdicts import with_fate, with_verdict
 from forensics.model.evidence import Evidence
-from forensics.model.finding import Citation, Correction, Finding, Release, Report, Restart, Run, Summary
+from forensics.model.finding import (
+    Citation,
+    CorrectedRow,
+    Correction,
+    Finding,
+    Release,
+    Report,
+    Restart,
+    RowValues,
+    Run,
+    Summary,
+)
 from forensics.model.policy import Policy
 from forensics.model.schemas import FINDINGS, RESTART_EVIDENCE, RESTARTS, assert_schema
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Cause, Confidence, Severity, Verdict
@@ -109,7 +121,7 @@ def correlated(evidence: Evidence, policy: Policy) -> Correlated:
     errors = clock_errors(evidence.lifecycle, evidence.runs, policy)
     evidence = replace(evidence, sources=without_order(evidence.sources, errors, policy))
     restarts, restart_evidence = restart_windows(evidence, errors, policy)
-    tasks = newest_state(evidence.tasks)
+    tasks = rows_at_hand(evidence)
     lifecycle = telling_lines(evidence)
     records = with_slack(prepared_records(evidence.runs, lifecycle, evidence.jobs), errors)
     rows = judged_rows(evidence, tasks, records, lifecycle, restarts, policy)
@@ -249,7 +261,8 @@ def _summary(
     policy: Policy,
 ) -> Summary:
     tasks = found.tasks
-    healed = healed_rows(tasks, evidence.tasks)
+    told = with_standing(tasks, evidence.corrections)
+    healed = without_corrected(healed_rows(tasks, evidence.tasks), tasks, told)
     counted = dict(findings.group_by("verdict").len().iter_rows())
     return Summary(
         tasks=tasks.height,
@@ -259,7 +272,28 @@ def _summary(
         verdicts={verdict.value: counted.get(verdict.value, 0) for verdict in Verdict},
         before=audit_counts_of_all(tasks, releases, now, policy),
         after=audit_counts_of_all(_corrected(tasks, findings), releases, now, policy),
+        corrected=tuple(_corrected_rows(told)),
     )
+
+
+def _corrected_rows(told: pl.DataFrame) -> Iterable[CorrectedRow]:
+    """Give the rows that still are as fix left them."""
+    corrected = told.filter(pl.col("standing") == Standing.CORRECTED)
+    for row in corrected.sort("gateway", "at", "task_id").iter_rows(named=True):
+        before, after = (
+            RowValues(*(row[f"{side}_{field.name}"] for field in fields(RowValues))) for side in ("before", "after")
+        )
+        yield CorrectedRow(
+            task_id=row["task_id"],
+            gateway=row["gateway"],
+            at=row["at"],
+            before=before,
+            after=after,
+            verdict=row["verdict"],
+            source=row["source_told"],
+            line=row["line_told"],
+            is_cleaned=row["is_cleaned"],
+        )
 
 
 def _corrected(tasks: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:

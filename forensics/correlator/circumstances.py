@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -17,11 +17,12 @@ import polars as pl
 
 from forensics.correlator.audit import correlated
 from forensics.correlator.citations import TABLES
+from forensics.correlator.corrections import Standing, with_standing
 from forensics.correlator.coverage import gateway_log_spans, of_assumed_zone
 from forensics.correlator.facts import (
     all_starts,
     executions,
-    newest_state,
+    rows_at_hand,
     with_reservation,
     with_start,
 )
@@ -30,7 +31,8 @@ from forensics.correlator.records import prepared_records, resolved
 from forensics.correlator.schedules import with_next_slot
 from forensics.model.evidence import Evidence
 from forensics.model.explanation import RowState
-from forensics.model.finding import Citation, Finding, Report, Restart
+from forensics.model.finding import Citation, Finding, Report, Restart, RowValues
+from forensics.model.plan import TOUCHED
 from forensics.model.verdicts import EvidenceRole, LifecycleKind, Origin, SourceKind, TaskStatus
 
 _ROWS = "task_runs"
@@ -109,6 +111,26 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """What the journal that counts says of a row, and how the row stands to it.
+
+    ``changed`` are the columns that are no longer as the change left them; ``source`` and ``line`` are the journal's.
+    """
+
+    standing: Standing
+    action: str
+    at: datetime
+    is_applied: bool
+    is_cleaned: bool
+    why: str
+    before: RowValues
+    after: RowValues
+    changed: tuple[str, ...]
+    source: int
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Circumstances:
     """What lies around one row.
 
@@ -116,7 +138,7 @@ class Circumstances:
     counts first; ``rivals`` other rows that claim the same run, ``mates`` unfinished runs of its batch. ``spans`` are
     what the gateway log covers, ``restarts`` all windows of the gateway. ``run_table`` is the table of the state
     database that keeps run records, as from 2026.6.1 on; ``offset`` is that of the local days after which file logs
-    are named.
+    are named. ``journal`` is what a journal of ``forensics fix`` or ``undo`` says of the row, if one does.
     """
 
     row: RowState
@@ -139,6 +161,7 @@ class Circumstances:
     fate: Fate
     run_table: str | None
     offset: timedelta | None
+    journal: JournalEntry | None
 
 
 class Surroundings:
@@ -149,7 +172,7 @@ class Surroundings:
 
     def __init__(self, evidence: Evidence, report: Report, judged: pl.DataFrame | None = None) -> None:
         self._evidence, self._report, self._judged_rows = evidence, report, judged
-        self._tasks = with_start(newest_state(evidence.tasks))
+        self._tasks = with_start(rows_at_hand(evidence))
         placed = evidence.lifecycle.filter(
             pl.col("gateway").is_not_null() & ~pl.col("source").is_in(of_assumed_zone(evidence.sources).implode())
         )
@@ -221,7 +244,13 @@ class Surroundings:
             fate=_fate(judged, {restart.id: restart for restart in restarts}),
             run_table=self._run_table(gateway),
             offset=self._offset(gateway),
+            journal=self._journals.get((gateway, task_id)),
         )
+
+    @cached_property
+    def _journals(self) -> dict[tuple[str, str], JournalEntry]:
+        told = with_standing(self._tasks, self._evidence.corrections)
+        return {(row["gateway"], row["task_id"]): _entry(row) for row in told.iter_rows(named=True)}
 
     def _catch_up(self, row: RowState, ready_at: datetime | None) -> Citation | None:
         """Give the first line after ready that names the job among those caught up or put off by a start-up."""
@@ -415,6 +444,25 @@ class _JobHistory:
             return None
         later = self._runs[bisect_right(self._starts, moment) :]
         return next((run for run in later if not _is_among(run, own)), None)
+
+
+def _entry(told: Mapping[str, Any]) -> JournalEntry:
+    before, after = (
+        RowValues(*(told[f"{side}_{value.name}"] for value in fields(RowValues))) for side in ("before", "after")
+    )
+    return JournalEntry(
+        standing=Standing(told["standing"]),
+        action=told["action"],
+        at=told["at"],
+        is_applied=told["is_applied"],
+        is_cleaned=told["is_cleaned"],
+        why=told["why"],
+        before=before,
+        after=after,
+        changed=() if told["is_after"] else tuple(name for name in TOUCHED if told[name] != told[f"after_{name}"]),
+        source=told["source_told"],
+        line=told["line_told"],
+    )
 
 
 def explained(evidence: Evidence, report: Report, finding: Finding) -> Circumstances:

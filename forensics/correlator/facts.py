@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from forensics.correlator.corrections import with_overtaken
 from forensics.correlator.coverage import of_assumed_zone
 from forensics.correlator.joins import ROW, latest_before
+from forensics.model.evidence import Evidence
 from forensics.model.policy import LOST_ERROR, Policy
 from forensics.model.schemas import TIME
 from forensics.model.verdicts import MARKERS, TaskStatus
@@ -14,6 +16,9 @@ _EPOCH_MS_DIGITS = 13
 _EPOCH_IN_ID = rf"^cron:.*:\d{{{_EPOCH_MS_DIGITS}}}(?::|$)"
 
 MANUAL = "manual:"
+
+_DESCENDING = ("projected", "is_overtaken", "is_backup", "source")
+"""What makes a state the older one."""
 
 _PROGRESS = {
     TaskStatus.QUEUED.value: 1,
@@ -27,7 +32,17 @@ _PROGRESS = {
 """A lost row may be healed by a late finish, a finished one is never marked lost (formats.md §1.6)."""
 
 
-def newest_state(tasks: pl.DataFrame) -> pl.DataFrame:
+def rows_at_hand(evidence: Evidence) -> pl.DataFrame:
+    """Give the newest state of each task, as its copies and the journals of fix-ups tell it.
+
+    Shape: as ``newest_state``.
+    """
+    return newest_state(evidence.tasks, evidence.corrections, evidence.sources)
+
+
+def newest_state(
+    tasks: pl.DataFrame, corrections: pl.DataFrame | None = None, sources: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Keep one row per task: the newest state that is no projection.
 
     A projected row counts only where nothing else tells of the task, and so does what an export printed into a gateway
@@ -39,15 +54,19 @@ def newest_state(tasks: pl.DataFrame) -> pl.DataFrame:
     Shape: as ``tasks``; key (gateway, task_id). Rows that belong to no gateway are left out.
     Source: design §6, gateways. "Newest" is judged by the stamps inside a registry or export, not by file times.
     """
-    ordered = in_order_of_writing(tasks)
+    ordered = in_order_of_writing(tasks, corrections, sources)
     return ordered.unique(["gateway", "task_id"], keep="last", maintain_order=True).select(tasks.columns)
 
 
-def in_order_of_writing(tasks: pl.DataFrame) -> pl.DataFrame:
+def in_order_of_writing(
+    tasks: pl.DataFrame, corrections: pl.DataFrame | None = None, sources: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Give the states of all tasks, each task's newest last.
 
     The registry with the younger runs is the newer one; of two that hold the same runs, the one that shows this row
-    further on: a correction takes a lost mark back, which was the last thing written.
+    further on: a correction takes a lost mark back, which was the last thing written. ``corrections`` and ``sources``
+    come before that: what a journal says was overtaken is older, and so is, all else being equal, the backup of a
+    fix-up.
 
     Shape: as ``tasks`` with ``written_at``, sorted by gateway, task, and what makes a state the newer one.
     """
@@ -55,6 +74,10 @@ def in_order_of_writing(tasks: pl.DataFrame) -> pl.DataFrame:
     handed_over = (pl.col("registry") != "log").any().over("gateway")
     is_store = pl.col("registry") == "store"
     told = tasks.filter(pl.col("gateway").is_not_null()).filter((pl.col("registry") != "log") | ~handed_over)
+    if corrections is None or sources is None or corrections.is_empty():
+        told = told.with_columns(pl.lit(value=False).alias("is_overtaken"), pl.lit(value=False).alias("is_backup"))
+    else:
+        told = with_overtaken(told, corrections, sources)
     task = ["gateway", "task_id"]
     stated = told.with_columns(
         written.max().over("source").alias("written_at"),
@@ -68,11 +91,21 @@ def in_order_of_writing(tasks: pl.DataFrame) -> pl.DataFrame:
     )
     went_on = (pl.col("written_at") > pl.col("store_written_at")) & (pl.col("progress") > pl.col("store_progress"))
     rank = pl.when(went_on).then(2).when(pl.col("is_in_store")).then(1).otherwise(0).alias("rank")
-    order = ["projected", "rank", "born_at", "progress", "written_at", "is_store", "source", "line"]
+    order = [
+        "projected",
+        "is_overtaken",
+        "rank",
+        "born_at",
+        "progress",
+        "is_backup",
+        "written_at",
+        "is_store",
+        "source",
+    ]
     return (
         stated.with_columns(rank, is_store.alias("is_store"))
-        .sort(*task, *order, descending=[False, False, *(name in ("projected", "source") for name in order)])
-        .drop("rank", "progress", "born_at", "is_in_store", "store_written_at", "store_progress", "is_store")
+        .sort(*task, *order, "line", descending=[False, False, *(name in _DESCENDING for name in order), False])
+        .select(*tasks.columns, "written_at")
     )
 
 

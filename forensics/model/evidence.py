@@ -9,7 +9,12 @@ import polars as pl
 
 from forensics.model import schemas
 
-RECORD_FRAMES = ("tasks", "runs", "lifecycle", "jobs")
+RECORD_FRAMES = ("tasks", "runs", "lifecycle", "jobs", "corrections")
+_FRAMES = (*RECORD_FRAMES, "sources", "copies", "histories", "notices")
+
+
+def _no_corrections() -> pl.DataFrame:
+    return schemas.empty(schemas.CORRECTIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +22,7 @@ class Evidence:
     """All frames read from the given paths, and where each file lies.
 
     ``containers`` are the archives and compressed files that evidence came from. ``scratch`` keeps what was unpacked;
-    it is removed when the last object that holds it is gone.
+    it is removed when the last object that holds it is gone. ``corrections`` is what journals of ``forensics fix`` say.
     """
 
     tasks: pl.DataFrame
@@ -31,9 +36,10 @@ class Evidence:
     files: dict[int, Path]
     containers: tuple[Path, ...] = ()
     scratch: object = field(default=None, repr=False, compare=False)
+    corrections: pl.DataFrame = field(default_factory=_no_corrections)
 
     def __post_init__(self) -> None:
-        for name in ("tasks", "runs", "lifecycle", "jobs", "sources", "copies", "histories", "notices"):
+        for name in _FRAMES:
             schemas.assert_schema(getattr(self, name), getattr(schemas, name.upper()), name)
 
 

@@ -124,8 +124,36 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class RowValues:
+    """What a row says of its end."""
+
+    status: str | None
+    ended_at: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedRow:
+    """A row that ``forensics fix`` corrected and that still is as it was left.
+
+    ``source`` and ``line`` are those of the journal. ``at`` is when the correction was committed or, where that is not
+    on record, prepared. ``is_cleaned``: a late finish had healed it, and fix only cleared the text of its mark.
+    """
+
+    task_id: str
+    gateway: str
+    at: datetime
+    before: RowValues
+    after: RowValues
+    verdict: str
+    source: int
+    line: int | None
+    is_cleaned: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
-    """The figures of one audit."""
+    """The figures of one audit; ``corrected`` are the rows that journals of ``forensics fix`` tell of, sorted."""
 
     tasks: int
     lost: int
@@ -134,6 +162,7 @@ class Summary:
     verdicts: dict[str, int]
     before: Counts
     after: Counts
+    corrected: tuple[CorrectedRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,10 @@ LONGEST_VALUE_BYTES = 64 << 20
 """One value, row or statement of a dump that is longer than this is damage or a trap, and is not read; the longest
 summaries captured have a few hundred kilobytes."""
 
+LARGEST_JOURNAL_BYTES = 128 << 20
+"""A journal of a fix-up that is larger than this is damage or a trap, and is not read: it would hold the corrections of
+some ten thousand rows with the longest prompts."""
+
 RESTORE_STEPS = 20_000_000
 """Steps of SQLite's machine that one statement of a dump may take; an INSERT of one row takes a few dozen."""
 

@@ -152,6 +152,41 @@ HISTORIES: Schema = {
 store holds of the job, ``oldest_at`` is when the oldest of it was written. ``is_partial``: the store was handed over in
 part, so older records may be missing; ``is_damaged``: a record may be among what could not be read."""
 
+_CORRECTED: Schema = {
+    "status": pl.String,
+    "ended_at": TIME,
+    "last_event_at": TIME,
+    "error": pl.String,
+    "terminal_summary": pl.String,
+    "cleanup_after": TIME,
+}
+
+CORRECTIONS: Schema = (
+    _ORIGIN
+    | {
+        "row": pl.Int64,
+        "task_id": pl.String,
+        "at": TIME,
+        "action": pl.String,
+        "is_applied": pl.Boolean,
+        "verdict": pl.String,
+        "confidence": pl.String,
+        "why": pl.String,
+        "database": pl.String,
+        "backup": pl.String,
+        "backup_sha256": pl.String,
+        "undoes": pl.String,
+    }
+    | {f"before_{name}": kind for name, kind in _CORRECTED.items()}
+    | {f"after_{name}": kind for name, kind in _CORRECTED.items()}
+)
+"""One row per row of a journal of ``forensics fix`` or ``undo``; key (source, row), ``row`` counts from 1.
+
+``line`` is that of the task id in the journal. ``is_applied``: the journal says that the change was committed, at
+``at``; without it ``at`` is when the change was prepared, and only the row's own values tell what came of it.
+``before_*`` and ``after_*`` are the corrected columns as ``tasks`` holds them. ``database`` and ``backup`` are paths as
+they were given to the command."""
+
 NOTICES: Schema = {
     "source": pl.UInt32,
     "line": pl.Int64,

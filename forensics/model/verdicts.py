@@ -145,6 +145,7 @@ class SourceKind(StrEnum):
     GATEWAY_LOG = "gateway_log"
     GATEWAY_CONSOLE = "gateway_console"
     RESTART_RECORD = "restart_record"
+    FIX_JOURNAL = "fix_journal"
     OTHER = "other"
     UNKNOWN = "unknown"
     DAMAGED = "damaged"

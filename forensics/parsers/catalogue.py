@@ -8,6 +8,7 @@ from forensics.parsers import (
     dump,
     gateway_log,
     job_store,
+    journal,
     restart_records,
     table_dump,
     task_export,
@@ -19,6 +20,7 @@ from forensics.parsers.forms import Form
 
 FORMS: tuple[Form, ...] = (
     *task_registry.FORMS,
+    *journal.FORMS,
     *restart_records.FORMS,
     *cron_runs.FORMS,
     *text_forms.FORMS,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forensics.model.errors import UnreadableError
+from forensics.model.journal import ENDING
 from forensics.model.policy import Limits
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF, FORMS
@@ -173,7 +174,7 @@ def left_out(argument: str) -> list[str]:
     path = Path(argument)
     if not path.is_dir() or not _is_state_directory(path):
         return []
-    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and entry.name not in _STATE_FOLDERS)
+    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not _is_entered(entry))
 
 
 def detect(path: Path, name: str | None = None) -> Detected:
@@ -237,8 +238,18 @@ def _walk(folder: Path, *, state_root: bool, depth: int = 0) -> Iterator[Path]:
         if not entry.is_dir(follow_symlinks=False):
             if not (state_root and path.is_dir() and entry.name not in _STATE_FOLDERS):
                 yield path
-        elif not state_root or entry.name in _STATE_FOLDERS:
+        elif not state_root or _is_entered(path):
             yield from _walk(path, state_root=_is_state_directory(path), depth=depth + 1)
+
+
+def _is_entered(folder: Path) -> bool:
+    """Tell whether a folder of a state directory holds evidence, or the backup that a fix-up left with its journal."""
+    if folder.name in _STATE_FOLDERS:
+        return True
+    try:
+        return any(path.name.endswith(ENDING) for path in folder.iterdir())
+    except OSError:
+        return False
 
 
 def _why_unread(path: Path) -> str | None:

@@ -12,10 +12,11 @@ from typing import BinaryIO
 import polars as pl
 
 from forensics.model.errors import NothingToReadError, UnreadableError, UsageError
-from forensics.model.evidence import Evidence
+from forensics.model.evidence import RECORD_FRAMES, Evidence
 from forensics.model.policy import Limits
 from forensics.model.schemas import (
     COPIES,
+    CORRECTIONS,
     HISTORIES,
     JOBS,
     LIFECYCLE,
@@ -51,6 +52,7 @@ EVIDENCE_KINDS = (
     SourceKind.GATEWAY_LOG,
     SourceKind.GATEWAY_CONSOLE,
     SourceKind.RESTART_RECORD,
+    SourceKind.FIX_JOURNAL,
 )
 _LOG_KINDS = (SourceKind.GATEWAY_LOG, SourceKind.GATEWAY_CONSOLE)
 _OF_CONTAINERS = (DOCKER_T, JSON_FILE, COMPOSE, COMPOSE_T, CRI)
@@ -93,6 +95,7 @@ def load_evidence(
             if reading.detected.kind in (*EVIDENCE_KINDS, SourceKind.TASK_REGISTRY_WAL):
                 reading.sha256 = hashing.submit(sha256_of, reading.found.path)
         _parse_all(gathered, given, zone, host_zone)
+    _settle_backups(gathered.readings)
     _note_unknown(gathered, arguments)
     _note_changed(gathered)
     gathered.readings = [reading for reading in gathered.readings if _is_kept(reading)]
@@ -128,11 +131,42 @@ def _place(gathered: Gathered, given: Sequence[Path]) -> Placed:
         given,
         parsed=[reading.parsed for reading in gathered.readings],
         named=[reading.named for reading in gathered.readings],
+        backups=_backups(gathered.readings),
         gaps=gathered.gaps,
     )
     for reading, gateway in zip(gathered.readings, placed.gateways, strict=True):
         reading.gateway = gateway
     return placed
+
+
+def _backups(readings: Sequence[Reading]) -> dict[int, str]:
+    """Give the registries that journals of fix-ups name as backups, by their hash, each with the database it was of."""
+    databases: dict[str, str] = {}
+    for reading in readings:
+        corrections = reading.parsed.corrections if reading.parsed else None
+        if corrections is not None:
+            databases |= dict(corrections.select("backup_sha256", "database").iter_rows())
+    if not databases:
+        return {}
+    hashes = {number: _sha256_of(reading) for number, reading in enumerate(readings) if _is_lone_registry(reading)}
+    return {number: databases[sha256] for number, sha256 in hashes.items() if sha256 in databases}
+
+
+def _settle_backups(readings: Sequence[Reading]) -> None:
+    """Take back what was noted of backups: one whose hash a journal names is whole, no write-ahead log is missing."""
+    for number in _backups(readings):
+        parsed = readings[number].parsed
+        if parsed is not None:
+            parsed.notices.rows = [notice for notice in parsed.notices.rows if notice["code"] != "wal_not_given"]
+
+
+def _is_lone_registry(reading: Reading) -> bool:
+    """Tell whether a file is a registry without a write-ahead log: its hash is that of all of its rows."""
+    return reading.kind is SourceKind.TASK_REGISTRY and not reading.companions
+
+
+def _sha256_of(reading: Reading) -> str | None:
+    return reading.sha256.result() if reading.sha256 and not reading.sha256.exception() else None
 
 
 def _offsets(readings: Sequence[Reading]) -> dict[str | None, list[tuple[datetime, timedelta]]]:
@@ -323,7 +357,7 @@ def _is_evidence(reading: Reading) -> bool:
 
 def _evidence(gathered: Gathered, placed: Placed, scratch: Scratch) -> Evidence:
     readings, notices = gathered.readings, gathered.notices
-    frames: dict[str, list[pl.DataFrame]] = {"tasks": [], "runs": [], "lifecycle": [], "jobs": []}
+    frames: dict[str, list[pl.DataFrame]] = {name: [] for name in RECORD_FRAMES}
     for source, reading in enumerate(readings):
         for name, collected in frames.items():
             frame = getattr(reading.parsed, name)
@@ -347,6 +381,7 @@ def _evidence(gathered: Gathered, placed: Placed, scratch: Scratch) -> Evidence:
         files={source: reading.found.path for source, reading in enumerate(readings)},
         containers=tuple(opened.path for opened in scratch.opened),
         scratch=scratch,
+        corrections=_joined(frames["corrections"], CORRECTIONS),
     )
 
 
@@ -444,7 +479,7 @@ def _source_row(source: int, reading: Reading) -> dict[str, object]:
         "copy": reading.found.copy,
         "job_id": parsed.job_id,
         "bytes": reading.size_bytes,
-        "sha256": reading.sha256.result() if reading.sha256 and not reading.sha256.exception() else None,
+        "sha256": _sha256_of(reading),
         "lines": parsed.lines,
         "records": parsed.records,
         "skipped": parsed.skipped,

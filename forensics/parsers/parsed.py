@@ -88,6 +88,7 @@ class Parsed:
     runs: pl.DataFrame | None = None
     lifecycle: pl.DataFrame | None = None
     jobs: pl.DataFrame | None = None
+    corrections: pl.DataFrame | None = None
     notices: Notices = field(default_factory=Notices)
 
     def spans(self, stamps: Iterable[object]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -38,6 +39,7 @@ class _Gateway:
     stores: set[str] = field(default_factory=set)
 
 
+_NAMING_TASKS = (SourceKind.TASK_EXPORT, SourceKind.FIX_JOURNAL)
 _HISTORIES = (SourceKind.TASK_REGISTRY, SourceKind.CRON_RUN_LOG)
 _WRITTEN = [Origin.RUN_LOG.value, Origin.RUN_TABLE.value, Origin.TASK_DETAIL.value]
 
@@ -50,6 +52,7 @@ class _Given:
     kind: SourceKind
     parsed: Parsed | None
     named: str | None
+    backup_of: str | None = None
 
     @property
     def stores(self) -> set[str]:
@@ -57,7 +60,10 @@ class _Given:
 
     @property
     def task_ids(self) -> pl.Series:
+        """The tasks that a file holds or, of a journal, names."""
         tasks = self.parsed.tasks if self.parsed else None
+        if tasks is None and self.parsed is not None:
+            tasks = self.parsed.corrections
         return pl.Series("task_id", dtype=pl.String) if tasks is None else tasks["task_id"]
 
     @property
@@ -85,25 +91,29 @@ def place(
     *,
     parsed: Sequence[Parsed | None] = (),
     named: Sequence[str | None] = (),
+    backups: Mapping[int, str] = MappingProxyType({}),
     gaps: Sequence[Path] = (),
 ) -> Placed:
     """Give every file its gateway, or None where it cannot be told.
 
     A file the user gave for a gateway belongs to that one. Registries that share a task are copies of one gateway, as
-    task ids are random; so is an export that shares one with them. With one gateway everything given together belongs
-    to it. With several, a file belongs to the one with whose folders it shares most of its path, if there is only one
-    such; a log, where several are as near, to the only one whose logs name the same cron store. The store alone never
-    makes two folders one gateway: most gateways name the same path. ``gaps`` are the places at which something could
-    not be read: a copied folder with such a gap proves nothing by what it lacks.
+    task ids are random; so is an export that shares one with them, or a journal of a fix-up that names one (of several,
+    the nearest). ``backups`` gives, by their place among the files, the registries that a journal names as the backup
+    of a database: they belong to the gateway of that database, however few tasks they still share. With one gateway
+    everything given together belongs to it. With several, a file belongs to the one with whose folders it shares most
+    of its path, if there is only one such; a log, where several are as near, to the only one whose logs name the same
+    cron store. The store alone never makes two folders one gateway: most gateways name the same path. ``gaps`` are the
+    places at which something could not be read: a copied folder with such a gap proves nothing by what it lacks.
 
     Source: design §6, gateways; observed.md (all captures name one store path).
     """
     count = len(files)
+    facts = zip(
+        files, [*parsed, *[None] * (count - len(parsed))], [*named, *[None] * (count - len(named))], strict=True
+    )
     told = [
-        _Given(found, kind, known, name)
-        for (found, kind), known, name in zip(
-            files, [*parsed, *[None] * (count - len(parsed))], [*named, *[None] * (count - len(named))], strict=True
-        )
+        _Given(found, kind, known, name, backups.get(number))
+        for number, ((found, kind), known, name) in enumerate(facts)
     ]
     gateways = _placed(told)
     return Placed(gateways, _copies(files, gateways, [argument.resolve() for argument in arguments], gaps))
@@ -119,6 +129,8 @@ def _placed(files: Sequence[_Given]) -> list[str | None]:
     for number, given in enumerate(files):
         if given.named is not None:
             near[number] = [by_name[given.named]]
+        elif given.kind is SourceKind.FIX_JOURNAL and number in shared:
+            near[number] = [gateway for gateway in near[number] if gateway in shared[number]] or shared[number]
         elif number in shared:
             near[number] = shared[number]
         if len(near[number]) == 1:
@@ -142,7 +154,8 @@ def _gateways(files: Sequence[_Given]) -> list[_Gateway]:
         if given.named is not None:
             named.setdefault(given.named, _Gateway(given.named)).homes.add(given.found.copy_home)
     unnamed = [given for given in files if given.named is None and given.kind is SourceKind.TASK_REGISTRY]
-    groups = _grouped({given.found.copy_home for given in unnamed}, _shared_folders(unnamed, files))
+    pairs = [*_shared_folders(unnamed, files), *_folders_of_backups(unnamed)]
+    groups = _grouped({given.found.copy_home for given in unnamed}, pairs)
     unknown: list[_Gateway] = []
     for homes in groups:
         names = {name for name, gateway in named.items() if gateway.homes & homes}
@@ -151,7 +164,8 @@ def _gateways(files: Sequence[_Given]) -> list[_Gateway]:
             named[names.pop()].homes |= homes
         else:
             unknown.append(_Gateway(homes=set(homes)))
-    heads = [min(gateway.homes, key=_shortest) for gateway in unknown]
+    living = {given.found.copy_home for given in unnamed if given.backup_of is None}
+    heads = [min(gateway.homes & living or gateway.homes, key=_shortest) for gateway in unknown]
     names_of = _names(heads, taken=named)
     for gateway, head in zip(unknown, heads, strict=True):
         gateway.name = names_of[head]
@@ -207,6 +221,33 @@ def _shared_folders(registries: Sequence[_Given], files: Sequence[_Given]) -> It
     return [(homes[one], homes[other]) for one, other in pairs.iter_rows() if not _went_apart(born, lived, one, other)]
 
 
+def _folders_of_backups(registries: Sequence[_Given]) -> Iterable[tuple[Path, Path]]:
+    """Give each folder that holds nothing but backups of fix-ups, with the folder of the database they were made of.
+
+    Where the path of the database does not tell it, as in a copy that lies elsewhere, it is the only other folder.
+    """
+    others = [given for given in registries if given.backup_of is None]
+    living = {given.found.copy_home for given in others}
+    for given in registries:
+        if given.backup_of is None or given.found.copy_home in living:
+            continue
+        alike = [_shared_end(given.backup_of, other.found) for other in others]
+        nearest = {
+            other.found.copy_home for other, parts in zip(others, alike, strict=True) if parts and parts == max(alike)
+        }
+        for homes in (nearest, living):
+            if len(homes) == 1:
+                yield given.found.copy_home, next(iter(homes))
+                break
+
+
+def _shared_end(database: str, found: Found) -> int:
+    """Count the last parts that the path of a database shares with that of a file."""
+    theirs = reversed((*found.home.parts, found.name))
+    pairs = zip(reversed(PurePath(database).parts), theirs, strict=False)
+    return next((number for number, (one, other) in enumerate(pairs) if one != other), len(PurePath(database).parts))
+
+
 def _went_apart(born: pl.DataFrame, lived: pl.DataFrame, one: int, other: int) -> bool:
     """Tell whether each of two folders has tasks or runs that are younger than all tasks they share."""
     shared = born.filter(pl.col("home").is_in([one, other])).filter(pl.len().over("task_id") > 1)
@@ -228,7 +269,7 @@ def _grouped(homes: Iterable[Path], pairs: Iterable[tuple[Path, Path]]) -> list[
 
 
 def _sharing(files: Sequence[_Given], known: Sequence[_Gateway]) -> dict[int, list[_Gateway]]:
-    """Give, for each registry its gateway, and for each export that shares a task with registries theirs."""
+    """Give, for each registry its gateway, and for each export or journal that shares a task with registries theirs."""
     shared: dict[int, list[_Gateway]] = {}
     ids: defaultdict[int, list[pl.Series]] = defaultdict(list)
     for number, given in enumerate(files):
@@ -238,7 +279,7 @@ def _sharing(files: Sequence[_Given], known: Sequence[_Gateway]) -> dict[int, li
             shared[number] = [known[place]]
     joined = {place: pl.concat(series).drop_nulls().unique() for place, series in ids.items()}
     for number, given in enumerate(files):
-        if given.kind is SourceKind.TASK_EXPORT:
+        if given.kind in _NAMING_TASKS:
             owners = [known[place] for place in sorted(joined) if _is_any_in(given.task_ids, joined[place])]
             shared |= {number: owners} if owners else {}
     return shared

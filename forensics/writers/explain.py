@@ -42,8 +42,11 @@ def write_unlost_job(report: Report, rows: Sequence[RowState], asked: str) -> st
     """Say that a job has no lost row, and how many of its rows have which status."""
     counts = sorted(Counter(row.status or "without a status" for row in rows).items())
     healed = sum(row.task_id in report.summary.healed for row in rows)
+    fixed = {row.task_id for row in report.summary.corrected if not row.is_cleaned}
+    corrected = sum(row.task_id in fixed for row in rows)
     told = ", ".join(f"{count} {for_terminal(status)}" for status, count in counts)
     again = f" {counted(healed, 'of them was', 'of them were')} lost once and healed." if healed else ""
+    again += f" {counted(corrected, 'of them was', 'of them were')} corrected by forensics fix." if corrected else ""
     latest = max(rows, key=lambda row: (row.start is not None, row.start, row.task_id))
     head = f"No row of {for_terminal(asked)} is lost: {told}.{again}"
     return f"{head} Latest: task {for_terminal(latest.task_id)}, started {stamp(latest.start)} UTC.\n"

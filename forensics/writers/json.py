@@ -14,7 +14,7 @@ import polars as pl
 from forensics import __version__
 from forensics.model.evidence import Evidence, rows_of_sources
 from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation, NotInstead, Statement
-from forensics.model.finding import Citation, Finding, Release, Report, Restart
+from forensics.model.finding import Citation, CorrectedRow, Finding, Release, Report, Restart
 from forensics.model.releases import release_text
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT
 from forensics.writers.wording import why
@@ -101,6 +101,7 @@ def audit_document(report: Report) -> dict[str, object]:
             "verdicts": summary.verdicts,
             "before": asdict(summary.before),
             "after": asdict(summary.after),
+            "corrected": [_corrected(row) for row in summary.corrected],
         },
         "releases": [_release(release) for release in report.releases],
         "restarts": [_restart(restart) for restart in report.restarts],
@@ -111,6 +112,12 @@ def audit_document(report: Report) -> dict[str, object]:
 def audit_schema() -> dict[str, object]:
     """Give the JSON Schema of the audit."""
     loaded: dict[str, object] = json.loads((files("forensics") / "schema" / "audit-1.json").read_text("utf-8"))
+    return loaded
+
+
+def journal_schema() -> dict[str, object]:
+    """Give the JSON Schema of the journal that an applied fix-up leaves beside its backup."""
+    loaded: dict[str, object] = json.loads((files("forensics") / "schema" / "journal-1.json").read_text("utf-8"))
     return loaded
 
 
@@ -146,6 +153,19 @@ def _finding(finding: Finding, paths: Mapping[int, str]) -> dict[str, object]:
         "run": _values(asdict(finding.run)) if finding.run else None,
         "corrected": _values(asdict(corrected)) if corrected else None,
         "evidence": [_citation(fact) for fact in finding.evidence],
+    }
+
+
+def _corrected(row: CorrectedRow) -> dict[str, object]:
+    return {
+        "task_id": row.task_id,
+        "gateway": row.gateway,
+        "at": _time(row.at),
+        "from": _values(asdict(row.before)),
+        "to": _values(asdict(row.after)),
+        "verdict": row.verdict,
+        "source": row.source,
+        "line": row.line,
     }
 
 

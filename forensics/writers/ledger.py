@@ -23,6 +23,7 @@ _NAMES = {
     "runs": ("run record", "run records"),
     "lifecycle": ("event", "events"),
     "jobs": ("job", "jobs"),
+    "corrections": ("corrected row", "corrected rows"),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensics.model.escape import for_markdown
-from forensics.model.finding import Finding, Report
+from forensics.model.finding import Citation, Finding, Report
 from forensics.writers.layout import job_of, markdown_table, short_ids
 from forensics.writers.wording import VERDICTS, closing, place, releases_told, stamp, why
 
@@ -34,6 +34,9 @@ def _sections(report: Report) -> Iterator[str]:
     if report.summary.healed:
         yield "\n## Healed rows\n"
         yield from (f"- `{task_id}`" for task_id in report.summary.healed)
+    if report.summary.corrected:
+        yield "\n## Corrected rows\n"
+        yield _corrected(report)
     if report.restarts:
         yield "\n## Restarts\n"
         yield _restarts(report)
@@ -78,6 +81,22 @@ def _evidence(finding: Finding, report: Report) -> Iterator[str]:
     rows = [(stamp(fact.at), fact.role, fact.text, place(fact, paths)) for fact in finding.evidence]
     yield markdown_table(("at (UTC)", "what", "text", "where"), rows)
     yield ""
+
+
+def _corrected(report: Report) -> str:
+    paths = report.paths()
+    rows = [
+        (
+            row.task_id,
+            stamp(row.at),
+            row.before.status or "-",
+            row.after.status or "-",
+            row.verdict,
+            place(Citation("", row.source, row.line, row.at, ""), paths),
+        )
+        for row in report.summary.corrected
+    ]
+    return markdown_table(("task", "corrected at (UTC)", "from", "to", "verdict", "journal"), rows)
 
 
 def _restarts(report: Report) -> str:

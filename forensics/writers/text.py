@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from forensics.model.escape import for_terminal
 from forensics.model.finding import Counts, Report
 from forensics.model.verdicts import Verdict
 from forensics.writers.layout import job_of, short_ids, text_table
-from forensics.writers.wording import VERDICTS, closing, releases_told, stamp, why
+from forensics.writers.wording import VERDICTS, closing, corrections_told, releases_told, stamp, why
 
 _NOTICE_LEVELS = ("error", "warning")
 
@@ -28,6 +29,7 @@ def _sections(report: Report) -> Iterator[str]:
         yield ""
         yield _legend(report)
     yield from _healed(report)
+    yield from _corrected(report)
     yield from _notices(report)
     yield ""
     yield f"Verdict: {closing(report)}"
@@ -80,15 +82,22 @@ def _legend(report: Report) -> str:
 def _healed(report: Report) -> Iterator[str]:
     healed, aborted = report.summary.healed, report.summary.healed_aborted
     if healed:
+        cleaned = sum(row.is_cleaned for row in report.summary.corrected)
+        bear = "bore" if cleaned else "still carry"
+        told = [f"Healed: {len(healed)} succeeded rows {bear} the text of a lost mark; a late finish corrected them."]
+        if cleaned:
+            told.append(f"forensics fix has cleared it from {cleaned} of them since.")
+        if aborted:
+            told.append(f"{len(aborted)} of them ended in a restart and were recorded ok: {', '.join(aborted)}.")
         yield ""
-        yield (
-            f"Healed: {len(healed)} succeeded rows still carry the text of a lost mark; a late finish corrected them."
-            + (
-                f" {len(aborted)} of them ended in a restart and were recorded ok: {', '.join(aborted)}."
-                if aborted
-                else ""
-            )
-        )
+        yield " ".join(told)
+
+
+def _corrected(report: Report) -> Iterator[str]:
+    told = [for_terminal(sentence) for sentence in corrections_told(report)]
+    if told:
+        yield ""
+        yield from told
 
 
 def _notices(report: Report) -> Iterator[str]:

@@ -24,6 +24,7 @@ from forensics.writers.phrases import (
     quoted,
     way_down,
 )
+from forensics.writers.told_journals import journal_says
 
 _RESTARTS_TOLD = 4
 _RECEIPTS = "cron_run_receipts"
@@ -40,6 +41,7 @@ def claims(case: Case) -> Iterator[Statement]:
     yield from _cause(case)
     yield from about_start(row)
     yield from other_states(row, case.around.elsewhere)
+    yield from journal_says(row, case.around.journal)
 
 
 def _meaning(case: Case) -> Statement:

@@ -12,6 +12,7 @@ from forensics.model.policy import INTERRUPTED_ERROR, LOST_ERROR
 from forensics.model.verdicts import TaskStatus
 from forensics.writers.phrases import clock, counted, file_logs, lasted, of_row, of_run, origin, outcome, quoted
 from forensics.writers.told_facts import about_start, other_states
+from forensics.writers.told_journals import because_corrected, is_corrected, journal_says, when
 
 _STAND_IN_WORDS = "Interrupted by a gateway restart; the run of "
 _ACTIVE = (TaskStatus.RUNNING, TaskStatus.QUEUED)
@@ -42,17 +43,30 @@ def _state(report: Report, around: Circumstances) -> str:
     if row.is_twin:
         return f"{status}, not lost: an imported run record, no execution of its own."
     if _is_healed(report, row):
-        cut = (
-            " The ok is that of a run cut off by a restart: the work was not finished."
-            if _is_cut_off(report, row)
-            else ""
-        )
-        return f"{status}, not lost: healed, it was marked lost and put right since.{cut}"
+        since = "".join(_healed_since(report, around))
+        return f"{status}, not lost: healed, it was marked lost and put right since.{since}"
+    entry = around.journal
+    if entry is not None and is_corrected(entry):
+        since = ", and changed since" if entry.changed else ""
+        was = for_terminal(entry.before.status or "no status")
+        return f"{status}, not lost: corrected on {when(entry.at)} from {was}{since}."
     if _is_corrected(row):
         return f"{status}, not lost: corrected as forensics fix does, from lost to the interrupted run it was."
     if row.status in _ACTIVE:
         return f"{status}, not lost: no sweep has marked it."
     return f"{status}, not lost: there is no mark to explain."
+
+
+def _healed_since(report: Report, around: Circumstances) -> Iterator[str]:
+    entry = around.journal
+    if entry is not None and _is_cleaned(around):
+        yield f" Corrected on {when(entry.at)}: the text of the mark was cleared."
+    if _is_cut_off(report, around.row):
+        yield " The ok is that of a run cut off by a restart: the work was not finished."
+
+
+def _is_cleaned(around: Circumstances) -> bool:
+    return around.journal is not None and around.journal.is_cleaned and is_corrected(around.journal)
 
 
 def _is_healed(report: Report, row: RowState) -> bool:
@@ -81,6 +95,8 @@ def _claims(around: Circumstances) -> Iterator[Statement]:
         yield of_row(f"Its summary: {quoted(row.terminal_summary)}.", row)
     yield from about_start(row)
     yield from other_states(row, around.elsewhere)
+    if not is_corrected(around.journal):
+        yield from journal_says(row, around.journal)
 
 
 def _shows(around: Circumstances) -> Iterator[Statement]:
@@ -100,6 +116,10 @@ def _because(report: Report, around: Circumstances) -> Iterator[Statement]:
     row, own = around.row, around.own[0] if around.own else None
     if _is_healed(report, row):
         yield from _healed(report, around, own)
+    elif around.journal is not None and is_corrected(around.journal):
+        yield from because_corrected(report, row, around.journal)
+        if own is not None:
+            yield of_run(_agreement(row, own), own)
     elif _is_corrected(row):
         yield of_row("Error and summary are those that fix writes; the summary names the run that did the work.", row)
     elif row.error == INTERRUPTED_ERROR:
@@ -118,6 +138,9 @@ def _healed(report: Report, around: Circumstances, own: JobRun | None) -> Iterat
         yield of_row(
             "Its error is left over from the mark: a late finish wrote status, end and summary, not the error.", row
         )
+    elif around.journal is not None and _is_cleaned(around):
+        yield of_row("A late finish wrote status, end and summary; fix cleared what was left of the mark.", row)
+        yield from because_corrected(report, row, around.journal)
     else:
         marked = next((state for state in around.elsewhere if state.status == TaskStatus.LOST), None)
         when = f" at {clock(marked.ended_at, row)}" if marked else ""

@@ -140,6 +140,20 @@ def closing(report: Report) -> str:
     return f"{total} lost {'row' if total == 1 else 'rows'}: {told}."
 
 
+def corrections_told(report: Report) -> Iterator[str]:
+    """Say how many rows forensics fix corrected: when, from what, and which journal tells of it."""
+    paths = report.paths()
+    counted = Counter(
+        (row.at.date(), row.is_cleaned, row.before.status or "no status", row.source)
+        for row in report.summary.corrected
+    )
+    for (day, is_cleaned, status, source), count in sorted(counted.items()):
+        healed = "healed " if is_cleaned else ""
+        rows = f"1 {healed}row was" if count == 1 else f"{count} {healed}rows were"
+        what = "the text of the mark cleared" if is_cleaned else f"from {status}"
+        yield f"{rows} corrected on {day} ({what}; journal {paths[source]})."
+
+
 def stamp(time: datetime | None) -> str:
     """Give a time in UTC for people, to the millisecond.
 

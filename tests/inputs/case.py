@@ -21,7 +21,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 SAVED_AT = datetime(2026, 4, 18, 12, tzinfo=UTC).timestamp()
 """When shaped files were last written, the day after what they tell."""
 
-FRAMES = ("tasks", "runs", "lifecycle", "jobs", "histories")
+FRAMES = ("tasks", "runs", "lifecycle", "jobs", "corrections", "histories")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from forensics.model.verdicts import SourceKind
 from tests.inputs.case import Captures, Case, Write
 from tests.parsers.test_restart_records import ATTEMPTS, NAMES, WINDOWS
+from tests.support.journals import JOURNAL, row_of, write_journal
 from tests.support.packing import write
 
 LOST_WRITE = "2026.4.15-lost-write"
@@ -46,6 +48,12 @@ def attempts(folder: Path, _: Captures) -> Path:
 def attempts_of_windows(folder: Path, _: Captures) -> Path:
     """Write the same as Windows writes it."""
     return write(folder / "logs" / "gateway-restart.log", WINDOWS.encode("gb18030"))
+
+
+def journal(folder: Path, _: Captures) -> Path:
+    """Write the journal of a fix-up of one row."""
+    rows = (row_of(LOST["task_id"], {"status": "lost"}, {"status": "succeeded"}),)
+    return write_journal(folder / "runs.sqlite.journal.json", replace(JOURNAL, rows=rows))
 
 
 LOST = {"task_id": "97b96ec8-5199-4df1-9cb1-1d65e1071d5c", "status": "lost", "error": "backing session missing"}
@@ -184,6 +192,14 @@ CASES = (
     recorded("gateway-supervisor-restart-handoff.json", "restart_reason", 6),
     recorded("gateway.*.lock", "lock_taken", 3, timezone=STAMPS),
     recorded("openclaw-stability-*.json", "fatal", 3, born="2026-04-17 07:39:14.000", timezone=STAMPS),
+    Case(
+        "*.journal.json",
+        SourceKind.FIX_JOURNAL,
+        journal,
+        (1, 1, 0, 0),
+        {"corrections": (1, {"task_id": LOST["task_id"], "action": "fix", "is_applied": True, "line": 36})},
+        timezone=STAMPS,
+    ),
     Case(
         "gateway-restart.log",
         SourceKind.RESTART_RECORD,

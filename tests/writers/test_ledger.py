@@ -79,7 +79,7 @@ def test_a_write_ahead_log_without_its_database_is_not_said_to_be_read(tmp_path:
 def test_json_says_how_many_rows_each_file_gave(tmp_path: Path) -> None:
     told = json.loads(write_sources_json(evidence_in(tmp_path / "x"), ["this"]))
     rows = {Path(source["path"]).name: source["rows"] for source in told["sources"]}
-    nothing = {"tasks": 0, "runs": 0, "lifecycle": 0, "jobs": 0}
+    nothing = {"tasks": 0, "runs": 0, "lifecycle": 0, "jobs": 0, "corrections": 0}
     assert rows["runs.sqlite"] == nothing | {"tasks": 1}
     assert rows["runs.sqlite-wal"] == nothing
     assert rows[f"{JOB}.jsonl"] == nothing | {"runs": 2}
