@@ -257,3 +257,30 @@ def test_kills_of_the_whole_command_leave_before_or_planned(copied: Path, tmp_pa
         assert attempt(None) == 0
         assert digest_of(state / "tasks/runs.sqlite") == planned
         assert digest_of(tmp_path / "b.sqlite") == before
+
+
+def test_audit_and_explain_understand_the_journals_that_lie_in_the_state_directory(
+    copied: Path, registry: Path
+) -> None:
+    backup, later = registry.with_name("before.sqlite"), registry.with_name("corrected.sqlite")
+    task = next(row["task_id"] for row in rows_of(registry).values() if row["label"] == "ledger-locked")
+    before = json.loads(forensics("audit", copied, "--format", "json").stdout)
+    assert before["summary"]["corrected"] == []
+
+    assert forensics("fix", copied, "--apply", registry, "--backup", backup).returncode == 0
+    corrected = json.loads(forensics("audit", copied, "--format", "json").stdout)
+    assert len(corrected["summary"]["corrected"]) == 5
+    assert corrected["summary"]["lost"] == before["summary"]["lost"] - 5
+    assert corrected["summary"]["healed"] == before["summary"]["healed"]
+    assert "5 rows were corrected on" in forensics("audit", copied).stdout
+    told = forensics("explain", task, copied).stdout
+    assert "succeeded, not lost: corrected on" in told
+    assert "before.sqlite.journal.json:" in told
+
+    journal = backup.with_name(backup.name + ".journal.json")
+    assert forensics("undo", journal, "--apply", registry, "--backup", later).returncode == 0
+    restored = json.loads(forensics("audit", copied, "--format", "json").stdout)
+    assert restored["summary"]["lost"] == before["summary"]["lost"]
+    assert restored["summary"]["corrected"] == []
+    assert [row["verdict"] for row in restored["findings"]] == [row["verdict"] for row in before["findings"]]
+    assert "by undo" in forensics("explain", task, copied).stdout
