@@ -93,13 +93,16 @@ def parsed_journal(text: str) -> Journal:
     Raises:
         ValueError: it is none, or a part of it is missing or of another shape; says which.
     """
-    document = json.loads(text)
+    try:
+        document = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("values nested too deep") from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         message = f"no journal of this kind: its schema is not {SCHEMA}"
         raise ValueError(message)
     try:
         return _journal_of(document)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         message = f"a journal with a part missing or of another shape: {error}"
         raise ValueError(message) from error
 

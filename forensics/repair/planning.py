@@ -9,7 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from forensics.correlator.facts import newest_state
+from forensics.correlator.corrections import backups_of
+from forensics.correlator.facts import rows_at_hand
 from forensics.model.errors import RefusedError, UnreadableError, UsageError
 from forensics.model.evidence import Evidence
 from forensics.model.finding import Finding, Report
@@ -64,11 +65,16 @@ def plan_fix(
 def registry_of(evidence: Evidence, task_ids: AbstractSet[str]) -> int:
     """Give the one registry that holds all of these tasks in their newest state; of copies, the first.
 
+    Backups that a journal names are none: they hold what was before.
+
     Raises:
         UsageError: no registry holds all of them.
     """
-    registries = evidence.sources.filter(pl.col("kind") == SourceKind.TASK_REGISTRY)
-    wanted = newest_state(evidence.tasks).filter(pl.col("task_id").is_in(list(task_ids)))
+    backups = backups_of(evidence.sources, evidence.corrections)["source"]
+    registries = evidence.sources.filter(
+        (pl.col("kind") == SourceKind.TASK_REGISTRY) & ~pl.col("id").is_in(backups.implode())
+    )
+    wanted = rows_at_hand(evidence).filter(pl.col("task_id").is_in(list(task_ids)))
     state = ["gateway", "task_id", "status", "ended_at", "error"]
     holding = (
         evidence.tasks.filter(pl.col("source").is_in(registries["id"].implode()))
@@ -77,8 +83,10 @@ def registry_of(evidence: Evidence, task_ids: AbstractSet[str]) -> int:
         .agg(pl.col("task_id").n_unique().alias("held"))
         .sort("held", "source", descending=[True, False])
     )
-    if holding.is_empty():
+    if holding.is_empty() and not registries.is_empty():
         return int(registries["id"].sort()[0])
+    if holding.is_empty():
+        raise UsageError("only backups of earlier changes are at hand", "hand over the registry itself")
     source, held = holding.row(0)
     if held < wanted.height:
         paths = dict(registries.select("id", "path").iter_rows())

@@ -284,3 +284,17 @@ def test_audit_and_explain_understand_the_journals_that_lie_in_the_state_directo
     assert restored["summary"]["corrected"] == []
     assert [row["verdict"] for row in restored["findings"]] == [row["verdict"] for row in before["findings"]]
     assert "by undo" in forensics("explain", task, copied).stdout
+
+
+def test_a_backup_that_a_journal_names_is_never_taken_for_the_registry(
+    copied: Path, registry: Path, tmp_path: Path
+) -> None:
+    backup = copied / "backups/a.sqlite"
+    backup.parent.mkdir()
+    assert forensics("fix", copied, "--apply", registry, "--backup", backup).returncode == 0
+    result = forensics("fix", copied, "-o", tmp_path / "fix.sql", "--include", "interrupted,healed")
+    assert result.returncode == 0, result.stderr
+    assert f"fix.sql for {copied}/state/tasks/runs.sqlite: 1 row" in (tmp_path / "fix.sql").read_text("utf-8")
+    nothing = ("--exclude", "false_lost,failed,replayed")
+    assert forensics("fix", copied, "-o", tmp_path / "fix.sql", *nothing).returncode == 0
+    assert "state/tasks/runs.sqlite: no rows" in (tmp_path / "fix.sql").read_text("utf-8")
