@@ -11,6 +11,7 @@ from forensics.cli.changes import apply_options, confirm, rows, tell_applied, to
 from forensics.cli.options import Asked, audit_options, audited, emit, guard_outputs, now_option, output_path
 from forensics.cli.selecting import selection_options
 from forensics.model.errors import UsageError
+from forensics.model.escape import for_terminal
 
 if TYPE_CHECKING:
     from forensics.model.plan import Plan
@@ -103,6 +104,7 @@ def _write_scripts(planned: Planned, output: Path, undo: Path | None) -> None:
     click.echo(f"{output}: {_told(len(planned.plan.rows), planned.left)}", err=True)
     if planned.plan.rows:
         click.echo(told_rehearsal(rehearsal), err=True)
+    _tell_warnings(planned.plan)
 
 
 def _apply(planned: Planned, target: Target, *, is_confirmed: bool) -> None:
@@ -115,7 +117,14 @@ def _apply(planned: Planned, target: Target, *, is_confirmed: bool) -> None:
     applied, rehearsal = apply_fix(planned.plan, target)
     click.echo(told_rehearsal(rehearsal), err=True)
     tell_applied(applied, target, f"{rows(len(planned.plan.rows))} corrected; {_left(planned.left)}")
+    _tell_warnings(planned.plan)
     _tell_short_lived(planned.plan, target)
+
+
+def _tell_warnings(plan: Plan) -> None:
+    for row in plan.rows:
+        if row.warning is not None:
+            click.echo(f"warning: {for_terminal(row.task_id)}: {row.warning}", err=True)
 
 
 def _tell_short_lived(plan: Plan, target: Target) -> None:

@@ -51,7 +51,7 @@ class PlannedRow:
     """One row of the registry with its stored values and the values it gets.
 
     ``old`` holds the touched columns and those guards that the registry has, ``new`` the touched columns. ``why`` is
-    the verdict's reason, ``title`` says which run it is.
+    the verdict's reason, ``title`` says which run it is, ``warning`` what may undo the correction.
     """
 
     task_id: str
@@ -61,6 +61,7 @@ class PlannedRow:
     confidence: str | None
     why: str
     title: str = ""
+    warning: str | None = None
 
     @property
     def guards(self) -> tuple[str, ...]:

@@ -86,6 +86,9 @@ def _told(kind: _Kind, plan: Plan, rehearsal: Rehearsal | None) -> Iterator[str]
     yield ""
     yield f"Rows: {for_sql_comment(plan.selection)}"
     yield from _kept(kind, plan)
+    warned = sum(row.warning is not None for row in plan.rows)
+    if kind is _FIX and warned:
+        yield f"Warnings: {counted(warned, 'row')} may not stay as corrected, see WARNING below"
     yield from _rehearsed(rehearsal)
     yield ""
     yield "Inputs (SHA-256):"
@@ -139,6 +142,8 @@ def _plan(rows: Sequence[_Swapped], guards: Sequence[str]) -> Iterator[str]:
             yield f"-- {shortened(for_sql_comment(row.title), _NAMES_SHOWN)}"
         told = f"{row.verdict} ({row.confidence})" if row.confidence else row.verdict
         yield f"-- {for_sql_comment(f'{told}: {row.why}')}"
+        if row.warning:
+            yield f"-- WARNING: {for_sql_comment(row.warning)}"
         yield "INSERT INTO temp.forensics_plan VALUES ("
         yield f"  {_literals([row.task_id, *(row.old[guard] for guard in guards)])},"
         yield f"  {_literals([old[column] for column in TOUCHED])},"

@@ -6,21 +6,25 @@ import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from forensics import audit, load_evidence
 from forensics.model.errors import RefusedError
+from forensics.model.plan import PlannedRow, Value
 from forensics.model.verdicts import Confidence, SourceKind, Verdict
 from forensics.parsers.database import companions_of, opened_copy
+from forensics.repair import planning
 from forensics.repair.apply import apply_fix, apply_undo, plan_of, read_journal
 from forensics.repair.contents import contents_of
 from forensics.repair.layout import unknown_layout
 from forensics.repair.plan import Selection
 from forensics.repair.planning import plan_fix
 from forensics.writers.sql import write_fix, write_undo
-from tests.repair.registries import after, change, insert, lost_row, plan_for, rows_of, target_of, write_rows
+from tests.repair.registries import START_MS, after, change, insert, lost_row, plan_for, rows_of, target_of, write_rows
 from tests.support.captures import EvidenceSet, archived_sets, unpack
 from tests.support.command import forensics
 
@@ -177,3 +181,23 @@ def test_keep_extends_the_clean_up_and_no_more(tmp_path: Path) -> None:
     result = forensics("fix", sample, "-o", tmp_path / "fix.sql", "--keep", "30")
     assert result.returncode == 0
     assert "after 2026-05-20 20:00:00.000 UTC (--keep 30)" in (tmp_path / "fix.sql").read_text("utf-8")
+
+
+def test_a_row_whose_job_is_still_marked_as_running_is_warned_of_where_the_gateway_would_overwrite_it() -> None:
+    jobs = pl.DataFrame(
+        {"job_id": ["job-1", "job-2"], "running_at": [datetime.fromtimestamp((START_MS + 60_000) / 1000, UTC), None]},
+        schema={"job_id": pl.String, "running_at": pl.Datetime("ms", "UTC")},
+    )
+
+    def warned(number: int, **columns: Value) -> bool:
+        old: dict[str, Value] = {"source_id": f"job-{number}", "started_at": START_MS + 60_000 * number}
+        old |= columns
+        (row,) = planning._with_markers([PlannedRow("task", old, {}, "false_lost", "exact", "")], jobs)
+        return row.warning is not None
+
+    later: dict[str, Value] = {"tool_use_count": None, "detail_json": '{"storeKey":"x"}'}
+    assert warned(1, **later)
+    assert not warned(2, **later)
+    assert not warned(1, **later | {"started_at": START_MS})
+    assert not warned(1, **later | {"detail_json": '{"kind":"cron-run"}'})
+    assert not warned(1, detail_json=None)
