@@ -13,10 +13,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+import forensics
+from forensics.model.finding import Correction
+from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Confidence
 from tests.product.cases import CAPTURED_STATE, Case
 from tests.product.gateway import Home, running
+from tests.product.registries import Row, put_into, read
 from tests.product.releases import OLD, SHARED, Installed
 
 DATA = Path(__file__).parent.parent / "data"
@@ -29,11 +32,11 @@ KEPT_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """The two scripts, what the audit says the rows should become, and what the command said."""
+    """The two scripts, what the audit says the rows should become (by task id), and what the command said."""
 
     fix: Path
     undo: Path
-    corrected: Mapping[str, Mapping[str, Any]]
+    corrected: Mapping[str, Row]
     lost: int
     said: str
     options: tuple[str, ...]
@@ -55,8 +58,6 @@ def build(case: Case, product: Installed, home: Home, capture: Path) -> None:
         shutil.copytree(capture / case.state, home.state, dirs_exist_ok=True)
         _switch_off_in_file(home.state / "cron/jobs.json")
     if case.database is not None:
-        from tests.product.registries import put_into
-
         with running(product, home):
             pass  # its first start makes the whole database; a capture holds only a part of one
         renamed = (CAPTURED_STATE, str(home.state))
@@ -90,18 +91,32 @@ def make_fix(case: Case, home: Home, capture: Path, into: Path) -> Fix:
     fix, undo = into / "fix.sql", into / "undo.sql"
     options = _keeping(registry_of(home))
     said = _forensics("fix", *evidence, "-o", str(fix), "--undo", str(undo), *options).stderr
-    report = json.loads(_forensics("audit", *evidence, "--format", "json").stdout)
-    firm = [finding for finding in report["findings"] if finding["corrected"] and finding["confidence"] != "weak"]
-    corrected = {finding["task_id"]: finding["corrected"] for finding in firm}
-    return Fix(fix, undo, corrected, report["summary"]["lost"], said.splitlines()[-1].split(": ")[-1], options)
+    report = forensics.audit(forensics.load_evidence(evidence))
+    corrected = {
+        finding.task_id: _row_of(finding.correction)
+        for finding in report.findings
+        if finding.correction is not None and finding.confidence is not Confidence.WEAK
+        if finding.verdict in CORRECTED_BY_DEFAULT
+    }
+    return Fix(fix, undo, corrected, report.summary.lost, said.splitlines()[-1].split(": ")[-1], options)
+
+
+def _row_of(correction: Correction) -> Row:
+    ended, cleanup = (round(at.timestamp() * 1000) for at in (correction.ended_at, correction.cleanup_after))
+    return {
+        "status": correction.status,
+        "ended_at": ended,
+        "last_event_at": ended,
+        "error": correction.error,
+        "terminal_summary": correction.terminal_summary,
+        "cleanup_after": cleanup,
+    }
 
 
 def _keeping(registry: Path) -> tuple[str, ...]:
     """Give the option that keeps the corrected rows longer, where they would be too old for the sweep otherwise."""
     if "--keep" not in _forensics("fix", "--help").stdout:
         return ()
-    from tests.product.registries import read
-
     ends = [row["ended_at"] for row in read(registry)["task_runs"].rows.values() if isinstance(row["ended_at"], int)]
     age = datetime.now(UTC) - datetime.fromtimestamp(min(ends) / 1000, UTC)
     return () if age < timedelta(days=KEPT_DAYS - 1) else ("--keep", str(age.days + 30))

@@ -109,7 +109,8 @@ def running(product: Installed, home: Home) -> Iterator[int]:
         RuntimeError: it ended by itself, did not become ready, or did not stop in time.
     """
     console = home.root / "console.log"
-    with console.open("ab") as output:
+    console.unlink(missing_ok=True)  # an earlier start of the same home said that it was ready
+    with console.open("wb") as output:
         process = subprocess.Popen(
             [product.node, product.script, "gateway", "--port", str(home.port)],
             env=home.environment(product.node),

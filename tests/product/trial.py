@@ -88,7 +88,7 @@ def _lived(product: Installed, home: Home, fix: Fix) -> Seen:
         seen.locks = locks_held(pid, home)
         seen.holders = holders([registry, *(registry.with_name(registry.name + end) for end in ("-wal", "-shm"))])
         _ask_about_rows(product, home, seen, fix, seen.begin)
-        seen.sweeps = _sweeps(registry)
+        seen.sweeps = _sweeps(home)
     _ask(product, home, seen, "after")
     seen.end = read(registry_of(home))
     seen.console = (home.root / "console.log").read_text("utf-8", "replace")
@@ -133,13 +133,13 @@ def _plant(registry: Path) -> None:
             connection.execute(f"INSERT INTO task_runs ({', '.join(row)}) VALUES ({marks})", list(row.values()))
 
 
-def _sweeps(registry: Path) -> list[int]:
+def _sweeps(home: Home) -> list[int]:
     """Wait until both probes are marked; give the moments of the marks, in epoch ms."""
     until = time.monotonic() + SWEEP_SECONDS
     marks: list[int] = []
     while len(marks) < len(PROBES) and time.monotonic() < until:
         time.sleep(2)
-        with closing(sqlite3.connect(f"file:{registry}?mode=ro", uri=True, timeout=10)) as connection:
+        with closing(sqlite3.connect(f"file:{registry_of(home)}?mode=ro", uri=True, timeout=10)) as connection:
             asked = "SELECT ended_at FROM task_runs WHERE source_id = 'probe' AND status = 'lost' ORDER BY 1"
             marks = [row[0] for row in connection.execute(asked)]
     return marks

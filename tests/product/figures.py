@@ -1,0 +1,141 @@
+"""The figures of the last run: as stored, and as the table of the README that is made from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from forensics import __version__
+from forensics.writers.layout import markdown_table, text_table
+from tests.product.cases import Case
+
+STORED = Path(__file__).parent / "results.json"
+README = Path(__file__).parent / "README.md"
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
+
+HEADINGS = (
+    "release",
+    "registry",
+    "lost",
+    "corrected",
+    "audited as lost, control",
+    "audited as lost, corrected",
+    "listed as corrected",
+    "kept after the sweeps",
+    "control's rows then",
+    "other values apart",
+    "undone then",
+)
+
+
+def document(results: Sequence[Mapping[str, Any]], nodes: Mapping[str, str]) -> dict[str, Any]:
+    """Give all figures of a run as JSON holds them; lock files are told once per release."""
+    locks = {result["release"]: result["locks"] for result in results if "locks" in result}
+    holds = {result["release"]: result["processes that hold"] for result in results if "locks" in result}
+    cases = [{key: value for key, value in result.items() if key not in _PER_RELEASE} for result in results]
+    run = {"day": datetime.now(UTC).date().isoformat(), "forensics": __version__, "node": dict(nodes)}
+    return {"run": run, "cases": cases, "while the gateway runs": {"locks": locks, "processes that hold": holds}}
+
+
+_PER_RELEASE = ("locks", "processes that hold")
+
+
+def not_carried_out(case: Case, error: Exception) -> dict[str, Any]:
+    """Give the result of a trial that failed before it could be judged."""
+    named = {"case": case.label, "release": case.release, "registry": case.name}
+    return named | {"failures": [f"not carried out: {type(error).__name__}: {error}"]}
+
+
+def store(told: Mapping[str, Any]) -> None:
+    """Keep the figures of a run."""
+    STORED.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def stored() -> dict[str, Any]:
+    """Give the figures of the last stored run."""
+    told: dict[str, Any] = json.loads(STORED.read_text("utf-8"))
+    return told
+
+
+def table(results: Sequence[Mapping[str, Any]]) -> str:
+    """Give the results for a terminal."""
+    return text_table(HEADINGS, [_row(result) for result in results if "corrected" in result])
+
+
+def block(told: Mapping[str, Any]) -> str:
+    """Give the README's block, markers and all."""
+    return "\n".join([BEGIN, *_block(told), END])
+
+
+def _block(told: Mapping[str, Any]) -> Iterator[str]:
+    run, cases = told["run"], told["cases"]
+    nodes = ", ".join(f"{version} with Node {node}" for version, node in run["node"].items())
+    yield f"Run on {run['day']} with forensics {run['forensics']}: {nodes}."
+    yield ""
+    yield markdown_table(HEADINGS, [_row(case) for case in cases if "corrected" in case])
+    yield ""
+    failures = [f"- {case['case']}: {failure}" for case in cases for failure in case["failures"]]
+    yield "\n".join(["What spoke against it:", "", *failures]) if failures else "Nothing spoke against it."
+    yield ""
+    yield "Values that two runs of one gateway do not share, corrected rows aside:"
+    yield ""
+    yield markdown_table(("release", "table", "column", "values", "why"), list(_apart(cases)))
+    yield ""
+    yield "While the gateway runs:"
+    yield ""
+    yield markdown_table(("release", "file", "content", "held open"), list(_locks(told["while the gateway runs"])))
+
+
+def _row(result: Mapping[str, Any]) -> list[str]:
+    audited, listed = result["audited as lost"], result["listed as corrected"]
+    explained = sum(entry["values"] for entry in result["differences"]["explained"])
+    undo = result["undo"]
+    return [
+        result["release"],
+        result["registry"],
+        str(result["lost"]),
+        str(result["corrected"]),
+        f"{audited['before']['control']} → {audited['after']['control']}",
+        f"{audited['before']['repaired']} → {audited['after']['repaired']}",
+        f"{listed['before']} → {listed['after']}",
+        str(result["kept after the sweeps"]),
+        ", ".join(f"{count} {what}" for what, count in result["control"].items() if isinstance(count, int)),
+        f"{explained} explained, {result['differences']['unexplained']} not",
+        f"{undo['rows restored']} of {result['corrected']}",
+    ]
+
+
+def _apart(cases: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    seen: dict[tuple[str, str, str, str], int] = {}
+    for case in cases:
+        for entry in case.get("differences", {}).get("explained", ()):
+            key = (case["release"], entry["table"], entry["column"], entry["reason"])
+            seen[key] = seen.get(key, 0) + entry["values"]
+    for (release, name, column, reason), count in seen.items():
+        yield [release, f"`{name}`", f"`{column}`", str(count), reason]
+
+
+def _locks(told: Mapping[str, Any]) -> Iterator[list[str]]:
+    for release, locks in told["locks"].items():
+        for lock in locks:
+            yield [release, f"`{lock['path']}`", f"`{' '.join(lock['content'].split())}`", lock["held open"]]
+        for name, count in told["processes that hold"][release].items():
+            yield [release, f"`{name}`", "", f"by {count} process{'' if count == 1 else 'es'}"]
+
+
+def update_readme() -> None:
+    """Renew the README's block from the stored figures."""
+    README.write_text(with_block(README.read_text("utf-8"), stored()), encoding="utf-8")
+
+
+def with_block(readme: str, told: Mapping[str, Any]) -> str:
+    """Give a text with its block made anew.
+
+    Raises:
+        ValueError: the text has no such block.
+    """
+    begin, end = readme.index(BEGIN), readme.index(END)
+    return readme[:begin] + block(told) + readme[end + len(END) :]
