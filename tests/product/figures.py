@@ -31,13 +31,16 @@ HEADINGS = (
 )
 
 
-def document(results: Sequence[Mapping[str, Any]], nodes: Mapping[str, str]) -> dict[str, Any]:
+def document(
+    results: Sequence[Mapping[str, Any]], markers: Sequence[Mapping[str, Any]], nodes: Mapping[str, str]
+) -> dict[str, Any]:
     """Give all figures of a run as JSON holds them; lock files are told once per release."""
     locks = {result["release"]: result["locks"] for result in results if "locks" in result}
     holds = {result["release"]: result["processes that hold"] for result in results if "locks" in result}
     cases = [{key: value for key, value in result.items() if key not in _PER_RELEASE} for result in results]
     run = {"day": datetime.now(UTC).date().isoformat(), "forensics": __version__, "node": dict(nodes)}
-    return {"run": run, "cases": cases, "while the gateway runs": {"locks": locks, "processes that hold": holds}}
+    told = {"run": run, "cases": cases, "markers": list(markers)}
+    return told | {"while the gateway runs": {"locks": locks, "processes that hold": holds}}
 
 
 _PER_RELEASE = ("locks", "processes that hold")
@@ -65,6 +68,19 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
     return text_table(HEADINGS, [_row(result) for result in results if "corrected" in result])
 
 
+_MARKER_HEADINGS = ("release", "details of the row", "kept", "status then", "error then")
+
+
+def markers_table(markers: Sequence[Mapping[str, Any]]) -> str:
+    """Give for a terminal what a start did to rows whose job is still marked."""
+    return text_table(_MARKER_HEADINGS, list(map(_marker, markers)))
+
+
+def _marker(entry: Mapping[str, Any]) -> list[str]:
+    told = [entry["release"], entry["details"], "yes" if entry["kept"] else "no"]
+    return [*told, entry["status"] or "deleted", entry["error"] or "none"]
+
+
 def block(told: Mapping[str, Any]) -> str:
     """Give the README's block, markers and all."""
     return "\n".join([BEGIN, *_block(told), END])
@@ -83,6 +99,10 @@ def _block(told: Mapping[str, Any]) -> Iterator[str]:
     yield "Values that two runs of one gateway do not share, corrected rows aside:"
     yield ""
     yield markdown_table(("release", "table", "column", "values", "why"), list(_apart(cases)))
+    yield ""
+    yield "A corrected row whose job is still marked as running that very run, after the next start:"
+    yield ""
+    yield markdown_table(_MARKER_HEADINGS, list(map(_marker, told["markers"])))
     yield ""
     yield "While the gateway runs:"
     yield ""

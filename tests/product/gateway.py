@@ -41,7 +41,7 @@ class Home:
         return self.root / "tmp"
 
     def furnish(self) -> None:
-        """Write the least configuration: loopback, a token, no plugins, nothing to talk to.
+        """Write the least configuration: loopback, a token, no plugins, no heartbeat, nothing to talk to.
 
         The scheduler is on, as what it repairs at a start is part of what is tested; the jobs are switched off.
         """
@@ -51,7 +51,9 @@ class Home:
         config: dict[str, Any] = {
             "gateway": {**gateway, "auth": {"mode": "token", "token": "product-test"}},
             "cron": {"enabled": True},
+            "agents": {"defaults": {"heartbeat": {"every": "0m"}}},
             "plugins": {"enabled": False},
+            "update": {"checkOnStart": False},
             "logging": {"file": str(self.state / "gateway.log")},
         }
         (self.state / "openclaw.json").write_text(json.dumps(config, indent=1), encoding="utf-8")

@@ -19,6 +19,7 @@ from typing import Any
 from tests.product import figures
 from tests.product.cases import CASES, Case
 from tests.product.judging import judged
+from tests.product.markers import tried_with_markers
 from tests.product.releases import RELEASES, Installed, install
 from tests.product.trial import tried
 
@@ -34,11 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     products = {version: install(RELEASES[version], into) for version in sorted({case.release for case in chosen})}
     with ThreadPoolExecutor(options.jobs) as pool:
         results = list(pool.map(lambda case: _result(case, products[case.release], into), chosen))
+        marked = pool.map(lambda product: tried_with_markers(product, into), products.values())
+        markers = [entry for entries in marked for entry in entries]
     if options.update_readme:
         nodes = {version: product.node_version() for version, product in products.items()}
-        figures.store(figures.document(results, nodes))
+        figures.store(figures.document(results, markers, nodes))
         figures.update_readme()
     print(figures.table(results))
+    print(figures.markers_table(markers))
     failures = [f"{result['case']}: {failure}" for result in results for failure in result["failures"]]
     print("\n".join(failures) or "Nothing speaks against it.")
     return 1 if failures else 0

@@ -20,11 +20,12 @@ from tests.product.releases import Installed
 GRACE_SECONDS = 300
 """The sweep lets a row alone for so long after its last event."""
 
-PROBES = {"probe of the first sweep": 3600, "probe of a later sweep": GRACE_SECONDS - 60}
+PROBES = {"probe of the first sweep": 3600, "probe of a later sweep": GRACE_SECONDS - 100}
 """Rows without a run, planted with so many seconds of age before the gateway starts: both sides hold them. The first
-sweep marks the one; the other is out of its grace only a minute after the start. They show when which sweep looked."""
+sweep marks the one; the other is out of its grace only 100 s after the start, which takes up to half a minute. They
+show when which sweep looked."""
 
-SWEEP_SECONDS = 240
+SWEEP_SECONDS = 300
 """How long to wait for both marks; the sweeps come 5 s after the start and then every 60 s."""
 
 
@@ -56,10 +57,13 @@ class Trial:
     applied: list[str]
     undone: list[str]
     after_undo: Tables
+    span: tuple[int, int]
+    """From the first to the last moment of the trial, in epoch ms."""
 
 
 def tried(case: Case, product: Installed, scratch: Path) -> Trial:
     """Build the registry of a case, correct one copy, let the product live with either, then undo."""
+    begin = _now()
     folder = scratch / "cases" / case.label.replace(" ", "-").replace(",", "")
     shutil.rmtree(folder, ignore_errors=True)
     # both sides live at the same place one after the other: places are part of keys and hashes
@@ -69,26 +73,36 @@ def tried(case: Case, product: Installed, scratch: Path) -> Trial:
     base = read(registry_of(home))
     fix = make_fix(case, home, capture, folder)
     shutil.copytree(home.root, folder / "base", symlinks=True)
-    control = _lived(product, home, fix)
+    named = {str(row["task_id"]): str(row["source_id"]) for row in base["task_runs"].rows.values()}
+    asked = {task_id: named[task_id] for task_id in sorted(fix.corrected)[:2]}
+    control = _lived(product, home, asked)
     home.root.rename(folder / "control")
     shutil.copytree(folder / "base", home.root, symlinks=True)
     applied = apply(fix.fix, registry_of(home))
-    repaired = _lived(product, home, fix)
+    repaired = _lived(product, home, asked)
+    for task_id in asked:  # the control's sweep may have deleted the row meanwhile
+        repaired.shown[task_id] = answer(product, home, "tasks", "show", task_id, "--json")
     home.root.rename(folder / "repaired")
     undone, after_undo = _undone(fix, Home(folder / "repaired", home.port), folder)
-    return Trial(case, fix, base, control, repaired, applied, undone, after_undo)
+    return Trial(case, fix, base, control, repaired, applied, undone, after_undo, (begin, _now()))
 
 
-def _lived(product: Installed, home: Home, fix: Fix) -> Seen:
+def _now() -> int:
+    return round(time.time() * 1000)
+
+
+def _lived(product: Installed, home: Home, asked: Mapping[str, str]) -> Seen:
+    """Let the gateway run over a registry for two sweeps; ``asked`` are rows of whose jobs the runs are asked for."""
     seen = Seen(read(registry_of(home)))
     _ask(product, home, seen, "before")
-    _plant(registry_of(home))
+    plant(registry_of(home))
     with running(product, home) as pid:
         registry = registry_of(home)
         seen.locks = locks_held(pid, home)
         seen.holders = holders([registry, *(registry.with_name(registry.name + end) for end in ("-wal", "-shm"))])
-        _ask_about_rows(product, home, seen, fix, seen.begin)
-        seen.sweeps = _sweeps(home)
+        for task_id, job_id in asked.items():
+            seen.cron_runs[task_id] = answer(product, home, "cron", "runs", "--id", job_id)
+        seen.sweeps = sweeps_seen(home, len(PROBES))
     _ask(product, home, seen, "after")
     seen.end = read(registry_of(home))
     seen.console = (home.root / "console.log").read_text("utf-8", "replace")
@@ -100,16 +114,9 @@ def _ask(product: Installed, home: Home, seen: Seen, when: str) -> None:
     seen.lists[when] = answer(product, home, "tasks", "list", "--json")
 
 
-def _ask_about_rows(product: Installed, home: Home, seen: Seen, fix: Fix, begin: Tables) -> None:
-    """Ask about two corrected rows and the runs of their jobs, as a user does who wants to see them."""
-    sources = {str(row["task_id"]): str(row["source_id"]) for row in begin["task_runs"].rows.values()}
-    for task_id in sorted(fix.corrected)[:2]:
-        seen.cron_runs[task_id] = answer(product, home, "cron", "runs", "--id", sources[task_id])
-        seen.shown[task_id] = answer(product, home, "tasks", "show", task_id, "--json")
-
-
-def _plant(registry: Path) -> None:
-    now = round(time.time() * 1000)
+def plant(registry: Path) -> None:
+    """Put the probes into a registry."""
+    now = _now()
     with closing(sqlite3.connect(registry)) as connection, connection:
         for name, age_seconds in PROBES.items():
             at = now - age_seconds * 1000
@@ -133,11 +140,11 @@ def _plant(registry: Path) -> None:
             connection.execute(f"INSERT INTO task_runs ({', '.join(row)}) VALUES ({marks})", list(row.values()))
 
 
-def _sweeps(home: Home) -> list[int]:
-    """Wait until both probes are marked; give the moments of the marks, in epoch ms."""
+def sweeps_seen(home: Home, wanted: int) -> list[int]:
+    """Wait until so many probes are marked; give the moments of the marks, in epoch ms."""
     until = time.monotonic() + SWEEP_SECONDS
     marks: list[int] = []
-    while len(marks) < len(PROBES) and time.monotonic() < until:
+    while len(marks) < wanted and time.monotonic() < until:
         time.sleep(2)
         with closing(sqlite3.connect(f"file:{registry_of(home)}?mode=ro", uri=True, timeout=10)) as connection:
             asked = "SELECT ended_at FROM task_runs WHERE source_id = 'probe' AND status = 'lost' ORDER BY 1"
