@@ -1,4 +1,4 @@
-"""The figures of the last run: as stored, and as the table of the README that is made from them."""
+"""The figures: of a run, as stored, and as the tables of the README that are made from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from forensics import __version__
 from forensics.writers.layout import markdown_table, text_table
-from tests.product.cases import Case
+from tests.product.cases import CASES, Case
+from tests.product.releases import RELEASES
 
 STORED = Path(__file__).parent / "results.json"
 README = Path(__file__).parent / "README.md"
@@ -34,13 +35,39 @@ HEADINGS = (
 def document(
     results: Sequence[Mapping[str, Any]], markers: Sequence[Mapping[str, Any]], nodes: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Give all figures of a run as JSON holds them; lock files are told once per release."""
-    locks = {result["release"]: result["locks"] for result in results if "locks" in result}
-    holds = {result["release"]: result["processes that hold"] for result in results if "locks" in result}
-    cases = [{key: value for key, value in result.items() if key not in _PER_RELEASE} for result in results]
-    run = {"day": datetime.now(UTC).date().isoformat(), "forensics": __version__, "node": dict(nodes)}
-    told = {"run": run, "cases": cases, "markers": list(markers)}
-    return told | {"while the gateway runs": {"locks": locks, "processes that hold": holds}}
+    """Give all figures of a run as JSON holds them, sorted by release; lock files are told once per release."""
+    day = datetime.now(UTC).date().isoformat()
+    ran = {"day": day, "forensics": __version__}
+    cases = [{key: value for key, value in result.items() if key not in _PER_RELEASE} | ran for result in results]
+    seen = {
+        result["release"]: {key: result[key] for key in _PER_RELEASE}
+        for result in sorted(results, key=lambda result: str(result["case"]))
+        if "locks" in result
+    }
+    return {"nodes": dict(nodes), "cases": cases, "markers": list(markers), "while the gateway runs": seen}
+
+
+def renewed(earlier: Mapping[str, Any] | None, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Give earlier figures with those of a run put in their place: a run may be of some releases or cases only."""
+    if earlier is None:
+        return dict(told)
+    ran = {case["case"] for case in told["cases"]}
+    marked = {entry["release"] for entry in told["markers"]}
+    cases = [*(case for case in earlier["cases"] if case["case"] not in ran), *told["cases"]]
+    markers = [*(entry for entry in earlier["markers"] if entry["release"] not in marked), *told["markers"]]
+    return {
+        "nodes": _by_release(earlier["nodes"] | told["nodes"]),
+        "cases": sorted(cases, key=lambda case: _PLACES.index(case["case"])),
+        "markers": sorted(markers, key=lambda entry: list(RELEASES).index(entry["release"])),
+        "while the gateway runs": _by_release(earlier["while the gateway runs"] | told["while the gateway runs"]),
+    }
+
+
+_PLACES = [case.label for case in CASES]
+
+
+def _by_release(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {release: told[release] for release in RELEASES if release in told}
 
 
 _PER_RELEASE = ("locks", "processes that hold")
@@ -57,8 +84,10 @@ def store(told: Mapping[str, Any]) -> None:
     STORED.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def stored() -> dict[str, Any]:
-    """Give the figures of the last stored run."""
+def stored() -> dict[str, Any] | None:
+    """Give the stored figures; None as long as there are none."""
+    if not STORED.exists():
+        return None
     told: dict[str, Any] = json.loads(STORED.read_text("utf-8"))
     return told
 
@@ -87,9 +116,11 @@ def block(told: Mapping[str, Any]) -> str:
 
 
 def _block(told: Mapping[str, Any]) -> Iterator[str]:
-    run, cases = told["run"], told["cases"]
-    nodes = ", ".join(f"{version} with Node {node}" for version, node in run["node"].items())
-    yield f"Run on {run['day']} with forensics {run['forensics']}: {nodes}."
+    cases = told["cases"]
+    days = sorted({case["day"] for case in cases})
+    nodes = ", ".join(f"{version} with Node {node}" for version, node in told["nodes"].items())
+    versions = ", ".join(sorted({case["forensics"] for case in cases}))
+    yield f"Run on {' and '.join(days)} with forensics {versions}: {nodes}."
     yield ""
     yield markdown_table(HEADINGS, [_row(case) for case in cases if "corrected" in case])
     yield ""
@@ -139,16 +170,18 @@ def _apart(cases: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
 
 
 def _locks(told: Mapping[str, Any]) -> Iterator[list[str]]:
-    for release, locks in told["locks"].items():
-        for lock in locks:
+    for release, seen in told.items():
+        for lock in seen["locks"]:
             yield [release, f"`{lock['path']}`", f"`{' '.join(lock['content'].split())}`", lock["held open"]]
-        for name, count in told["processes that hold"][release].items():
+        for name, count in seen["processes that hold"].items():
             yield [release, f"`{name}`", "", f"by {count} process{'' if count == 1 else 'es'}"]
 
 
 def update_readme() -> None:
     """Renew the README's block from the stored figures."""
-    README.write_text(with_block(README.read_text("utf-8"), stored()), encoding="utf-8")
+    told = stored()
+    if told is not None:
+        README.write_text(with_block(README.read_text("utf-8"), told), encoding="utf-8")
 
 
 def with_block(readme: str, told: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import signal
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.product.releases import Installed
+from tests.product.releases import SHARED, Installed
 
 COMMAND_SECONDS = 300
 READY_SECONDS = 300
@@ -188,9 +189,11 @@ def _locked(path: Path) -> str:
 
 def plain(text: str, pid: int, home: Home) -> str:
     """Give a text with the places, numbers and times of one run replaced by words; only white space at its end told."""
+    for word, place in (("configuration", home.state / "openclaw.json"), ("database", home.state / SHARED)):
+        digest = hashlib.sha256(str(place).encode()).hexdigest()[:8]
+        text = text.replace(f".{digest}.", f".<8 hex of the SHA-256 of the {word}'s path>.")
     text = text.replace(str(home.state), "STATE").replace(str(home.temporary), "TMPDIR").replace(str(pid), "PID")
     text = text.replace(str(home.port), "PORT")
-    text = re.sub(r"\.[0-9a-f]{8}\.", ".<8 hex>.", text)
     text = re.sub(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", "<uuid>", text)
     text = re.sub(r'("createdAt": ?)"[^"]+"', r'\1"<ISO time>"', text)
     text = re.sub(r'("startTime": ?)\d+', r"\1<field 22 of /proc/PID/stat>", text)

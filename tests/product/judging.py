@@ -276,7 +276,7 @@ _MOMENT = re.compile(r"\b\d{13}(?:\.\d+)?\b|\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d
 def _reason_in_tasks(trial: Trial, task_id: str, difference: Difference) -> str | None:
     if task_id in trial.fix.corrected:
         if difference.column == ROW and difference.second is not None:
-            return "the sweep deleted the row as lost for a day"
+            return "the sweep deleted the lost row, past its time"
         return CORRECTED if difference.column in TOUCHED else None
     base = _tasks(trial.base).get(task_id)
     if base and base["status"] == "running" and difference.column in MARK_COLUMNS:

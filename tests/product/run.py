@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         markers = [entry for entries in marked for entry in entries]
     if options.update_readme:
         nodes = {version: product.node_version() for version, product in products.items()}
-        figures.store(figures.document(results, markers, nodes))
+        figures.store(figures.renewed(figures.stored(), figures.document(results, markers, nodes)))
         figures.update_readme()
     print(figures.table(results))
     print(figures.markers_table(markers))
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--release", action="append", choices=RELEASES, help="only this release (repeatable)")
     parser.add_argument("--case", metavar="TEXT", help="only cases whose name holds this text")
     parser.add_argument("--jobs", type=int, default=3, help="cases at a time; a gateway mostly waits for its sweeps")
-    parser.add_argument("--update-readme", action="store_true", help="store the figures and renew the README's table")
+    parser.add_argument("--update-readme", action="store_true", help="store the figures and renew the README's tables")
     return parser
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +75,25 @@ def trial() -> Trial:
 
 def test_the_readme_shows_the_stored_results() -> None:
     readme = figures.README.read_text("utf-8")
-    assert figures.with_block(readme, figures.stored()) == readme
+    told = figures.stored()
+    assert told is not None
+    assert figures.with_block(readme, told) == readme
 
 
 def test_every_case_has_a_stored_result_without_failures() -> None:
-    stored = {case["case"]: case["failures"] for case in figures.stored()["cases"]}
-    assert stored == {case.label: [] for case in CASES}
+    told = figures.stored()
+    assert told is not None
+    assert {case["case"]: case["failures"] for case in told["cases"]} == {case.label: [] for case in CASES}
+    assert {entry["release"] for entry in told["markers"]} == RELEASES.keys()
+
+
+def test_a_run_of_some_cases_renews_only_these(trial: Trial) -> None:
+    first, second = ({**judged(trial), "case": case.label, "release": case.release} for case in CASES[:2])
+    earlier = figures.document([first, {**second, "lost": 7}], [], {"2026.4.15": "22.0.0"})
+    told = figures.renewed(earlier, figures.document([second], [], {"2026.9.6": "24.0.0"}))
+    assert [(case["case"], case["lost"]) for case in told["cases"]] == [(CASES[0].label, 1), (CASES[1].label, 1)]
+    assert list(told["nodes"]) == ["2026.4.15", "2026.9.6"]
+    assert figures.renewed(None, earlier) == earlier
 
 
 def test_every_case_is_of_a_release_that_can_be_installed() -> None:
@@ -129,7 +143,7 @@ def test_a_lost_row_of_the_control_that_the_sweep_deleted_is_no_failure(trial: T
     assert told["failures"] == []
     assert told["control"] == {"deleted": 1}
     assert [entry["reason"] for entry in told["differences"]["explained"]] == [
-        "the sweep deleted the row as lost for a day"
+        "the sweep deleted the lost row, past its time"
     ]
 
 
@@ -165,6 +179,15 @@ def test_a_row_may_be_kept_longer_only_where_that_was_asked_for(trial: Trial) ->
     assert judged(trial)["failures"] != []
     longer = replace(trial, fix=replace(trial.fix, options=("--keep", "30")))
     assert judged(longer)["failures"] == []
+
+
+def test_the_name_of_a_lock_says_what_it_is_made_from() -> None:
+    home = Home(Path("/scratch/live"), 18789)
+    digest = sha256(b"/scratch/live/home/.openclaw/openclaw.json").hexdigest()[:8]
+    assert plain(f"/scratch/live/tmp/gateway.{digest}.lock", 77, home) == (
+        "TMPDIR/gateway.<8 hex of the SHA-256 of the configuration's path>.lock"
+    )
+    assert plain("gateway.01234567.lock", 77, home) == "gateway.01234567.lock"
 
 
 def test_a_lock_is_told_without_the_numbers_of_one_run() -> None:
