@@ -11,6 +11,7 @@ from typing import Any
 from forensics import __version__
 from forensics.writers.layout import markdown_table, text_table
 from tests.product.cases import CASES, Case
+from tests.product.registries import ROW
 from tests.product.releases import RELEASES
 
 STORED = Path(__file__).parent / "results.json"
@@ -129,7 +130,7 @@ def _block(told: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "Values that two runs of one gateway do not share, corrected rows aside:"
     yield ""
-    yield markdown_table(("release", "table", "column", "values", "why"), list(_apart(cases)))
+    yield markdown_table(("release", "why", "values or whole rows, how many"), list(_apart(cases)))
     yield ""
     yield "A corrected row whose job is still marked as running that very run, after the next start:"
     yield ""
@@ -160,13 +161,14 @@ def _row(result: Mapping[str, Any]) -> list[str]:
 
 
 def _apart(cases: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
-    seen: dict[tuple[str, str, str, str], int] = {}
+    seen: dict[tuple[str, str], dict[str, int]] = {}
     for case in cases:
         for entry in case.get("differences", {}).get("explained", ()):
-            key = (case["release"], entry["table"], entry["column"], entry["reason"])
-            seen[key] = seen.get(key, 0) + entry["values"]
-    for (release, name, column, reason), count in seen.items():
-        yield [release, f"`{name}`", f"`{column}`", str(count), reason]
+            places = seen.setdefault((case["release"], entry["reason"]), {})
+            place = f"`{entry['table']}`" if entry["column"] == ROW else f"`{entry['table']}.{entry['column']}`"
+            places[place] = places.get(place, 0) + entry["values"]
+    for (release, reason), places in seen.items():
+        yield [release, reason, ", ".join(f"{place} {count}" for place, count in places.items())]
 
 
 def _locks(told: Mapping[str, Any]) -> Iterator[list[str]]:

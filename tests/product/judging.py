@@ -30,6 +30,7 @@ TIME = "when it was written"
 EXPLAINED: Mapping[tuple[str, str], str] = {
     ("gateway_boot_lifecycle", ROW): "one row per start, under an id of its own",
     ("config_health_entries", "last_known_good_json"): "inode and times of the configuration file",
+    ("config_health_entries", "last_promoted_good_json"): "inode and times of the configuration file",
     ("device_identities", "device_id"): "a key pair made by chance at the first start",
     ("device_identities", "private_key_pem"): "a key pair made by chance at the first start",
     ("device_identities", "public_key_pem"): "a key pair made by chance at the first start",
@@ -210,11 +211,12 @@ def _control_told(trial: Trial) -> dict[str, Any]:
             told["deleted" if row is None else "still lost"] += 1
             continue
         columns = [column for column in TOUCHED if row[column] != planned[column]]
-        told["repaired by the gateway"] += 1
+        alike = not set(columns) - {"cleanup_after"}
+        told["repaired alike by the gateway" if alike else "repaired otherwise by the gateway"] += 1
         apart += [
             {"task": task_id, "column": column, "gateway": row[column], "fix": planned[column]} for column in columns
         ]
-    return dict(told) | ({"repaired otherwise": apart} if apart else {})
+    return dict(told) | ({"apart": apart} if apart else {})
 
 
 def _differences_told(trial: Trial) -> tuple[dict[str, Any], list[Difference]]:
