@@ -161,8 +161,8 @@ def test_a_script_that_changes_another_row_is_told(trial: Trial) -> None:
 
 
 def test_a_single_sweep_is_told(trial: Trial) -> None:
-    trial.control.sweeps = [60_000, 60_000]
-    assert judged(trial)["failures"] == ["two sweeps were not seen to mark the probes, one each"]
+    trial.control.sweeps = [60_000]
+    assert judged(trial)["failures"] == ["no second sweep was seen to mark a probe"]
 
 
 def test_probes_are_not_compared(trial: Trial) -> None:

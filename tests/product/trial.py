@@ -20,10 +20,16 @@ from tests.product.releases import Installed
 GRACE_SECONDS = 300
 """The sweep lets a row alone for so long after its last event."""
 
-PROBES = {"probe of the first sweep": 3600, "probe of a later sweep": GRACE_SECONDS - 100}
+PROBES = {
+    "probe of the first sweep": 3600,
+    **{f"probe from {seconds} s on": GRACE_SECONDS - seconds for seconds in (50, 110, 170, 230)},
+}
 """Rows without a run, planted with so many seconds of age before the gateway starts: both sides hold them. The first
-sweep marks the one; the other is out of its grace only 100 s after the start, which takes up to half a minute. They
-show when which sweep looked."""
+sweep marks the one, and those that are out of their grace by then; how many depends on how long the start takes. A mark
+of another moment shows that a second sweep has looked."""
+
+SWEEPS = 2
+"""So many sweeps are waited for."""
 
 SWEEP_SECONDS = 300
 """How long to wait for both marks; the sweeps come 5 s after the start and then every 60 s."""
@@ -102,7 +108,7 @@ def _lived(product: Installed, home: Home, asked: Mapping[str, str]) -> Seen:
         seen.holders = holders([registry, *(registry.with_name(registry.name + end) for end in ("-wal", "-shm"))])
         for task_id, job_id in asked.items():
             seen.cron_runs[task_id] = answer(product, home, "cron", "runs", "--id", job_id)
-        seen.sweeps = sweeps_seen(home, len(PROBES))
+        seen.sweeps = sweeps_seen(home, SWEEPS)
     _ask(product, home, seen, "after")
     seen.end = read(registry_of(home))
     seen.console = (home.root / "console.log").read_text("utf-8", "replace")
@@ -141,13 +147,13 @@ def plant(registry: Path) -> None:
 
 
 def sweeps_seen(home: Home, wanted: int) -> list[int]:
-    """Wait until so many probes are marked; give the moments of the marks, in epoch ms."""
+    """Wait until so many sweeps have marked probes; give their moments, in epoch ms."""
     until = time.monotonic() + SWEEP_SECONDS
     marks: list[int] = []
     while len(marks) < wanted and time.monotonic() < until:
         time.sleep(2)
         with closing(sqlite3.connect(f"file:{registry_of(home)}?mode=ro", uri=True, timeout=10)) as connection:
-            asked = "SELECT ended_at FROM task_runs WHERE source_id = 'probe' AND status = 'lost' ORDER BY 1"
+            asked = "SELECT DISTINCT ended_at FROM task_runs WHERE source_id = 'probe' AND status = 'lost' ORDER BY 1"
             marks = [row[0] for row in connection.execute(asked)]
     return marks
 
