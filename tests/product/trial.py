@@ -28,6 +28,7 @@ PROBES = {
 sweep marks the one, and those that are out of their grace by then; how many depends on how long the start takes. A mark
 of another moment shows that a second sweep has looked."""
 
+SWEEP_TAKES_MS = 10_000
 SWEEPS = 2
 """So many sweeps are waited for."""
 
@@ -154,8 +155,13 @@ def sweeps_seen(home: Home, wanted: int) -> list[int]:
         time.sleep(2)
         with closing(sqlite3.connect(f"file:{registry_of(home)}?mode=ro", uri=True, timeout=10)) as connection:
             asked = "SELECT DISTINCT ended_at FROM task_runs WHERE source_id = 'probe' AND status = 'lost' ORDER BY 1"
-            marks = [row[0] for row in connection.execute(asked)]
+            marks = _apart([row[0] for row in connection.execute(asked)])
     return marks
+
+
+def _apart(marks: list[int]) -> list[int]:
+    """Give the moments of sweeps from those of marks: a sweep takes its time, but the next is a minute away."""
+    return [mark for place, mark in enumerate(marks) if not place or mark - marks[place - 1] > SWEEP_TAKES_MS]
 
 
 def _undone(fix: Fix, home: Home, folder: Path) -> tuple[list[str], Tables]:
