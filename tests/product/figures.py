@@ -165,7 +165,7 @@ def _apart(cases: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
     for case in cases:
         for entry in case.get("differences", {}).get("explained", ()):
             places = seen.setdefault((case["release"], entry["reason"]), {})
-            place = f"`{entry['table']}`" if entry["column"] == ROW else f"`{entry['table']}.{entry['column']}`"
+            place = entry["table"] if entry["column"] == ROW else f"{entry['table']}.{entry['column']}"
             places[place] = places.get(place, 0) + entry["values"]
     for (release, reason), places in seen.items():
         yield [release, reason, ", ".join(f"{place} {count}" for place, count in places.items())]
@@ -174,9 +174,9 @@ def _apart(cases: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
 def _locks(told: Mapping[str, Any]) -> Iterator[list[str]]:
     for release, seen in told.items():
         for lock in seen["locks"]:
-            yield [release, f"`{lock['path']}`", f"`{' '.join(lock['content'].split())}`", lock["held open"]]
-        for name, count in seen["processes that hold"].items():
-            yield [release, f"`{name}`", "", f"by {count} process{'' if count == 1 else 'es'}"]
+            yield [release, lock["path"], " ".join(lock["content"].split()), lock["held open"]]
+        counts = [f"{name} by {count}" for name, count in seen["processes that hold"].items()]
+        yield [release, "the registry", "", ", ".join(counts)]
 
 
 def update_readme() -> None:
