@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.changes import apply_options, confirm, rows, tell_applied, told_rehearsal
+from forensics.cli.changes import apply_options, confirm, guard_scripts, rows, tell_applied, told_rehearsal
 from forensics.cli.options import Asked, audit_options, audited, emit, guard_outputs, now_option, output_path
 from forensics.cli.selecting import selection_options
 from forensics.model.errors import UsageError
@@ -67,6 +67,7 @@ def command(
         raise UsageError("fix needs -o FILE to write its scripts, or --apply DB --backup FILE to change a registry")
     evidence, report = audited(asked, now)
     guard_outputs(evidence, output, undo)
+    guard_scripts(target, (), output, undo)
     from forensics.repair.planning import plan_fix
 
     done = _corrected_earlier(target) if target else frozenset()

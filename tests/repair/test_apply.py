@@ -20,6 +20,7 @@ from forensics.model.journal import APPLIED, PREPARED, journal_text
 from forensics.model.plan import Plan
 from forensics.repair import apply as applying
 from forensics.repair.apply import Target, apply_fix, finished_earlier, read_journal
+from forensics.repair.liveness import Sign
 from tests.repair.registries import after, change, files_of, lost_row, plan_for, rows_of, target_of, write_rows
 
 TASKS = ["task-00001", "task-00003"]
@@ -257,6 +258,32 @@ def test_an_existing_file_is_never_overwritten(registry: Path, target: Target) -
     target.backup.write_text("precious")
     refused(plan_for(registry, TASKS), target, "exists and is no backup")
     assert target.backup.read_text() == "precious"
+
+
+def test_a_refusal_leaves_even_the_write_ahead_log_as_it_is(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "source.sqlite", [lost_row(number) for number in range(5)], wal=True)
+    copied = tmp_path / "state/tasks/runs.sqlite"
+    copied.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(source, isolation_level=None)) as writer:
+        writer.execute("UPDATE task_runs SET label = 'in the log' WHERE task_id = 'task-00000'")
+        for ending in ("", "-wal"):
+            copied.with_name(copied.name + ending).write_bytes(source.with_name(source.name + ending).read_bytes())
+    target = target_of(copied, tmp_path / "before.sqlite")
+    target.backup.write_text("precious")
+    refused(plan_for(copied, TASKS), target, "exists and is no backup")
+    assert copied.with_name("runs.sqlite-wal").stat().st_size > 0
+
+
+def test_a_gateway_that_starts_after_the_rehearsal_is_refused(
+    registry: Path, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, before = plan_for(registry, TASKS), rows_of(registry)
+    looked = iter([[], [Sign("a gateway has started", None)]])
+    monkeypatch.setattr(applying, "signs_of_life", lambda *_: next(looked))
+    with pytest.raises(RefusedError, match="a gateway has started; nothing was changed"):
+        apply_fix(plan, target)
+    assert rows_of(registry) == before
+    assert not target.backup.exists()
 
 
 def test_the_backup_of_an_attempt_that_was_killed_is_taken(registry: Path, target: Target) -> None:
