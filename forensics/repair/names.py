@@ -43,7 +43,7 @@ def is_same_file(one: Path, other: Path) -> bool:
         if one.exists() and other.exists():
             return one.samefile(other)
         return one.resolve() == other.resolve()
-    except (OSError, RuntimeError):  # a loop of links, or a folder that may not be looked into
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a folder that is closed to us, or no path at all
         return one.absolute() == other.absolute()
 
 
