@@ -156,7 +156,7 @@ def rows_as_stored(database: Path, journal: Journal) -> Mapping[str, Stored]:
     real = database.resolve()
     try:
         return raw_values(real, companions_of(real), [row.task_id for row in journal.rows], names)
-    except (UnreadableError, sqlite3.Error) as error:
+    except (UnreadableError, UnicodeEncodeError, sqlite3.Error) as error:
         message = f"{database} cannot be read: {error}"
         raise RefusedError(message) from error
 
@@ -258,24 +258,48 @@ def _changed(target: Target, digest: str, new: Mapping[str, Stored], script: str
     # before the lock: giving that up may move rows from the write-ahead log into the file
     refuse_other_backup(target.backup, digest)
     _refuse_told(target, journal.action)
-    with _locked(target.database) as live:
-        # a gateway may have started, and read the rows, since it was looked for
-        _refuse_living(target)
-        wanted = wanted_after(live, new)
-        if wanted.before.digest != digest:
-            message = f"{target.database} changed while the fix was rehearsed; nothing was changed"
-            raise RefusedError(message, "stop the gateway and every other program that works on it")
-        backup_sha256 = back_up(live, target.backup, digest)
-        prepared = replace(
-            journal,
-            prepared_at=target.clock(),
-            database=str(target.database),
-            backup=str(target.backup),
-            backup_sha256=backup_sha256,
-            content_before=digest,
-        )
-        prepared = _committed(live, target, prepared, wanted, script)
+    try:
+        with _locked(target.database) as live:
+            # a gateway may have started, and read the rows, since it was looked for
+            _refuse_living(target)
+            wanted = wanted_after(live, new)
+            if wanted.before.digest != digest:
+                message = f"{target.database} changed while the fix was rehearsed; nothing was changed"
+                raise RefusedError(message, "stop the gateway and every other program that works on it")
+            prepared = replace(
+                journal,
+                prepared_at=target.clock(),
+                database=str(target.database),
+                backup=str(target.backup),
+                backup_sha256=back_up(live, target.backup, digest),
+                content_before=digest,
+            )
+            prepared = _committed(live, target, prepared, wanted, script)
+    except _CommitError as error:
+        return _settled(target, error)
     return _completed(target, prepared)
+
+
+class _CommitError(Exception):
+    """SQLite reports that a commit failed; only the file tells whether it is kept all the same."""
+
+
+def _settled(target: Target, error: _CommitError) -> Applied:
+    """Look what a failed commit has left: a disk may refuse to confirm what it keeps.
+
+    Raises:
+        RefusedError: nothing was changed, or that cannot be seen.
+    """
+    try:
+        earlier = finished_earlier(target, read_journal(target.journal).action)
+    except RefusedError as unseen:
+        message = f"the commit failed: {error}; whether the rows are changed could not be seen: {unseen}"
+        raise RefusedError(message, "run the same command again: it finishes, or says what was done") from error
+    if earlier is not None:
+        return earlier
+    target.journal.unlink(missing_ok=True)
+    message = f"the commit failed and was rolled back: {error}; nothing was changed"
+    raise RefusedError(message, f"make room beside the registry; the backup {target.backup} is complete") from error
 
 
 def _refuse_told(target: Target, action: str) -> None:
@@ -297,7 +321,7 @@ def _committed(live: sqlite3.Connection, target: Target, journal: Journal, wante
         compare(found, wanted, journal.action)
         noted = replace(journal, content_after=found.digest)
         write_durably(target.journal, journal_text(noted))
-        live.execute("COMMIT")
+        _commit(live)
     except (sqlite3.Error, OSError) as error:
         message = f"{journal.action} failed and was rolled back: {error}; nothing was changed"
         raise RefusedError(message, f"the backup {target.backup} is complete") from error
@@ -306,6 +330,15 @@ def _committed(live: sqlite3.Connection, target: Target, journal: Journal, wante
             live.execute("ROLLBACK")
             target.journal.unlink(missing_ok=True)
     return noted
+
+
+def _commit(live: sqlite3.Connection) -> None:
+    try:
+        live.execute("COMMIT")
+    except sqlite3.Error as error:
+        if live.in_transaction:
+            live.execute("ROLLBACK")
+        raise _CommitError(str(error)) from error
 
 
 def _completed(target: Target, journal: Journal) -> Applied:
