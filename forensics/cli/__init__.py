@@ -93,7 +93,9 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 def _report_bug(error: Exception) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames[::-1][:6])
-    click.echo("error: this is a bug in forensics; nothing was changed. Please report these lines:", err=True)
+    is_apply = any(word.startswith("--apply") for word in sys.argv)
+    told = "run the same command again to see whether anything was changed" if is_apply else "nothing was changed"
+    click.echo(f"error: this is a bug in forensics; {told}. Please report these lines:", err=True)
     click.echo(f"  forensics {__version__}, Python {platform.python_version()}, {platform.system()}", err=True)
     click.echo(f"  {type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}", err=True)
     click.echo(f"  at {where}", err=True)

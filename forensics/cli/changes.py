@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -69,6 +70,28 @@ def _target(database: Path | None, backup: Path | None) -> Target | None:
     return Target(database, backup, tuple(temporary), lambda: datetime.now(UTC))
 
 
+def guard_scripts(target: Target | None, known: Iterable[Path], *outputs: Path | None) -> None:
+    """Refuse to write a script over a registry, a backup or a journal.
+
+    ``known`` are files to be spared beside those of ``target``; any database is.
+
+    Raises:
+        UsageError: an output is one of them.
+    """
+    from forensics.parsers.database import SQLITE_MAGIC
+    from forensics.parsers.files import head_of
+    from forensics.repair.names import is_same_file
+
+    spared = [*known, *((target.database, target.backup, target.journal) if target else ())]
+    for output in outputs:
+        if output is None or output == Path("-"):
+            continue
+        is_database = output.is_file() and head_of(output, len(SQLITE_MAGIC)) == SQLITE_MAGIC
+        if is_database or any(is_same_file(output, path) for path in spared):
+            message = f"{output} is a database, a backup or a journal; nothing was written"
+            raise UsageError(message, "write to another file")
+
+
 def rows(count: int) -> str:
     """Say how many rows.
 
@@ -100,7 +123,8 @@ def _told(applied: Applied, target: Target, what: str) -> Iterator[str]:
     yield f"backup:  {target.backup}"
     yield f"journal: {target.journal}"
     if applied.journal.undoes is None:
-        yield f"undo:    forensics undo {target.journal} --apply {target.database} --backup FILE"
+        journal, database = (shlex.quote(str(path)) for path in (target.journal, target.database))
+        yield f"undo:    forensics undo {journal} --apply {database} --backup FILE"
     if applied.warning is not None:
         yield f"warning: {applied.warning}"
 

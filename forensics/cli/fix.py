@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.changes import apply_options, confirm, rows, tell_applied, told_rehearsal
+from forensics.cli.changes import apply_options, confirm, guard_scripts, rows, tell_applied, told_rehearsal
 from forensics.cli.options import Asked, audit_options, audited, emit, guard_outputs, now_option, output_path
 from forensics.cli.selecting import selection_options
-from forensics.model.errors import UsageError
+from forensics.model.errors import RefusedError, UnreadableError, UsageError
 from forensics.model.escape import for_terminal
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def command(
         raise UsageError("fix needs -o FILE to write its scripts, or --apply DB --backup FILE to change a registry")
     evidence, report = audited(asked, now)
     guard_outputs(evidence, output, undo)
+    guard_scripts(target, (), output, undo)
     from forensics.repair.planning import plan_fix
 
     done = _corrected_earlier(target) if target else frozenset()
@@ -96,8 +97,12 @@ def _write_scripts(planned: Planned, output: Path, undo: Path | None) -> None:
     from forensics.repair.rehearsal import rehearse
     from forensics.writers.sql import write_fix, write_undo
 
-    with opened_copy(planned.path, companions_of(planned.path)) as copy:
-        rehearsal = rehearse(copy, planned.plan)
+    try:
+        with opened_copy(planned.path, companions_of(planned.path)) as copy:
+            rehearsal = rehearse(copy, planned.plan)
+    except UnreadableError as error:
+        message = f"{planned.path} cannot be read: {error}; nothing was written"
+        raise RefusedError(message, "stop the gateway, or work on a copy of its state directory") from error
     if undo is not None:
         emit(write_undo(planned.plan, rehearsal), undo)
     emit(write_fix(planned.plan, rehearsal), output)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.changes import apply_options, confirm, rows, tell_applied
+from forensics.cli.changes import apply_options, confirm, guard_scripts, rows, tell_applied
 from forensics.cli.options import emit, output_path
 from forensics.model.errors import UsageError
 
@@ -43,18 +43,17 @@ def command(journal: Path, output: Path | None, target: Target | None, *, is_con
         raise UsageError(message, "run fix again instead")
     plan = plan_of(told)
     if output is not None:
-        if output.resolve() == journal.resolve():
-            message = f"{output} is the journal; nothing was written"
-            raise UsageError(message, "write to another file")
+        guard_scripts(target, (journal, Path(told.database), Path(told.backup)), output)
         emit(write_undo(plan), output)
     if target is not None:
         _apply(plan, target, journal, is_confirmed=is_confirmed)
 
 
 def _apply(plan: Plan, target: Target, journal: Path, *, is_confirmed: bool) -> None:
+    from forensics.model.journal import UNDO
     from forensics.repair.apply import apply_undo, finished_earlier
 
-    earlier = finished_earlier(target)
+    earlier = finished_earlier(target, UNDO)
     if earlier is not None:
         tell_applied(earlier, target, f"{rows(len(earlier.journal.rows))} restored already")
     confirm(f"{target.database}: put back up to {rows(len(plan.rows))}. Go on?", is_confirmed=is_confirmed)

@@ -6,12 +6,12 @@ It lies beside the backup. Audits and explanations that find it can tell a corre
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from forensics.model.plan import Stored, Value
+from forensics.model.plan import GUARDS, TOUCHED, Stored, Value
 
 SCHEMA = "forensics.journal/1"
 ENDING = ".journal.json"
@@ -21,6 +21,9 @@ PREPARED, APPLIED = "prepared", "applied"
 """States of a journal: written before the change is committed, and after it."""
 
 FIX, UNDO = "fix", "undo"
+
+_INTEGERS = range(-(1 << 63), 1 << 63)
+"""What SQLite keeps as integers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +127,24 @@ def _journal_of(document: Mapping[str, Any]) -> Journal:
         inputs=tuple((str(file["path"]), str(file["sha256"])) for file in document["inputs"]),
         policy={str(name): str(value) for name, value in document["policy"].items()},
         selection=str(document["selection"]),
-        rows=tuple(_row_of(row) for row in document["rows"]),
+        rows=_rows_of(document["rows"]),
         undoes=None if document["undoes"] is None else str(document["undoes"]),
     )
+
+
+def _rows_of(documents: Sequence[Mapping[str, Any]]) -> tuple[JournalRow, ...]:
+    """Read the rows, which must be such as one script can hold: of one layout, each task once."""
+    rows = tuple(_row_of(document) for document in documents)
+    if not rows or len({row.task_id for row in rows}) < len(rows):
+        message = "no rows, or a row twice"
+        raise TypeError(message)
+    guards = set(rows[0].guards)
+    for row in rows:
+        is_whole = set(row.before) == set(row.after) == set(TOUCHED)
+        if not is_whole or set(row.guards) != guards or not guards <= set(GUARDS):
+            message = f"row {row.task_id[:60]!r} has not the columns of its kind"
+            raise TypeError(message)
+    return rows
 
 
 def _row_document(row: JournalRow) -> dict[str, object]:
@@ -176,7 +194,7 @@ def _decoded(value: object) -> Value:
         if kind in ("blob", "text"):
             content = bytes.fromhex(told)
             return content if kind == "blob" else content.decode("utf-8", "surrogateescape")
-    if value is None or (isinstance(value, int | str) and not isinstance(value, bool)):
+    if value is None or isinstance(value, str) or (type(value) is int and value in _INTEGERS):
         return value
     message = f"{str(value)[:60]!r} is no stored value"
     raise TypeError(message)

@@ -32,10 +32,11 @@ from forensics.model.plan import TOUCHED, Inputs, Plan, PlannedRow, Rehearsal, S
 from forensics.parsers.database import companions_of, opened_copy
 from forensics.parsers.files import head_of
 from forensics.parsers.task_registry import raw_values
-from forensics.repair.backup import back_up, write_durably
+from forensics.repair.backup import back_up, refuse_other_backup, write_durably
 from forensics.repair.contents import contents_of
 from forensics.repair.layout import refuse_unknown_layout
 from forensics.repair.liveness import signs_of_life
+from forensics.repair.names import refuse_confused_names
 from forensics.repair.rehearsal import (
     Undoing,
     Wanted,
@@ -110,15 +111,18 @@ def apply_undo(plan: Plan, target: Target, undone: Path) -> tuple[Applied | None
     return _changed(target, digest, new, undo_statements(plan), replace(journal, undoes=str(undone))), undoing
 
 
-def finished_earlier(target: Target) -> Applied | None:
+def finished_earlier(target: Target, action: str = FIX) -> Applied | None:
     """Complete the journal of an apply that was killed after its commit; None where there is nothing to complete.
 
     Raises:
-        RefusedError: the journal there tells of another change, or of one that other changes have followed.
+        RefusedError: the journal there tells of another action, or of a change that other changes have followed.
     """
     if not target.journal.exists():
         return None
     journal = read_journal(target.journal)
+    if journal.action != action:
+        message = f"{target.journal} is the journal of {'an undo' if action == FIX else 'a fix'}; nothing was changed"
+        raise RefusedError(message, "choose another name for the backup")
     stored = rows_as_stored(target.database, journal)
     if all(_is_as(stored, row, row.after) for row in journal.rows):
         return _completed(target, journal) if journal.state == PREPARED else Applied(journal)
@@ -149,9 +153,10 @@ def rows_as_stored(database: Path, journal: Journal) -> Mapping[str, Stored]:
         RefusedError: the registry cannot be read.
     """
     names = sorted({name for row in journal.rows for name in (*row.guards, *row.before)})
+    real = database.resolve()
     try:
-        return raw_values(database, companions_of(database), [row.task_id for row in journal.rows], names)
-    except (UnreadableError, sqlite3.Error) as error:
+        return raw_values(real, companions_of(real), [row.task_id for row in journal.rows], names)
+    except (UnreadableError, UnicodeEncodeError, sqlite3.Error) as error:
         message = f"{database} cannot be read: {error}"
         raise RefusedError(message) from error
 
@@ -181,8 +186,9 @@ def _ready(target: Target) -> Iterator[sqlite3.Connection]:
     """
     _refuse_unfit(target)
     _refuse_living(target)
+    real = target.database.resolve()
     try:
-        with opened_copy(target.database, companions_of(target.database)) as copy:
+        with opened_copy(real, companions_of(real)) as copy:
             refuse_unknown_layout(copy)
             yield copy
     except UnreadableError as error:
@@ -192,10 +198,11 @@ def _ready(target: Target) -> Iterator[sqlite3.Connection]:
 
 def _refuse_unfit(target: Target) -> None:
     database, backup = target.database, target.backup
+    refuse_confused_names(database, backup, target.journal)
     if not database.is_file() or head_of(database, len(_SQLITE_HEAD)) not in (_SQLITE_HEAD, b""):
         message = f"{database} is no SQLite database; nothing was changed"
         raise RefusedError(message, "name tasks/runs.sqlite, or state/openclaw.sqlite")
-    if not os.access(database, os.W_OK) or not os.access(database.parent, os.W_OK):
+    if not os.access(database, os.W_OK) or not os.access(database.resolve().parent, os.W_OK):
         message = f"{database} cannot be written to: it, or its folder, is read-only; nothing was changed"
         raise RefusedError(message)
     if not backup.parent.is_dir() or not os.access(backup.parent, os.W_OK):
@@ -248,22 +255,62 @@ def _changed(target: Target, digest: str, new: Mapping[str, Stored], script: str
     Raises:
         RefusedError: it changed since the rehearsal, or anything did not go as planned; it is as it was then.
     """
-    with _locked(target.database) as live:
-        wanted = wanted_after(live, new)
-        if wanted.before.digest != digest:
-            message = f"{target.database} changed while the fix was rehearsed; nothing was changed"
-            raise RefusedError(message, "stop the gateway and every other program that works on it")
-        backup_sha256 = back_up(live, target.backup, digest)
-        prepared = replace(
-            journal,
-            prepared_at=target.clock(),
-            database=str(target.database),
-            backup=str(target.backup),
-            backup_sha256=backup_sha256,
-            content_before=digest,
-        )
-        prepared = _committed(live, target, prepared, wanted, script)
+    # before the lock: giving that up may move rows from the write-ahead log into the file
+    refuse_other_backup(target.backup, digest)
+    _refuse_told(target, journal.action)
+    try:
+        with _locked(target.database) as live:
+            # a gateway may have started, and read the rows, since it was looked for
+            _refuse_living(target)
+            wanted = wanted_after(live, new)
+            if wanted.before.digest != digest:
+                message = f"{target.database} changed while the fix was rehearsed; nothing was changed"
+                raise RefusedError(message, "stop the gateway and every other program that works on it")
+            prepared = replace(
+                journal,
+                prepared_at=target.clock(),
+                database=str(target.database),
+                backup=str(target.backup),
+                backup_sha256=back_up(live, target.backup, digest),
+                content_before=digest,
+            )
+            prepared = _committed(live, target, prepared, wanted, script)
+    except _CommitError as error:
+        return _settled(target, error)
     return _completed(target, prepared)
+
+
+class _CommitError(Exception):
+    """SQLite reports that a commit failed; only the file tells whether it is kept all the same."""
+
+
+def _settled(target: Target, error: _CommitError) -> Applied:
+    """Look what a failed commit has left: a disk may refuse to confirm what it keeps.
+
+    Raises:
+        RefusedError: nothing was changed, or that cannot be seen.
+    """
+    try:
+        earlier = finished_earlier(target, read_journal(target.journal).action)
+    except RefusedError as unseen:
+        message = f"the commit failed: {error}; whether the rows are changed could not be seen: {unseen}"
+        raise RefusedError(message, "run the same command again: it finishes, or says what was done") from error
+    if earlier is not None:
+        return earlier
+    target.journal.unlink(missing_ok=True)
+    message = f"the commit failed and was rolled back: {error}; nothing was changed"
+    raise RefusedError(message, f"make room beside the registry; the backup {target.backup} is complete") from error
+
+
+def _refuse_told(target: Target, action: str) -> None:
+    """Refuse to write over the journal of a change: it is what that change can be undone by.
+
+    Raises:
+        RefusedError: there is one, of a change that was made.
+    """
+    if finished_earlier(target, action) is not None:
+        message = f"{target.journal} tells of an earlier change; nothing was changed"
+        raise RefusedError(message, "choose another name for the backup")
 
 
 def _committed(live: sqlite3.Connection, target: Target, journal: Journal, wanted: Wanted, script: str) -> Journal:
@@ -274,7 +321,7 @@ def _committed(live: sqlite3.Connection, target: Target, journal: Journal, wante
         compare(found, wanted, journal.action)
         noted = replace(journal, content_after=found.digest)
         write_durably(target.journal, journal_text(noted))
-        live.execute("COMMIT")
+        _commit(live)
     except (sqlite3.Error, OSError) as error:
         message = f"{journal.action} failed and was rolled back: {error}; nothing was changed"
         raise RefusedError(message, f"the backup {target.backup} is complete") from error
@@ -283,6 +330,15 @@ def _committed(live: sqlite3.Connection, target: Target, journal: Journal, wante
             live.execute("ROLLBACK")
             target.journal.unlink(missing_ok=True)
     return noted
+
+
+def _commit(live: sqlite3.Connection) -> None:
+    try:
+        live.execute("COMMIT")
+    except sqlite3.Error as error:
+        if live.in_transaction:
+            live.execute("ROLLBACK")
+        raise _CommitError(str(error)) from error
 
 
 def _completed(target: Target, journal: Journal) -> Applied:

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from forensics.model.errors import RefusedError
 from forensics.repair.contents import contents_of, integrity_of
+from forensics.repair.names import BESIDE, PART
 
-_PART = ".forensics-part"
-_BESIDE = ("", "-journal", "-wal", "-shm")
 _CHUNK_BYTES = 1 << 20
 
 
@@ -26,11 +25,9 @@ def back_up(database: sqlite3.Connection, backup: Path, digest: str) -> str:
     Raises:
         RefusedError: the backup cannot be made, or a file of that name holds something else.
     """
-    part = backup.with_name(backup.name + _PART)
+    part = backup.with_name(backup.name + PART)
+    refuse_other_backup(backup, digest)
     if backup.exists():
-        if not _holds(backup, digest):
-            message = f"{backup} exists and is no backup of the registry as it is now; nothing was changed"
-            raise RefusedError(message, "choose another name for the backup")
         _remove(part)
         return sha256_of(backup)
     try:
@@ -44,6 +41,17 @@ def back_up(database: sqlite3.Connection, backup: Path, digest: str) -> str:
     except (OSError, sqlite3.Error) as error:
         message = f"the backup {backup} cannot be made: {error}; nothing was changed"
         raise RefusedError(message, "choose a folder with enough room that can be written to") from error
+
+
+def refuse_other_backup(backup: Path, digest: str) -> None:
+    """Refuse a file that lies where the backup is to be made, unless it is the backup of an earlier attempt.
+
+    Raises:
+        RefusedError: it holds something else than the contents of this digest.
+    """
+    if backup.exists() and not _holds(backup, digest):
+        message = f"{backup} exists and is no backup of the registry as it is now; nothing was changed"
+        raise RefusedError(message, "choose another name for the backup")
 
 
 def sha256_of(path: Path) -> str:
@@ -61,19 +69,23 @@ def write_durably(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    part = path.with_name(path.name + _PART)
+    part = path.with_name(path.name + PART)
     with _removed_afterwards(part):
-        with part.open("w", encoding="utf-8") as file:
+        with open(_new_private(part), "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o600)
         part.replace(path)
     _keep_names(path.parent)
 
 
+def _new_private(part: Path) -> int:
+    """Make a file that nobody else can read; never through a link that somebody has put there."""
+    return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
 def _copy(database: sqlite3.Connection, part: Path) -> None:
-    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    os.close(_new_private(part))
     with closing(sqlite3.connect(part, isolation_level=None)) as target:
         database.backup(target)
     with part.open("rb") as file:
@@ -126,5 +138,5 @@ def _removed_afterwards(part: Path) -> Iterator[None]:
 
 
 def _remove(part: Path) -> None:
-    for ending in _BESIDE:
+    for ending in BESIDE:
         part.with_name(part.name + ending).unlink(missing_ok=True)

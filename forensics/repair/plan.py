@@ -98,7 +98,8 @@ def plan_corrections(findings: Sequence[Finding], stored: Mapping[str, Stored], 
     for finding in findings:
         old = stored.get(finding.task_id)
         if old is None or old.get("status") != TaskStatus.LOST or old.get("ended_at") != _epoch_ms(finding.lost_at):
-            message = f"row {finding.task_id} changed while the registry was read; nothing is written"
+            told = f"row {finding.task_id} is not there as the audit saw it"
+            message = f"{told}: it changed while the registry was read, or this is another one; nothing is written"
             raise RefusedError(message, "stop the gateway, or work on a copy of its state directory")
         planned.append(
             PlannedRow(

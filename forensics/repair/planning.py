@@ -53,14 +53,15 @@ def plan_fix(
         UsageError: there is no registry among the evidence, or the rows lie in several, or nothing could be chosen.
     """
     selection = selection or Selection()
-    _refuse_unknown_names(report, selection)
+    if not done:  # what is corrected already is no longer known as lost
+        _refuse_unknown_names(report, selection)
     findings = [row for row in _of_registries(selected(report, selection), evidence) if row.task_id not in done]
     healed = _healed(evidence, report, selection) - frozenset(done)
     if database is None:
         source = registry_of(evidence, {finding.task_id for finding in findings} | healed)
         path, label = evidence.files[source], report.paths()[source]
     else:
-        path, label = database, str(database)
+        path, label = database.resolve(), str(database)
         findings = _of_its_gateway(findings, evidence, database)
     rows = _with_markers(_planned_rows(path, findings, healed, report, selection), evidence.jobs)
     plan = as_plan(rows, Inputs(label, _files(report)), report, selection, keep_days)

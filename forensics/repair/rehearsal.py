@@ -15,6 +15,7 @@ from forensics.writers.sql import COMMIT, fix_statements, undo_statements
 
 _VALUE_SHOWN = 40
 _HINT = "nothing was handed over either; please report this with the layout of the registry"
+_ROOM_HINT = "make room, in the temporary folder (TMPDIR) and beside the registry"
 _DRIFT_HINT = "stop the gateway, and let the registry be read again"
 
 
@@ -132,7 +133,7 @@ def run(database: sqlite3.Connection, script: str, step: str) -> None:
         drifted = _drifted(database)
         _roll_back(database)
         message = f"{step} failed: {error}{drifted}; nothing was changed"
-        raise RefusedError(message, _DRIFT_HINT if drifted else _HINT) from error
+        raise RefusedError(message, _DRIFT_HINT if drifted else _hint_for(error)) from error
 
 
 def run_without_commit(database: sqlite3.Connection, script: str, step: str) -> None:
@@ -215,6 +216,12 @@ def _drifted(database: sqlite3.Connection) -> str:
     except sqlite3.Error:
         return ""
     return "".join(f"; {for_terminal(str(task_id))} ({differing or 'gone'})" for task_id, differing in rows)
+
+
+def _hint_for(error: Exception) -> str:
+    """Say what to do about a failed script: SQLite reports a full disk as such, or as a failure to write."""
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return _ROOM_HINT if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) else _HINT
 
 
 def _roll_back(database: sqlite3.Connection) -> None:

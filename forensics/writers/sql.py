@@ -231,11 +231,11 @@ SELECT 'forensics: drifted or missing: ' || {_SHOWN}
     || ' (' || CASE fate WHEN 'gone' THEN 'gone' WHEN 'done' THEN 'corrected already' ELSE differing END || ')'
   FROM temp.forensics_check, ({_COUNTS}) AS n
   WHERE n.due < n.planned AND n.done < n.planned AND fate <> 'due';
-SELECT 'forensics: ' || count(*) || ' of the corrected rows are past their clean-up time: the gateway deletes them at '
+SELECT 'forensics: ' || passed || ' of the corrected rows are past their clean-up time: the gateway deletes them at '
     || 'its next sweep (a script made with --keep DAYS keeps them)'
-  FROM temp.forensics_plan, ({_COUNTS}) AS n
-  WHERE (n.due = n.planned OR n.done = n.planned) AND new_cleanup_after <= 1000 * strftime('%s', 'now')
-  HAVING count(*) > 0;
+  FROM (SELECT count(*) AS passed FROM temp.forensics_plan, ({_COUNTS}) AS n
+    WHERE (n.due = n.planned OR n.done = n.planned) AND new_cleanup_after <= 1000 * strftime('%s', 'now'))
+  WHERE passed > 0;
 
 -- a refusal, or a result other than planned, is an error, so that no caller can overlook it
 CREATE TEMP TABLE forensics_result (refused INTEGER, wrong INTEGER);

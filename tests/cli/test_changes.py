@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -298,3 +299,45 @@ def test_a_backup_that_a_journal_names_is_never_taken_for_the_registry(
     nothing = ("--exclude", "false_lost,failed,replayed")
     assert forensics("fix", copied, "-o", tmp_path / "fix.sql", *nothing).returncode == 0
     assert "state/tasks/runs.sqlite: no rows" in (tmp_path / "fix.sql").read_text("utf-8")
+
+
+def test_the_same_command_with_a_choice_of_jobs_can_be_run_again(copied: Path, registry: Path, tmp_path: Path) -> None:
+    options = ("fix", copied, "--job", "flaky-sync", "--apply", registry, "--backup", tmp_path / "before.sqlite")
+    assert forensics(*options).returncode == 0
+    again = forensics(*options)
+    assert again.returncode == 0, again.stderr
+    assert "1 row corrected already" in again.stderr
+
+
+@pytest.mark.parametrize("name", ["live.sqlite", "before.sqlite", "before.sqlite.journal.json"])
+@pytest.mark.parametrize("option", ["-o", "--undo"])
+def test_a_script_never_takes_the_place_of_what_an_apply_works_on(
+    copied: Path, registry: Path, tmp_path: Path, name: str, option: str
+) -> None:
+    live = Path(shutil.copyfile(registry, tmp_path / "live.sqlite"))
+    other = () if option == "-o" else ("-o", tmp_path / "fix.sql")
+    before = files_of(tmp_path)
+    result = forensics(
+        "fix", copied, option, tmp_path / name, *other, "--apply", live, "--backup", tmp_path / "before.sqlite"
+    )
+    assert_refused(result, 2, "is a database, a backup or a journal; nothing was written")
+    assert files_of(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["live.sqlite", "before.sqlite", "before.sqlite.journal.json", "hard"])
+def test_the_script_of_an_undo_never_takes_the_place_of_registry_backup_or_journal(
+    copied: Path, registry: Path, tmp_path: Path, name: str
+) -> None:
+    live, backup = Path(shutil.copyfile(registry, tmp_path / "live.sqlite")), tmp_path / "before.sqlite"
+    journal = tmp_path / "before.sqlite.journal.json"
+    assert forensics("fix", copied, "--apply", live, "--backup", backup).returncode == 0
+    os.link(journal, tmp_path / "hard")
+    before = files_of(tmp_path)
+    assert_refused(forensics("undo", journal, "-o", tmp_path / name), 2, "is a database, a backup or a journal")
+    assert files_of(tmp_path) == before
+
+
+def test_the_command_to_undo_can_be_pasted(copied: Path, registry: Path, tmp_path: Path) -> None:
+    result = forensics("fix", copied, "--apply", registry, "--backup", tmp_path / "be fore.sqlite")
+    told = next(line for line in result.stderr.splitlines() if line.startswith("undo:"))
+    assert shlex.split(told)[3:6] == [str(tmp_path / "be fore.sqlite.journal.json"), "--apply", str(registry)]

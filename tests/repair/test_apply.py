@@ -12,14 +12,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from forensics.model.errors import RefusedError
+from forensics.model.errors import RefusedError, UnreadableError
 from forensics.model.journal import APPLIED, PREPARED, journal_text
 from forensics.model.plan import Plan
+from forensics.parsers.task_registry import raw_values
 from forensics.repair import apply as applying
 from forensics.repair.apply import Target, apply_fix, finished_earlier, read_journal
+from forensics.repair.liveness import Sign
 from tests.repair.registries import after, change, files_of, lost_row, plan_for, rows_of, target_of, write_rows
 
 TASKS = ["task-00001", "task-00003"]
@@ -259,6 +262,32 @@ def test_an_existing_file_is_never_overwritten(registry: Path, target: Target) -
     assert target.backup.read_text() == "precious"
 
 
+def test_a_refusal_leaves_even_the_write_ahead_log_as_it_is(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "source.sqlite", [lost_row(number) for number in range(5)], wal=True)
+    copied = tmp_path / "state/tasks/runs.sqlite"
+    copied.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(source, isolation_level=None)) as writer:
+        writer.execute("UPDATE task_runs SET label = 'in the log' WHERE task_id = 'task-00000'")
+        for ending in ("", "-wal"):
+            copied.with_name(copied.name + ending).write_bytes(source.with_name(source.name + ending).read_bytes())
+    target = target_of(copied, tmp_path / "before.sqlite")
+    target.backup.write_text("precious")
+    refused(plan_for(copied, TASKS), target, "exists and is no backup")
+    assert copied.with_name("runs.sqlite-wal").stat().st_size > 0
+
+
+def test_a_gateway_that_starts_after_the_rehearsal_is_refused(
+    registry: Path, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, before = plan_for(registry, TASKS), rows_of(registry)
+    looked = iter([[], [Sign("a gateway has started", None)]])
+    monkeypatch.setattr(applying, "signs_of_life", lambda *_: next(looked))
+    with pytest.raises(RefusedError, match="a gateway has started; nothing was changed"):
+        apply_fix(plan, target)
+    assert rows_of(registry) == before
+    assert not target.backup.exists()
+
+
 def test_the_backup_of_an_attempt_that_was_killed_is_taken(registry: Path, target: Target) -> None:
     target.backup.write_bytes(registry.read_bytes())
     apply_fix(plan_for(registry, TASKS), target)
@@ -299,6 +328,70 @@ def test_a_file_that_is_no_journal_is_refused(target: Target) -> None:
     target.journal.write_text("[" * 100_000)
     with pytest.raises(RefusedError, match="no journal that can be read"):
         finished_earlier(target)
+
+
+class Unsure(sqlite3.Connection):
+    """A connection whose second commit (the first only takes the lock) is reported as failed, kept or not."""
+
+    keeps = True
+    commits = 0
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if sql == "COMMIT":
+            self.commits += 1
+            if self.commits == 2:
+                super().execute("COMMIT" if self.keeps else "ROLLBACK")
+                raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *values)
+
+
+class Failing(Unsure):
+    keeps = False
+
+
+@pytest.mark.parametrize("kind", [Unsure, Failing])
+def test_what_a_failed_commit_left_is_told_from_the_file(
+    registry: Path, target: Target, monkeypatch: pytest.MonkeyPatch, kind: type[Unsure]
+) -> None:
+    plan, before, connect = plan_for(registry, TASKS), rows_of(registry), sqlite3.connect
+
+    def connected(path: str, **options: Any) -> sqlite3.Connection:
+        is_registry = path == f"{registry.as_uri()}?mode=rw"
+        opened: sqlite3.Connection = connect(path, **(options | {"factory": kind} if is_registry else options))
+        return opened
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
+    if kind is Failing:
+        with pytest.raises(RefusedError, match=r"the commit failed and was rolled back: .*; nothing was changed"):
+            apply_fix(plan, target)
+        assert rows_of(registry) == before
+        assert not target.journal.exists()
+    else:
+        apply_fix(plan, target)
+        assert rows_of(registry) == after(before, plan)
+        assert read_journal(target.journal).state == APPLIED
+
+
+def test_a_failed_commit_that_cannot_be_looked_at_is_told_so(
+    registry: Path, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, read = plan_for(registry, TASKS), raw_values
+
+    def broken(live: sqlite3.Connection) -> None:
+        live.execute("ROLLBACK")
+        raise applying._CommitError("disk I/O error")
+
+    def unreadable(*given: Any) -> Any:
+        if target.journal.exists():
+            raise UnreadableError("Input/output error")
+        return read(*given)
+
+    monkeypatch.setattr(applying, "_commit", broken)
+    monkeypatch.setattr(applying, "raw_values", unreadable)
+    with pytest.raises(RefusedError, match="could not be seen") as refusal:
+        apply_fix(plan, target)
+    assert "run the same command again" in str(refusal.value.hint)
+    assert read_journal(target.journal).state == PREPARED
 
 
 def small_files(limit_bytes: int) -> Callable[[], None]:

@@ -310,3 +310,11 @@ def test_only_stale_errors_of_succeeded_rows_are_cleared() -> None:
         "lost": dict.fromkeys(TOUCHED, 1) | {"status": "lost", "error": "backing session missing"},
     }
     assert [(row.task_id, row.new["error"], row.new["ended_at"]) for row in plan_healed(stored)] == [("stale", None, 1)]
+
+
+def test_scripts_run_on_the_sqlite_of_long_term_releases(tmp_path: Path) -> None:
+    """SQLite before 3.39 (Debian 11, Ubuntu 22.04) refuses HAVING without GROUP BY, after it has said what it did."""
+    _, fix, undo, _ = fixed(tmp_path, "every-verdict")
+    for script in (fix, undo):
+        statements = script.read_text("utf-8").split(";\n")
+        assert not [one for one in statements if "HAVING" in one and "GROUP BY" not in one]
