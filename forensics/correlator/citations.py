@@ -180,6 +180,8 @@ def _of_run_log(rows: pl.DataFrame) -> pl.DataFrame:
     lines = pl.col("run_log_lines")
     until = pl.coalesce(_stamped("run_log_until"), pl.lit("unknown"))
     state = pl.col("run_log")
+    # a history that another copy holds, and not this one, has no lines to count here
+    log = pl.coalesce(pl.format("log of {} lines", lines), pl.lit("run history"))
     reads = pl.format("run log of the job: {} lines, copied at {} or later", lines, until)
     text = (
         pl.when(found & lines.is_not_null())
@@ -187,9 +189,9 @@ def _of_run_log(rows: pl.DataFrame) -> pl.DataFrame:
         .when(lines.is_not_null() & (state == COVERED))
         .then(pl.format("record of this run: none among {} lines, copied at {} or later", lines, until))
         .when(state == Reason.RUN_LOG_PRUNED)
-        .then(pl.format("record of this run: none, but the log of {} lines was pruned past its start", lines))
+        .then(pl.format("record of this run: none, but the {} was pruned past its start", log))
         .when(state == Reason.RUN_LOG_DAMAGED)
-        .then(pl.format("record of this run: none, but some of the {} lines cannot be read", lines))
+        .then(pl.format("record of this run: none, but a part of the {} cannot be read", log))
         .when(state == COVERED)
         .then(pl.format("run log of the job: no file, so no run of it had finished by {}", until))
         .when(state == Reason.RUN_LOG_MISSING)

@@ -133,12 +133,12 @@ SELECT 'forensics: drifted or missing: ' || CASE WHEN task_id GLOB '*[^ -~]*' TH
   FROM temp.forensics_check, (SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
     coalesce(sum(fate = 'done'), 0) AS done FROM temp.forensics_check) AS n
   WHERE n.due < n.planned AND n.done < n.planned AND fate <> 'due';
-SELECT 'forensics: ' || count(*) || ' of the corrected rows are past their clean-up time: the gateway deletes them at '
+SELECT 'forensics: ' || passed || ' of the corrected rows are past their clean-up time: the gateway deletes them at '
     || 'its next sweep (a script made with --keep DAYS keeps them)'
-  FROM temp.forensics_plan, (SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
+  FROM (SELECT count(*) AS passed FROM temp.forensics_plan, (SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
     coalesce(sum(fate = 'done'), 0) AS done FROM temp.forensics_check) AS n
-  WHERE (n.due = n.planned OR n.done = n.planned) AND new_cleanup_after <= 1000 * strftime('%s', 'now')
-  HAVING count(*) > 0;
+    WHERE (n.due = n.planned OR n.done = n.planned) AND new_cleanup_after <= 1000 * strftime('%s', 'now'))
+  WHERE passed > 0;
 
 -- a refusal, or a result other than planned, is an error, so that no caller can overlook it
 CREATE TEMP TABLE forensics_result (refused INTEGER, wrong INTEGER);
