@@ -19,6 +19,8 @@ from forensics.parsers.database import companions_of
 from forensics.parsers.task_registry import raw_values
 from forensics.repair.plan import Selection, as_plan, plan_corrections, plan_healed, selected
 
+_REGISTRY_NAMES = ("runs.sqlite", "openclaw.sqlite")
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -63,31 +65,46 @@ def plan_fix(
 
 
 def registry_of(evidence: Evidence, task_ids: AbstractSet[str]) -> int:
-    """Give the one registry that holds all of these tasks in their newest state; of copies, the first.
+    """Give the one registry that holds all of these tasks in their newest state.
+
+    Of copies, the one that is called as gateways call theirs, then that with the youngest runs, then the outermost:
+    backups and snapshots are older, lie deeper, or have other names.
 
     Raises:
         UsageError: no registry holds all of them.
     """
-    registries = evidence.sources.filter(pl.col("kind") == SourceKind.TASK_REGISTRY)
     wanted = newest_state(evidence.tasks).filter(pl.col("task_id").is_in(list(task_ids)))
     state = ["gateway", "task_id", "status", "ended_at", "error"]
-    holding = (
-        evidence.tasks.filter(pl.col("source").is_in(registries["id"].implode()))
-        .join(wanted.select(state), on=state, how="inner", nulls_equal=True, validate="m:1")
-        .group_by("source")
+    held = (
+        evidence.tasks.join(wanted.select(state), on=state, how="inner", nulls_equal=True, validate="m:1")
+        .group_by(id="source")
         .agg(pl.col("task_id").n_unique().alias("held"))
-        .sort("held", "source", descending=[True, False])
     )
-    if holding.is_empty():
-        return int(registries["id"].sort()[0])
-    source, held = holding.row(0)
-    if held < wanted.height:
-        paths = dict(registries.select("id", "path").iter_rows())
-        message = "the rows lie in several registries: " + ", ".join(
-            paths[source] for source in sorted(holding["source"])
+    born = evidence.tasks.group_by(id="source").agg(
+        pl.max_horizontal("created_at", "started_at").max().alias("born_at")
+    )
+    path = pl.col("path").str.split("/")
+    registries = (
+        evidence.sources.filter(pl.col("kind") == SourceKind.TASK_REGISTRY)
+        .join(held, on="id", how="left", validate="1:1")
+        .join(born, on="id", how="left", validate="1:1")
+        .with_columns(
+            pl.col("held").fill_null(0),
+            path.list.last().is_in(_REGISTRY_NAMES).alias("is_called_so"),
+            path.list.len().alias("depth"),
         )
+        .sort(
+            *("held", "is_called_so", "born_at", "depth", "id"),
+            descending=[True, True, True, False, False],
+            nulls_last=True,
+        )
+    )
+    first = registries.row(0, named=True)
+    if first["held"] < wanted.height:
+        paths = registries.filter(pl.col("held") > 0).sort("id")["path"].to_list()
+        message = "the rows lie in several registries: " + ", ".join(paths)
         raise UsageError(message, "run fix once for each of them, choosing rows with --of-gateway or --job")
-    return int(source)
+    return int(first["id"])
 
 
 def _healed(evidence: Evidence, report: Report, selection: Selection) -> frozenset[str]:
