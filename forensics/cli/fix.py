@@ -139,7 +139,7 @@ def _tell_short_lived(plan: Plan, target: Target) -> None:
     passed = sum(isinstance(stamp, int) and stamp <= now_ms for stamp in stamps)
     if passed:
         click.echo(
-            f"warning: {passed} of them are past their clean-up time: the gateway deletes them at its next sweep; "
+            f"warning: {rows(passed)} past their clean-up time: the gateway deletes such rows at its next sweep; "
             "--keep DAYS --now now would have kept them",
             err=True,
         )

@@ -31,6 +31,9 @@ def refuse_confused_names(database: Path, backup: Path, journal: Path) -> None:
         if any(is_same_file(path, other) for other in own):
             message = f"the backup {backup} would take the place of {database}, or of a file that belongs to it"
             raise RefusedError(f"{message}; nothing was changed", _ANOTHER)
+    if backup.exists() and not backup.is_file():
+        message = f"the backup {backup} is there and is no file; nothing was changed"
+        raise RefusedError(message, _ANOTHER)
     for path in (backup.with_name(backup.name + ending) for ending in _FILLED):
         if path.exists() and path.stat().st_size > 0:
             message = f"{path} is there: SQLite would take it for a part of the backup {backup}; nothing was changed"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from forensics.model.errors import RefusedError
+from forensics.model.errors import RefusedError, UsageError
 from forensics.model.finding import Finding, Report
 from forensics.model.plan import TOUCHED, Inputs, Plan, PlannedRow, Stored, Value
 from forensics.model.policy import LOST_ERROR
@@ -133,8 +133,16 @@ def plan_healed(stored: Mapping[str, Stored]) -> list[PlannedRow]:
 
 
 def kept(rows: Sequence[PlannedRow], keep_days: int, evidence_until: datetime) -> list[PlannedRow]:
-    """Put off the clean-up of the rows to so many days after the end of the evidence, where it comes earlier."""
-    until_ms = _epoch_ms(evidence_until + timedelta(days=keep_days))
+    """Put off the clean-up of the rows to so many days after the end of the evidence, where it comes earlier.
+
+    Raises:
+        UsageError: that is after the end of all times.
+    """
+    try:
+        until_ms = _epoch_ms(evidence_until + timedelta(days=keep_days))
+    except OverflowError as error:
+        message = f"{keep_days} days after {stamp(evidence_until)} UTC is no time"
+        raise UsageError(message, "give an earlier --now, or fewer days to keep") from error
     return [_kept_until(row, until_ms) for row in rows]
 
 

@@ -24,6 +24,7 @@ STILL_MARKED = (
     "its job is still marked as running this run: at its next start the gateway takes it for interrupted and writes "
     "that into the row"
 )
+_REGISTRY_NAMES = ("runs.sqlite", "openclaw.sqlite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,10 @@ def plan_fix(
 
 
 def registry_of(evidence: Evidence, task_ids: AbstractSet[str]) -> int:
-    """Give the one registry that holds all of these tasks in their newest state; of copies, the first.
+    """Give the one registry that holds all of these tasks in their newest state.
+
+    Of copies, the one that is called as gateways call theirs, then that with the youngest runs, then the outermost:
+    backups and snapshots are older, lie deeper, or have other names.
 
     Backups that a journal names are none: they hold what was before.
 
@@ -77,30 +81,40 @@ def registry_of(evidence: Evidence, task_ids: AbstractSet[str]) -> int:
         UsageError: no registry holds all of them.
     """
     backups = backups_of(evidence.sources, evidence.corrections)["source"]
-    registries = evidence.sources.filter(
-        (pl.col("kind") == SourceKind.TASK_REGISTRY) & ~pl.col("id").is_in(backups.implode())
-    )
     wanted = rows_at_hand(evidence).filter(pl.col("task_id").is_in(list(task_ids)))
     state = ["gateway", "task_id", "status", "ended_at", "error"]
-    holding = (
-        evidence.tasks.filter(pl.col("source").is_in(registries["id"].implode()))
-        .join(wanted.select(state), on=state, how="inner", nulls_equal=True, validate="m:1")
-        .group_by("source")
+    held = (
+        evidence.tasks.join(wanted.select(state), on=state, how="inner", nulls_equal=True, validate="m:1")
+        .group_by(id="source")
         .agg(pl.col("task_id").n_unique().alias("held"))
-        .sort("held", "source", descending=[True, False])
     )
-    if holding.is_empty() and not registries.is_empty():
-        return int(registries["id"].sort()[0])
-    if holding.is_empty():
-        raise UsageError("only backups of earlier changes are at hand", "hand over the registry itself")
-    source, held = holding.row(0)
-    if held < wanted.height:
-        paths = dict(registries.select("id", "path").iter_rows())
-        message = "the rows lie in several registries: " + ", ".join(
-            paths[source] for source in sorted(holding["source"])
+    born = evidence.tasks.group_by(id="source").agg(
+        pl.max_horizontal("created_at", "started_at").max().alias("born_at")
+    )
+    path = pl.col("path").str.split("/")
+    registries = (
+        evidence.sources.filter((pl.col("kind") == SourceKind.TASK_REGISTRY) & ~pl.col("id").is_in(backups.implode()))
+        .join(held, on="id", how="left", validate="1:1")
+        .join(born, on="id", how="left", validate="1:1")
+        .with_columns(
+            pl.col("held").fill_null(0),
+            path.list.last().is_in(_REGISTRY_NAMES).alias("is_called_so"),
+            path.list.len().alias("depth"),
         )
+        .sort(
+            *("held", "is_called_so", "born_at", "depth", "id"),
+            descending=[True, True, True, False, False],
+            nulls_last=True,
+        )
+    )
+    if registries.is_empty():
+        raise UsageError("only backups of earlier changes are at hand", "hand over the registry itself")
+    first = registries.row(0, named=True)
+    if first["held"] < wanted.height:
+        paths = registries.filter(pl.col("held") > 0).sort("id")["path"].to_list()
+        message = "the rows lie in several registries: " + ", ".join(paths)
         raise UsageError(message, "run fix once for each of them, choosing rows with --of-gateway or --job")
-    return int(source)
+    return int(first["id"])
 
 
 def _healed(evidence: Evidence, report: Report, selection: Selection) -> frozenset[str]:

@@ -215,6 +215,13 @@ _BLOCKED = """
 _COUNTS = """SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
     coalesce(sum(fate = 'done'), 0) AS done FROM temp.forensics_check"""
 
+_TAKEN = "SELECT count(*) FROM temp.forensics_now WHERE is_same_run AND is_new"
+_TAKEN_NOW = f"""{_TAKEN}
+      AND task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due')"""
+
+_FAILED = "'forensics: FAILED, the rows did not take the planned values'"
+"""Said also where a shell without -bail goes on after a statement that failed, as on a locked registry."""
+
 _SHOWN = "CASE WHEN task_id GLOB '*[^ -~]*' THEN 'x''' || hex(task_id) || '''' ELSE task_id END"
 """An id as a terminal may show it: one that holds anything else than plain characters is spelled out."""
 
@@ -222,6 +229,7 @@ _WRONG = """CREATE TEMP TRIGGER forensics_wrong BEFORE INSERT ON forensics_resul
   BEGIN SELECT RAISE(ROLLBACK, 'forensics: the rows did not take the planned values; nothing was changed'); END;"""
 
 _ALL_OR_NOTHING = f"""SELECT CASE
+    WHEN due = planned AND due <> ({_TAKEN}) THEN {_FAILED}
     WHEN due = planned THEN 'forensics: ' || planned || ' rows corrected'
     WHEN done = planned THEN 'forensics: nothing to do, all ' || planned || ' rows are corrected already'
     ELSE 'forensics: REFUSED, ' || (planned - due) || ' of ' || planned
@@ -243,10 +251,11 @@ CREATE TEMP TRIGGER forensics_refuse BEFORE INSERT ON forensics_result WHEN NEW.
   BEGIN SELECT RAISE(ABORT, 'forensics: refused, rows have drifted; nothing was changed'); END;
 {_WRONG}
 INSERT INTO forensics_result SELECT due < planned AND done < planned,
-  due = planned AND planned <> (SELECT count(*) FROM temp.forensics_now WHERE is_same_run AND is_new)
+  due = planned AND planned <> ({_TAKEN})
   FROM ({_COUNTS});"""
 
 _ROW_BY_ROW = f"""SELECT CASE
+    WHEN due <> ({_TAKEN_NOW}) THEN {_FAILED}
     WHEN due > 0 THEN 'forensics: ' || due || ' of ' || planned || ' rows restored'
     WHEN done = planned THEN 'forensics: nothing to do, all ' || planned || ' rows are restored already'
     ELSE 'forensics: nothing to restore, ' || (planned - done) || ' of ' || planned || ' rows have changed since'
@@ -259,6 +268,5 @@ SELECT 'forensics: left alone, '
 -- a result other than planned is an error, so that no caller can overlook it
 CREATE TEMP TABLE forensics_result (wrong INTEGER);
 {_WRONG}
-INSERT INTO forensics_result SELECT due <> (SELECT count(*) FROM temp.forensics_now
-    WHERE is_same_run AND is_new AND task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due'))
+INSERT INTO forensics_result SELECT due <> ({_TAKEN_NOW})
   FROM ({_COUNTS});"""

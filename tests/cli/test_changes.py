@@ -341,3 +341,8 @@ def test_the_command_to_undo_can_be_pasted(copied: Path, registry: Path, tmp_pat
     result = forensics("fix", copied, "--apply", registry, "--backup", tmp_path / "be fore.sqlite")
     told = next(line for line in result.stderr.splitlines() if line.startswith("undo:"))
     assert shlex.split(told)[3:6] == [str(tmp_path / "be fore.sqlite.journal.json"), "--apply", str(registry)]
+
+
+def test_no_row_is_kept_beyond_the_end_of_time(copied: Path, tmp_path: Path) -> None:
+    result = forensics("fix", copied, "-o", tmp_path / "fix.sql", "--keep", "3650", "--now", "9998-01-01")
+    assert_refused(result, 2, "is no time")

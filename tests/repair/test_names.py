@@ -132,3 +132,8 @@ def test_a_fix_never_takes_the_journal_of_an_undo_for_its_own(registry: Path, tm
     apply_undo(plan_of(read_journal(target.journal)), back, target.journal)
     with pytest.raises(RefusedError, match="the journal of an undo"):
         finished_earlier(back, FIX)
+
+
+def test_a_pipe_is_no_backup_and_nobody_waits_for_it(registry: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "before.sqlite")
+    refused(registry, tmp_path / "before.sqlite", "is no file", tmp_path)

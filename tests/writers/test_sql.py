@@ -318,3 +318,33 @@ def test_scripts_run_on_the_sqlite_of_long_term_releases(tmp_path: Path) -> None
     for script in (fix, undo):
         statements = script.read_text("utf-8").split(";\n")
         assert not [one for one in statements if "HAVING" in one and "GROUP BY" not in one]
+
+
+def test_of_copies_the_registry_itself_is_corrected(tmp_path: Path) -> None:
+    """A backup beside it, and a snapshot, hold the same rows and come first by name."""
+    target = Path(shutil.copytree(SAMPLES / "every-verdict", tmp_path / "copy"))
+    registry = target / "state/tasks/runs.sqlite"
+    shutil.copyfile(registry, registry.with_name("before.sqlite"))
+    snapshot = target / "archive/state/tasks/runs.sqlite"
+    snapshot.parent.mkdir(parents=True)
+    shutil.copyfile(registry, snapshot)
+    result = forensics("fix", target, "-o", tmp_path / "fix.sql")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "fix.sql").read_text("utf-8").startswith(f"-- fix.sql for {registry}: 5 rows")
+
+
+@pytest.mark.parametrize("bail", [[], ["-bail"]])
+def test_a_script_never_says_corrected_where_the_registry_was_locked(tmp_path: Path, bail: list[str]) -> None:
+    registry, fix, undo, _ = fixed(tmp_path, "every-verdict")
+    for script in (fix, undo):
+        before = rows_of(registry)
+        with closing(sqlite3.connect(registry, isolation_level=None)) as other, script.open() as commands:
+            other.execute("BEGIN IMMEDIATE")
+            result = subprocess.run(
+                ["sqlite3", *bail, str(registry)], stdin=commands, capture_output=True, text=True, check=False
+            )
+        assert "locked" in result.stderr
+        assert "rows corrected" not in result.stdout
+        assert "rows restored" not in result.stdout
+        assert rows_of(registry) == before
+        assert shell(registry, fix).returncode == 0
