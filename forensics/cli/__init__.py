@@ -22,6 +22,7 @@ _COMMANDS = {
     "fix": "Correct the registry: a guarded SQL script, or an apply with backup.",
     "restarts": "The restart ledger of the gateway.",
     "sources": "What was found, how it was read, and what is missing.",
+    "timeline": "All facts in time order: for people, Timesketch or lnav.",
     "undo": "Take back what a fix applied, by its journal.",
 }
 _BUG_EXIT_CODE = 70

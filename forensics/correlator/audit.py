@@ -49,6 +49,7 @@ from forensics.model.finding import (
     Finding,
     Release,
     Report,
+    ReportFrames,
     Restart,
     RowValues,
     Run,
@@ -102,7 +103,8 @@ def audit_with_facts(
     findings = as_findings(found.rows)
     gateways = evidence.sources["gateway"].drop_nulls().unique()
     releases = releases_of(evidence) if release is None else given_release(release, gateways)
-    citations = _citations(cited(found.rows, found.restart_evidence, evidence.sources))
+    facts = cited(found.rows, found.restart_evidence, evidence.sources)
+    frames = ReportFrames(findings, facts, found.restarts, found.restart_evidence)
     report = Report(
         now=now,
         policy=policy,
@@ -111,7 +113,8 @@ def audit_with_facts(
         notices=pl.concat([evidence.notices, clock_notices(found.errors)]),
         releases=tuple(releases),
         restarts=tuple(_restarts(found.restarts, in_tables(found.restart_evidence, evidence.sources))),
-        findings=tuple(_findings(findings, citations)),
+        findings=tuple(_findings(findings, _citations(facts))),
+        frames=frames,
     )
     return report, found.rows
 

@@ -13,6 +13,7 @@ _CONTROL = re.compile(
 """All of Unicode's control, format and surrogate characters and its line separators; a table, as regular
 expressions know no categories."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@:])")
+_FORMULA_SIGNS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 _MANTISSA_BITS = 53
 _LARGEST_EXACT = 1 << _MANTISSA_BITS
 _STEP_BITS = 50
@@ -35,6 +36,18 @@ def for_markdown(text: str) -> str:
     'a\\|b \\<script\\>'
     """
     return _MARKDOWN.sub(r"\\\1", for_terminal(text))
+
+
+def for_csv(text: str) -> str:
+    r"""Give text that no spreadsheet takes for a formula, on one line; quoting is left to the writer of the file.
+
+    An apostrophe before the text says that it is text. Full-width signs count as well, and so do signs behind blanks.
+
+    >>> for_csv("=1+1"), for_csv("  @SUM(A1)"), for_csv("a=b")
+    ("'=1+1", "'  @SUM(A1)", 'a=b')
+    """
+    told = for_terminal(text)
+    return f"'{told}" if told.lstrip()[:1] in _FORMULA_SIGNS and told.strip() else told
 
 
 def for_sql_comment(text: str) -> str:

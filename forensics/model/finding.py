@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 import polars as pl
 
+from forensics.model import schemas
 from forensics.model.policy import Policy
 from forensics.model.releases import ReleaseSpan
 from forensics.model.verdicts import Cause, Confidence, Severity, Verdict
@@ -166,6 +167,20 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportFrames:
+    """The frames behind a report: its findings and restart windows, each with the facts it rests on."""
+
+    findings: pl.DataFrame
+    evidence: pl.DataFrame
+    restarts: pl.DataFrame
+    restart_evidence: pl.DataFrame
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            schemas.assert_schema(getattr(self, field.name), getattr(schemas, field.name.upper()), field.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One audit: figures, restarts and findings, with the frames they come from."""
 
@@ -177,6 +192,28 @@ class Report:
     releases: tuple[Release, ...]
     restarts: tuple[Restart, ...]
     findings: tuple[Finding, ...]
+    frames: ReportFrames
+
+    def findings_frame(self) -> pl.DataFrame:
+        """Give the findings as a frame.
+
+        Shape: frame ``findings``: one row per lost task, key (gateway, task_id); sorted by gateway, start, task.
+        """
+        return self.frames.findings
+
+    def evidence_frame(self) -> pl.DataFrame:
+        """Give the facts behind the findings as a frame.
+
+        Shape: frame ``evidence``: one row per fact; joins ``findings`` on (gateway, task_id), n:1.
+        """
+        return self.frames.evidence
+
+    def restarts_frame(self) -> pl.DataFrame:
+        """Give the restart windows as a frame.
+
+        Shape: frame ``restarts``: one row per window in time order, key (gateway, id).
+        """
+        return self.frames.restarts
 
     def paths(self) -> dict[int, str]:
         """Give the path of every source by its id."""

@@ -277,6 +277,33 @@ FINDINGS: Schema = {
 """One row per lost task; key (gateway, task_id). ``new_*`` is filled wherever a correction is known."""
 
 
+TIMELINE: Schema = {
+    "at": TIME,
+    "gateway": pl.String,
+    "kind": pl.String,
+    "event": pl.String,
+    "source": pl.UInt32,
+    "line": pl.Int64,
+    "table": pl.String,
+    "job_id": pl.String,
+    "job_name": pl.String,
+    "task_id": pl.String,
+    "run_id": pl.String,
+    "operation": pl.String,
+    "restart": pl.String,
+    "status": pl.String,
+    "verdict": pl.String,
+    "confidence": pl.String,
+    "severity": pl.String,
+    "text": pl.String,
+}
+"""One row per fact, in time order; a verdict whose row bears no time at all comes last, without one.
+
+``event`` is the kind of a lifecycle event, or of a restart window. ``table``: the line is a rowid of that table.
+``operation`` is what belongs together: one run with its task row, or one restart window with its lines. The three
+answers of a finding stand on its verdict, on the facts of its row, and on those of the run record that is its own."""
+
+
 def frame_of(rows: Iterable[Mapping[str, object]], schema: Schema) -> pl.DataFrame:
     """Build a frame of exactly this schema from mappings; missing keys are null, nothing is inferred."""
     names = list(schema)

@@ -201,6 +201,23 @@ class LifecycleKind(StrEnum):
     SERVICE_RESTART = "service_restart"
 
 
+class FactKind(StrEnum):
+    """What a line of the timeline tells; facts of one moment are told in this order."""
+
+    LIFECYCLE = "lifecycle"
+    RESTART_DOWN = "restart_down"
+    RESTART_UP = "restart_up"
+    RESTART_READY = "restart_ready"
+    TASK_CREATED = "task_created"
+    TASK_STARTED = "task_started"
+    RUN_STARTED = "run_started"
+    RUN_ENDED = "run_ended"
+    RUN_RECORDED = "run_recorded"
+    TASK_ENDED = "task_ended"
+    TASK_LOST = "task_lost"
+    VERDICT = "verdict"
+
+
 MARKERS = (LifecycleKind.MARKER_CLEARED.value, LifecycleKind.MARKER_INTERRUPTED.value)
 """The start-up lines that name a job and the start of its run."""
 

@@ -17,6 +17,7 @@ from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation
 from forensics.model.finding import Citation, CorrectedRow, Finding, Release, Report, Restart
 from forensics.model.releases import release_text
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT
+from forensics.writers.told_in_order import Fact, told_in_order
 from forensics.writers.wording import why
 
 AUDIT_CONTRACT = "forensics.audit/1"
@@ -76,6 +77,12 @@ def write_sources_json(evidence: Evidence, missing: Iterable[str]) -> str:
     sources = [source | {"rows": given[source["id"]]} for source in _sources(evidence.sources)]
     document = {"schema": "forensics.sources/1", "tool": _tool(), "sources": sources}
     return _dumped(document | {"missing": list(missing), "notices": _notices(evidence.notices)})
+
+
+def write_timeline_json(report: Report, facts: pl.DataFrame) -> str:
+    """Give all facts in time order as JSON; ``facts`` is the frame ``timeline``, ``why`` a verdict's reasons."""
+    told = [_fact(fact) for fact in told_in_order(report, facts)]
+    return _dumped(_head("forensics.timeline/1", report) | {"sources": _sources(report.sources), "facts": told})
 
 
 def write_check_json(report: Report, failing: Iterable[Finding], fail_on: Iterable[str]) -> str:
@@ -237,6 +244,11 @@ def _restart(restart: Restart) -> dict[str, object]:
         for f in restart.evidence
     ]
     return _values(told) | {"evidence": lines}
+
+
+def _fact(fact: Fact) -> dict[str, object]:
+    told = {name: getattr(fact, name) for name in Fact.__slots__ if name not in ("path", "place")}
+    return _values(told)
 
 
 def _citation(fact: Citation) -> dict[str, object]:

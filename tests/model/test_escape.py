@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from forensics.model.escape import for_markdown, for_sql_comment, for_terminal, shortened, sql_literal
+from forensics.model.escape import for_csv, for_markdown, for_sql_comment, for_terminal, shortened, sql_literal
 
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's control, format and surrogate characters and its line separators."""
@@ -37,6 +37,15 @@ def test_every_hidden_character_of_unicode_is_spelled_out() -> None:
 @given(st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp", "Cn"])))
 def test_terminal_text_without_hidden_characters_is_unchanged(text: str) -> None:
     assert for_terminal(text) == text
+
+
+@given(ANY_TEXT | st.builds("{}{}".format, st.text("=+-@\t\r \xa0\uff1d\uff0d", min_size=1), ANY_TEXT))
+@example("\t=1+1")
+@example(" \n@SUM(A1)")
+def test_no_cell_begins_like_a_formula_and_nothing_else_is_changed(text: str) -> None:
+    cell = for_csv(text)
+    assert cell.lstrip()[:1] not in {"=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"}
+    assert cell.removeprefix("'") == for_terminal(text).removeprefix("'")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""``forensics timeline``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from forensics.cli.options import (
+    Asked,
+    audit_options,
+    emit,
+    evidence_of,
+    format_option,
+    guard_outputs,
+    now_option,
+    output_option,
+    output_path,
+    parsed_now,
+)
+from forensics.model.errors import NothingToReadError, UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from forensics.model.finding import Report
+
+_LNAV = "lnav"
+_NEED_TIME = ("timesketch-jsonl", "timesketch-csv", _LNAV)
+
+
+@click.command("timeline")
+@audit_options
+@format_option("text", "json", *_NEED_TIME)
+@output_option
+@click.option(
+    "--lnav-format", "lnav_format_file", type=output_path, metavar="FILE", help="Write lnav's format file here, too."
+)
+@now_option
+def command(asked: Asked, form: str, output: Path | None, lnav_format_file: Path | None, now: str | None) -> None:
+    """Show all facts in time order: the gateway's life, restarts, task rows, run records and verdicts.
+
+    Each fact has its place: file and line, or table and rowid. The other formats are for tools: Timesketch (CSV and
+    JSON lines) and the log viewer lnav.
+
+    \b
+    Examples:
+      forensics timeline ~/.openclaw /tmp/openclaw
+      forensics timeline state-copy -f timesketch-jsonl -o incident.jsonl
+      forensics timeline state-copy -f lnav -o incident.log --lnav-format forensics_log.json
+      lnav -i forensics_log.json && lnav incident.log
+    """  # noqa: D301
+    if lnav_format_file is not None and form != _LNAV:
+        raise UsageError("--lnav-format belongs to --format lnav")
+    moment = parsed_now(now)
+    from forensics.correlator.audit import audit
+    from forensics.correlator.timeline import timeline
+
+    evidence = evidence_of(asked)
+    if evidence.sources["last_at"].is_null().all():
+        raise NothingToReadError("nothing that bears a time lies behind the given paths")
+    guard_outputs(evidence, output, lnav_format_file)
+    report = audit(evidence, now=moment, release=asked.release)
+    facts = timeline(evidence, report)
+    emit(_written(form, report, facts), output)
+    if lnav_format_file is not None:
+        from forensics.writers.lnav import lnav_format
+
+        emit(lnav_format(), lnav_format_file)
+    untimed = facts["at"].null_count()
+    if untimed and form in _NEED_TIME:
+        click.echo(f"left out, as they bear no time: {untimed} verdicts (see audit)", err=True)
+
+
+def _written(form: str, report: Report, facts: pl.DataFrame) -> str:
+    from forensics.writers.json import write_timeline_json
+    from forensics.writers.lnav import write_lnav
+    from forensics.writers.timeline import write_timeline
+    from forensics.writers.timesketch import write_timesketch_csv, write_timesketch_jsonl
+
+    writers = {
+        "text": write_timeline,
+        "json": write_timeline_json,
+        "timesketch-jsonl": write_timesketch_jsonl,
+        "timesketch-csv": write_timesketch_csv,
+        _LNAV: write_lnav,
+    }
+    return writers[form](report, facts)

@@ -1,0 +1,33 @@
+"""The timeline as text."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from forensics.model.escape import shortened
+from forensics.model.finding import Report
+from forensics.writers.layout import text_table
+from forensics.writers.told_in_order import Fact, told_in_order
+from forensics.writers.wording import stamp
+
+_NAME_WIDTH = 32
+_TEXT_WIDTH = 120
+
+
+def write_timeline(report: Report, facts: pl.DataFrame) -> str:
+    """Give all facts in time order as a table; ``facts`` is the frame ``timeline``."""
+    told = list(told_in_order(report, facts))
+    if not told:
+        return "Nothing that happened at a known time is on record.\n"
+    several = len({fact.gateway for fact in told}) > 1
+    headers = ["at (UTC)", "what", "of", "text", "where"]
+    rows = [[stamp(fact.at), fact.kind, _of(fact), shortened(fact.text, _TEXT_WIDTH), fact.place] for fact in told]
+    if several:
+        headers.insert(1, "gateway")
+        rows = [[row[0], fact.gateway or "-", *row[1:]] for fact, row in zip(told, rows, strict=True)]
+    return text_table(headers, rows) + "\n"
+
+
+def _of(fact: Fact) -> str:
+    """Name what a fact is about: the job, else the restart window."""
+    return shortened(fact.job_name or fact.job_id or fact.restart or "-", _NAME_WIDTH)

