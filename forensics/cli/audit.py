@@ -16,14 +16,22 @@ from forensics.cli.options import (
     now_option,
     output_option,
 )
+from forensics.cli.saving import folder_path, guard_folder, save_frames
 
 
 @click.command("audit")
 @audit_options
 @format_option("text", "markdown", "json")
 @output_option
+@click.option(
+    "--save-frames",
+    "folder",
+    type=folder_path,
+    metavar="DIR",
+    help="Save all frames into this folder, too, as Parquet: what was read, restarts, findings and their facts.",
+)
 @now_option
-def command(asked: Asked, form: str, output: Path | None, now: str | None) -> None:
+def command(asked: Asked, form: str, output: Path | None, folder: Path | None, now: str | None) -> None:
     """Show the corrected audit: what really happened to every lost row.
 
     PATH is a state directory, a folder, a file, an archive of any of these (tar, zip, gz, zst, bz2, xz), or - for
@@ -34,13 +42,18 @@ def command(asked: Asked, form: str, output: Path | None, now: str | None) -> No
     Examples:
       forensics audit ~/.openclaw /tmp/openclaw
       forensics audit state-copy gateway.log -f markdown -o audit.md
+      forensics audit state-copy --save-frames frames
       ssh gateway tar cz -C .openclaw tasks cron | forensics audit - logs
     """  # noqa: D301
     evidence, report = audited(asked, now)
     guard_outputs(evidence, output)
+    if folder is not None:
+        guard_folder(asked, evidence, folder, output)
     from forensics.writers.json import write_json
     from forensics.writers.markdown import write_markdown
     from forensics.writers.text import write_text
 
     writers = {"text": write_text, "markdown": write_markdown, "json": write_json}
     emit(writers[form](report), output)
+    if folder is not None:
+        save_frames(evidence, report, folder)
