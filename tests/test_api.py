@@ -17,12 +17,19 @@ def test_exported_names() -> None:
         "Policy",
         "Report",
         "audit",
+        "frames_of",
         "load_evidence",
         "plan_fix",
+        "timeline",
         "write_fix",
         "write_json",
+        "write_lnav",
         "write_markdown",
+        "write_parquet",
         "write_text",
+        "write_timeline",
+        "write_timesketch_csv",
+        "write_timesketch_jsonl",
     ]
     assert all(getattr(forensics, name) is not None for name in forensics.__all__)
 

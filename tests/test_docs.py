@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
 
@@ -23,6 +24,17 @@ GOLDEN = ROOT / "tests" / "golden"
 )
 def test_output_in_the_readme_is_real(command: str, golden: str) -> None:
     assert f"$ {command}\n{(GOLDEN / golden).read_text('utf-8').rstrip()}\n```" in README
+
+
+@pytest.mark.usefixtures("at_root")
+def test_the_worked_example_of_the_readme_runs() -> None:
+    blocks = re.findall(r"```pycon\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 5
+    example = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "README.md", "README.md", 0)
+    told: list[str] = []
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example, out=told.append)
+    assert result.attempted > 20
+    assert "".join(told) == ""
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
