@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from forensics import __version__
+from tests.support.reference import BLOCK, reference
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -35,6 +36,10 @@ def test_the_worked_example_of_the_readme_runs() -> None:
     result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example, out=told.append)
     assert result.attempted > 20
     assert "".join(told) == ""
+
+
+def test_the_command_reference_is_what_the_commands_say() -> None:
+    assert BLOCK.findall(README) == [reference()]
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

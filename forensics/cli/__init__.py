@@ -8,11 +8,13 @@ import signal
 import sys
 import traceback
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 
 import click
 
 from forensics import __version__
+from forensics.cli.settings import name_variables, settings_in
 from forensics.model.errors import ForensicsError
 
 _COMMANDS = {
@@ -39,7 +41,18 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = import_module(f"forensics.cli.{cmd_name}").command
-        return command
+        return name_variables(cmd_name, command)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command with the settings of the working directory behind those of the command line."""
+        file, ctx.default_map = settings_in(Path.cwd(), lambda: self._commands(ctx))
+        if any(ctx.default_map.values()):
+            click.echo(f"settings: {file}", err=True)
+        return super().invoke(ctx)
+
+    def _commands(self, ctx: click.Context) -> dict[str, click.Command]:
+        found = {name: self.get_command(ctx, name) for name in _COMMANDS}
+        return {name: command for name, command in found.items() if command is not None}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -59,6 +72,9 @@ def main() -> None:
       forensics audit ~/.openclaw /tmp/openclaw
       forensics explain 97b96ec8 ~/.openclaw /tmp/openclaw
       forensics fix ~/.openclaw /tmp/openclaw -o fix.sql --undo undo.sql
+
+    Options can be set by FORENSICS_COMMAND_OPTION (FORENSICS_AUDIT_FORMAT=json), and by forensics.toml, or
+    [tool.forensics] in pyproject.toml, in the working directory.
     """  # noqa: D301 - \b keeps click from wrapping the examples
 
 
