@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from forensics.cli.settings import refuse_settings
 from forensics.model.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def apply_options(what: str) -> Callable[[_Command], Callable[..., object]]:
         def with_target(
             *args: object, database: Path | None, backup: Path | None, is_confirmed: bool, **kwargs: object
         ) -> object:
-            return function(*args, target=_target(database, backup), is_confirmed=is_confirmed, **kwargs)
+            target = _target(database, backup)
+            if target is not None:
+                refuse_settings(click.get_current_context())
+            return function(*args, target=target, is_confirmed=is_confirmed, **kwargs)
 
         return with_target
 

@@ -6,7 +6,8 @@ outside of these tables is meant for every command that knows it. The command li
 that before the file.
 
 No registry is ever changed by what only stands in: ``--apply``, ``--backup`` and ``--yes`` are read from the command
-line alone. The folder a command runs in may be evidence, so no file in it says where anything is written.
+line alone, and with ``--apply`` nothing else may stand in either: it could widen the choice of rows. The folder a
+command runs in may be evidence, so no file in it says where anything is written.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from forensics.model.errors import UsageError
 from forensics.model.escape import for_terminal
@@ -55,6 +57,20 @@ def settings_in(folder: Path, commands: Callable[[], Commands]) -> tuple[str, di
     if isinstance(tool, dict) and "forensics" in tool:
         return SHARED_FILE, _settings(tool["forensics"], _At(SHARED_FILE, "tool.forensics."), commands())
     return "", {}
+
+
+def refuse_settings(ctx: click.Context) -> None:
+    """Refuse options that were not typed, before a registry is changed.
+
+    Raises:
+        UsageError: an option was taken from the environment or a file.
+    """
+    stand_ins = (ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+    options = _options(ctx.command).items()
+    found = [f"--{long}" for long, option in options if ctx.get_parameter_source(str(option.name)) in stand_ins]
+    if found:
+        message = f"--apply takes no option from the environment or a file: {', '.join(found)}; nothing was changed"
+        raise UsageError(message, "give it on the command line, or unset it")
 
 
 class _At:

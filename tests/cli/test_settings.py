@@ -163,6 +163,22 @@ def test_nothing_is_applied_on_the_word_of_the_environment(tmp_path: Path) -> No
     assert not backup.exists()
 
 
+@pytest.mark.parametrize("where", ["file", "environment"])
+def test_an_apply_takes_only_what_is_typed(where: str, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(SAMPLE, copy)
+    before = snapshot(copy)
+    if where == "file":
+        (tmp_path / "forensics.toml").write_text('[fix]\nmin-confidence = "weak"\n', encoding="utf-8")
+    env = {"FORENSICS_FIX_MIN_CONFIDENCE": "weak"} if where == "environment" else {}
+    change = ("--apply", copy / "state" / "tasks" / "runs.sqlite", "--backup", tmp_path / "before.sqlite")
+    result = forensics("fix", copy, *change, env=env, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "--min-confidence; nothing was changed" in result.stderr
+    assert snapshot(copy) == before
+    assert not (tmp_path / "before.sqlite").exists()
+
+
 @pytest.mark.parametrize("name", ["", *_COMMANDS])
 def test_both_words_for_help_work_everywhere(name: str) -> None:
     told = [forensics(*([name] if name else []), word) for word in ("-h", "--help")]
