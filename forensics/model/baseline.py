@@ -62,7 +62,7 @@ def identity_of(finding: Finding) -> Identity:
     return finding.task_id, finding.run_id, finding.verdict
 
 
-def fingerprint(finding: Finding) -> str:
+def fingerprint_of(finding: Finding) -> str:
     """Give the SHA-256, in hexadecimal, of what a finding is known by: the same wherever and whenever it is found."""
     return sha256(json.dumps(identity_of(finding), ensure_ascii=True).encode("ascii")).hexdigest()
 
@@ -171,6 +171,8 @@ def _text(told: Mapping[str, Any], name: str, where: str) -> str:
     value = told[name]
     if not isinstance(value, str):
         _refuse(f"{where}.{name}", f"{_shown(value)} is no text")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        _refuse(f"{where}.{name}", "it holds half a character (a lone surrogate), which no output can show")
     return value
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from forensics import __version__
-from forensics.model.baseline import Entry, fingerprint
+from forensics.model.baseline import Entry, fingerprint_of
 from forensics.model.check import Check
 from forensics.model.evidence import Evidence, rows_of_sources
 from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation, NotInstead, Statement
@@ -125,7 +125,7 @@ def _compared(check: Check) -> dict[str, object]:
         if entry is None and finding.verdict not in check.fail_on:
             continue
         place: dict[str, object] = {"gateway": finding.gateway, "task_id": finding.task_id}
-        told[standing or "new"].append(place | {"fingerprint": fingerprint(finding)} | _entry(entry))
+        told[standing or "new"].append(place | {"fingerprint": fingerprint_of(finding)} | _entry(entry))
     told["stale"] = [
         {"task_id": entry.task, "run_id": entry.run, "verdict": entry.verdict} | _entry(entry)
         for entry in check.stale()

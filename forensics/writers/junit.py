@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from forensics.model.baseline import fingerprint
+from forensics.model.baseline import fingerprint_of
 from forensics.model.check import Check
 from forensics.model.escape import for_xml
 from forensics.model.finding import Citation, Finding
@@ -130,7 +130,7 @@ def _properties(check: Check, finding: Finding, paths: Mapping[int, str]) -> Ite
     yield "run", finding.run_id or ""
     yield "started", stamp(finding.started_at)
     yield "marked", stamp(finding.lost_at)
-    yield "fingerprint", fingerprint(finding)
+    yield "fingerprint", fingerprint_of(finding)
     standing = check.standing_of(finding)
     if standing is not None:
         yield "baseline", standing

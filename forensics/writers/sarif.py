@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from forensics import __version__
-from forensics.model.baseline import fingerprint
+from forensics.model.baseline import fingerprint_of
 from forensics.model.check import Check
 from forensics.model.escape import for_sarif, for_terminal, for_uri
 from forensics.model.finding import Citation, Finding
@@ -230,7 +230,7 @@ def _result(told: _Told, finding: Finding) -> dict[str, object]:
         "message": {"text": for_sarif(text)},
         "locations": [_place(told, row_of(finding))],
         "codeFlows": [{"threadFlows": [{"locations": list(_way(told, finding))}]}],
-        "partialFingerprints": {_FINGERPRINT: fingerprint(finding)},
+        "partialFingerprints": {_FINGERPRINT: fingerprint_of(finding)},
         **_compared(check, finding),
         "properties": {
             "gateway": finding.gateway,
@@ -262,12 +262,8 @@ def _compared(check: Check, finding: Finding) -> dict[str, object]:
 
 def _way(told: _Told, finding: Finding) -> Iterator[dict[str, object]]:
     placed = [fact for roles in _WAY for fact in finding.evidence if fact.role in roles and fact.source is not None]
-    for number, fact in enumerate(placed or [row_of(finding)], start=1):
-        step: dict[str, object] = {
-            "location": _place(told, fact, fact.text),
-            "kinds": [fact.role],
-            "executionOrder": number,
-        }
+    for fact in placed or [row_of(finding)]:
+        step: dict[str, object] = {"location": _place(told, fact, fact.text), "kinds": [fact.role]}
         yield step | ({"executionTimeUtc": _time(fact.at)} if fact.at else {})
 
 
