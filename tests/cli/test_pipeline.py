@@ -61,7 +61,7 @@ def step(name: str) -> dict[str, Any]:
     return told
 
 
-def run_action(where: Path, machine: Mapping[str, str], **given: str) -> subprocess.CompletedProcess[str]:
+def run_action(where: Path, machine: dict[str, str], **given: str) -> subprocess.CompletedProcess[str]:
     """Run the step of the action that checks, its inputs filled in as the runner does."""
     inputs = {name: told.get("default", "") for name, told in ACTION["inputs"].items()}
     inputs |= {name.replace("_", "-"): value for name, value in given.items()}
