@@ -11,7 +11,7 @@ from forensics.model.escape import for_annotation, for_annotation_property, for_
 from forensics.model.finding import Citation, Finding
 from forensics.model.policy import ANNOTATIONS_PER_KIND, SUMMARY_ROWS, SUMMARY_TEXT
 from forensics.model.verdicts import Severity
-from forensics.writers.layout import job_of, markdown_table
+from forensics.writers.layout import job_of, markdown_table, repository_path
 from forensics.writers.wording import VERDICTS, of_baseline, outcome, place, row_of, stale_told, stamp, why
 
 _ERROR, _WARNING, _NOTICE = "error", "warning", "notice"
@@ -82,7 +82,7 @@ def _of_finding(kind: str, check: Check, finding: Finding, paths: Mapping[int, s
         finding.verdict,
         f"{finding.verdict}: {job_of(finding)}",
         f"{message} [{told}]" if told else message,
-        paths[finding.source],
+        repository_path(paths[finding.source]),
         _line(row),
     )
 

@@ -14,7 +14,7 @@ from forensics.model.check import Check
 from forensics.model.escape import for_sarif, for_terminal, for_uri
 from forensics.model.finding import Citation, Finding
 from forensics.model.verdicts import SEVERITY_OF, EvidenceRole, Reason, Severity, SourceKind, Verdict
-from forensics.writers.layout import job_of
+from forensics.writers.layout import job_of, repository_path
 from forensics.writers.wording import REASONS, VERDICTS, closing, row_of, stale_told, why
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -121,7 +121,10 @@ def _told(check: Check) -> _Told:
     return _Told(
         check,
         paths,
-        {source: {"uri": for_uri(path), "index": index} for index, (source, path) in enumerate(paths.items())},
+        {
+            source: {"uri": for_uri(repository_path(path)), "index": index}
+            for index, (source, path) in enumerate(paths.items())
+        },
         frozenset(databases),
         {name: index for index, name in enumerate(_rules())},
     )
@@ -201,7 +204,7 @@ def _places(told: _Told, notice: Mapping[str, Any]) -> list[dict[str, object]]:
 
 def _artifact(source: Mapping[str, Any]) -> dict[str, object]:
     artifact: dict[str, object] = {
-        "location": {"uri": for_uri(source["path"])},
+        "location": {"uri": for_uri(repository_path(source["path"]))},
         "roles": ["analysisTarget"],
         "properties": {
             "kind": source["kind"],

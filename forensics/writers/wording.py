@@ -125,7 +125,7 @@ def of_baseline(check: Check, finding: Finding) -> str:
         return ""
     reason = f": {entry.reason}" if entry.reason else ""
     if entry.has_expired(check.report.now):
-        return f"known until {entry.expires}{reason}"
+        return f"was known until {entry.expires}{reason}"
     return f"known{f' until {entry.expires}' if entry.expires else ''}{reason}"
 
 

@@ -181,14 +181,16 @@ def test_a_finding_that_is_not_known_fails(known: Path) -> None:
     assert (told["baseline"]["expired"], told["baseline"]["stale"]) == ([], [])
 
 
-@pytest.mark.parametrize(("now", "code"), [("2026-05-01T23:59:59Z", 0), ("2026-05-02T00:00:00Z", 1)])
-def test_an_entry_is_judged_against_the_time_of_the_check(known: Path, now: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("now", "code", "told"), [("2026-05-01T23:59:59Z", 0, "known"), ("2026-05-02T00:00:00Z", 1, "was known")]
+)
+def test_an_entry_is_judged_against_the_time_of_the_check(known: Path, now: str, code: int, told: str) -> None:
     document = json.loads(known.read_text("utf-8"))
     document["entries"][0] |= {"expires": "2026-05-01", "reason": "until the job is gone"}
     known.write_text(json.dumps(document), encoding="utf-8")
     result = check(SAMPLE, "--baseline", known, "--fail-on-new", "--now", now)
     assert code_of(result) == code
-    assert result.stdout.count("[known until 2026-05-01: until the job is gone]") == 1
+    assert result.stdout.count(f"[{told} until 2026-05-01: until the job is gone]") == 1
     by_evidence = check(SAMPLE, "--baseline", known, "--fail-on-new")
     assert code_of(by_evidence) == 0, "the evidence ends before that day"
 
@@ -271,3 +273,13 @@ def test_the_baseline_may_lie_beside_the_evidence(tmp_path: Path) -> None:
     assert code_of(check(copy, "--baseline", file, "--fail-on-new")) == 0
     file.unlink()
     assert snapshot(copy) == before
+
+
+def test_files_are_named_as_the_repository_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An annotation of ``./logs/x`` belongs to no file of a pull request."""
+    monkeypatch.chdir(SAMPLE)
+    run = json.loads(check(".", "-f", "sarif").stdout)["runs"][0]
+    uris = {artifact["location"]["uri"] for artifact in run["artifacts"]}
+    assert {"logs/openclaw-2026-04-20.log", "state/tasks/runs.sqlite"} < uris
+    assert not [uri for uri in uris if uri.startswith(".")]
+    assert "::error file=state/tasks/runs.sqlite,title=" in check(".", "-f", "github").stdout

@@ -122,7 +122,7 @@ def test_unread_evidence_is_an_error_and_a_stale_entry_a_warning() -> None:
     assert noticed.message.endswith("[known: seen, by Ada: 100 %]")
     failed = next(one for one in told if expired.task_id in one.message)
     assert failed.kind == "error"
-    assert failed.message.endswith(f"[known until {day - timedelta(days=1)}]")
+    assert failed.message.endswith(f"[was known until {day - timedelta(days=1)}]")
 
 
 def test_the_last_line_is_the_outcome_for_the_reader_of_the_log() -> None:
