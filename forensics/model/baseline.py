@@ -111,7 +111,7 @@ def parsed_baseline(content: bytes) -> Baseline:
 def _decoded(content: bytes) -> object:
     try:
         text = content.decode("utf-8")
-        return json.loads(text, object_pairs_hook=_without_twins, parse_constant=_no_number)
+        return json.loads(text, object_pairs_hook=_without_twins, parse_constant=_no_number, parse_int=_short)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"line {line}: not UTF-8"
@@ -132,6 +132,14 @@ def _without_twins(pairs: list[tuple[str, object]]) -> dict[str, object]:
             raise ValueError(message)
         told[name] = value
     return told
+
+
+def _short(digits: str) -> int:
+    """Read a whole number; none belongs into a baseline, and Python refuses very long ones in words of its own."""
+    if len(digits) > _SHOWN:
+        message = f"{digits[:_SHOWN]}…: a number of {len(digits)} digits"
+        raise ValueError(message)
+    return int(digits)
 
 
 def _no_number(word: str) -> Never:
