@@ -39,6 +39,9 @@ COMMANDS = {
     "check-every-verdict.txt": ["check", "samples/every-verdict"],
     "check-founding-same-run.txt": ["check", "samples/founding-same-run"],
     "check-every-verdict.json": ["check", "samples/every-verdict", "-f", "json"],
+    "check-every-verdict.sarif": ["check", "samples/every-verdict", "-f", "sarif"],
+    "check-every-verdict.xml": ["check", "samples/every-verdict", "-f", "junit"],
+    "check-every-verdict.github.txt": ["check", "samples/every-verdict", "-f", "github"],
     "help.txt": ["--help"],
     "help-audit.txt": ["audit", "--help"],
     "help-explain.txt": ["explain", "--help"],
@@ -53,7 +56,9 @@ COMMANDS = {
 @pytest.mark.usefixtures("at_root")
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_output_is_the_golden_one(name: str) -> None:
-    result = CliRunner().invoke(main, COMMANDS[name], prog_name="forensics", terminal_width=100)
+    result = CliRunner(env={"GITHUB_STEP_SUMMARY": ""}).invoke(
+        main, COMMANDS[name], prog_name="forensics", terminal_width=100
+    )
     assert result.exit_code in (0, 1), result.output
     compare(GOLDEN / name, result.stdout)
 

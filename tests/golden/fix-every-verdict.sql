@@ -122,6 +122,7 @@ WHERE task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due')
   AND NOT EXISTS (SELECT 1 FROM temp.forensics_check WHERE fate <> 'due');
 
 SELECT CASE
+    WHEN due = planned AND due <> (SELECT count(*) FROM temp.forensics_now WHERE is_same_run AND is_new) THEN 'forensics: FAILED, the rows did not take the planned values'
     WHEN due = planned THEN 'forensics: ' || planned || ' rows corrected'
     WHEN done = planned THEN 'forensics: nothing to do, all ' || planned || ' rows are corrected already'
     ELSE 'forensics: REFUSED, ' || (planned - due) || ' of ' || planned

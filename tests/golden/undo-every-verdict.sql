@@ -120,6 +120,8 @@ SET (status, ended_at, last_event_at, error, terminal_summary, cleanup_after) =
 WHERE task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due');
 
 SELECT CASE
+    WHEN due <> (SELECT count(*) FROM temp.forensics_now WHERE is_same_run AND is_new
+      AND task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due')) THEN 'forensics: FAILED, the rows did not take the planned values'
     WHEN due > 0 THEN 'forensics: ' || due || ' of ' || planned || ' rows restored'
     WHEN done = planned THEN 'forensics: nothing to do, all ' || planned || ' rows are restored already'
     ELSE 'forensics: nothing to restore, ' || (planned - done) || ' of ' || planned || ' rows have changed since'
@@ -134,8 +136,8 @@ SELECT 'forensics: left alone, '
 CREATE TEMP TABLE forensics_result (wrong INTEGER);
 CREATE TEMP TRIGGER forensics_wrong BEFORE INSERT ON forensics_result WHEN NEW.wrong
   BEGIN SELECT RAISE(ROLLBACK, 'forensics: the rows did not take the planned values; nothing was changed'); END;
-INSERT INTO forensics_result SELECT due <> (SELECT count(*) FROM temp.forensics_now
-    WHERE is_same_run AND is_new AND task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due'))
+INSERT INTO forensics_result SELECT due <> (SELECT count(*) FROM temp.forensics_now WHERE is_same_run AND is_new
+      AND task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due'))
   FROM (SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
     coalesce(sum(fate = 'done'), 0) AS done FROM temp.forensics_check);
 COMMIT;

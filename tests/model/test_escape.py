@@ -5,12 +5,25 @@ import re
 import sqlite3
 import unicodedata
 from contextlib import closing
+from urllib.parse import unquote_to_bytes
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from forensics.model.escape import for_markdown, for_sql_comment, for_terminal, shortened, sql_literal
+from forensics.model.escape import (
+    for_annotation,
+    for_annotation_property,
+    for_markdown,
+    for_sarif,
+    for_sql_comment,
+    for_terminal,
+    for_uri,
+    for_xml,
+    shortened,
+    sql_literal,
+)
 
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's control, format and surrogate characters and its line separators."""
@@ -158,3 +171,52 @@ def test_shortened_text_is_never_wider_than_asked(text: str, width: int) -> None
     shown = shortened(text, width)
     assert len(shown) <= max(width, 1)
     assert shown == text or (shown.endswith("…") and text.startswith(shown[:-1]))
+
+
+HOSTILE = "%0A::error::x\r\n::stop-commands::y,:\ufffe\uffff]]><a b='\"&amp;{0}[x](http://y)"
+
+
+@given(ANY_TEXT)
+@example(HOSTILE)
+def test_xml_text_is_read_back_as_shown_in_an_element_and_between_quotes(text: str) -> None:
+    told = for_xml(text)
+    shown = re.sub("[\ufffe\uffff]", lambda match: f"\\u{ord(match[0]):04x}", for_terminal(text))
+    for quote in "'\"":
+        element = ET.fromstring(f"<a b={quote}{told}{quote}>{told}</a>")  # noqa: S314 - written two lines above
+        assert (element.get("b"), element.text or "") == (shown, shown)
+
+
+@given(ANY_TEXT)
+@example(HOSTILE)
+def test_an_annotation_is_unescaped_to_what_is_shown(text: str) -> None:
+    """Unescaped as the runner does it: ``%25`` last."""
+    told = for_annotation(text)
+    assert len(told.splitlines()) <= 1
+    assert told.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%") == for_terminal(text)
+
+
+@given(ANY_TEXT)
+@example(HOSTILE)
+def test_a_property_of_an_annotation_cannot_end_early(text: str) -> None:
+    told = for_annotation_property(text)
+    assert not set(told) & set(":,\r\n")
+    assert re.fullmatch("(?:[^%]|%25|%3A|%2C)*", told)
+    assert told.replace("%3A", ":").replace("%2C", ",").replace("%25", "%") == for_terminal(text)
+
+
+@given(ANY_TEXT | st.text("{}[]()\\0"))
+@example(HOSTILE)
+def test_a_sarif_message_has_no_placeholder_and_no_link(text: str) -> None:
+    told = for_sarif(text)
+    assert "](" not in told
+    assert [len(run) % 2 for run in re.findall(r"\{+|\}+", told)].count(1) == 0
+    assert told.replace("{{", "{").replace("}}", "}").replace("] (", "](") == for_terminal(text).replace("] (", "](")
+
+
+@given(st.binary().map(lambda path: path.decode("utf-8", "surrogateescape")))
+@example("a b#?%:é\udcff")
+@example("/x:y")
+def test_a_uri_leads_back_to_the_path(path: str) -> None:
+    told = for_uri(path)
+    assert re.fullmatch(r"(?:file:///)?[A-Za-z0-9_.~/%-]*", told)
+    assert unquote_to_bytes(told.removeprefix("file://")) == path.encode("utf-8", "surrogateescape")
