@@ -51,13 +51,22 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=_shown,
     )
-    environment.filters["grouped"] = _grouped
+    environment.filters |= {"grouped": _grouped, "change": _change}
     return environment
 
 
 def _grouped(count: int) -> str:
     """Give a count with its thousands told apart."""
     return f"{count:,}"
+
+
+def _change(count: int) -> str:
+    """Give a difference with its sign, a dash for none.
+
+    >>> _change(-1200), _change(3), _change(0)
+    ('−1,200', '+3', '–')
+    """
+    return f"{count:+,}".replace("-", "−") if count else "–"
 
 
 def _shown(value: object) -> Markup:

@@ -7,11 +7,12 @@ verdict outside; bars that would, one bar.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from forensics.model.finding import Finding
+from forensics.model.finding import Finding, Restart, Run
+from forensics.model.verdicts import Verdict
 from forensics.writers.html.incidents import GRAVEST_FIRST, RANK
 from forensics.writers.html.scale import Scale
 from forensics.writers.phrases import counted
@@ -23,6 +24,7 @@ _RUNS = 16.0
 _PADDING = 5.0
 _THIN = 1.5
 _NAMED_AT_MOST = 6
+_DIED = (Verdict.INTERRUPTED, Verdict.REPLAYED)
 _MS = timedelta(milliseconds=1)
 
 
@@ -123,22 +125,35 @@ def laid_out(content: Content, scale: Scale, y: float, names: Names, most_tracks
     return Lane(y, height, content.label, content.title, tuple(claims), tuple(marks), bars)
 
 
-def spans_of(findings: Iterable[Finding]) -> Iterator[Span]:
-    """Give the runs that decided these findings: their own records, and stand-ins."""
+def spans_of(findings: Iterable[Finding], windows: Mapping[tuple[str, str], Restart]) -> Iterator[Span]:
+    """Give the runs that decided these findings: their own records, stand-ins, and runs that died with a restart."""
     for finding in findings:
-        run = finding.run
-        if run is None:
-            continue
-        length = None if run.duration_ms is None else run.duration_ms * _MS
-        begin = run.started_at or (run.finished_at - length if run.finished_at and length else None)
-        begin = begin or (finding.started_at if run.role == "own" else None) or run.finished_at
-        if begin is None:
-            continue
-        end = run.finished_at or begin + (length or timedelta())
-        kind = "stand_in" if run.role == "stand_in" else outcome_of(run.status, finding)
-        what = "stand-in run" if run.role == "stand_in" else "its own record"
-        told = f"{what}: {run.status or 'no status'}, {stamp(begin)} to {stamp(end)} UTC"
-        yield Span(kind, begin, max(begin, end), told)
+        if finding.run is not None:
+            yield from _recorded(finding, finding.run)
+        window = windows.get((finding.gateway, finding.restart or ""))
+        if window and (finding.run is None or finding.run.role == "stand_in"):
+            yield from _died(finding, window)
+
+
+def _recorded(finding: Finding, run: Run) -> Iterator[Span]:
+    """Give the run of a record, as far as the record, or for an own record the row, dates it."""
+    is_own = run.role == "own"
+    length = timedelta() if run.duration_ms is None else run.duration_ms * _MS
+    derived = run.finished_at - length if run.finished_at and length else None
+    begin = run.started_at or derived or (finding.started_at if is_own else None) or run.finished_at
+    if begin is not None:
+        end = run.finished_at or begin + length
+        kind = outcome_of(run.status, finding) if is_own else "stand_in"
+        told = f"{run.status or 'no status'}, {stamp(begin)} to {stamp(end)} UTC"
+        yield Span(kind, begin, max(begin, end), f"{'its own record' if is_own else 'stand-in run'}: {told}")
+
+
+def _died(finding: Finding, window: Restart) -> Iterator[Span]:
+    """Give a run that died with a restart and left no end: it ended when the new process began, at the latest."""
+    if finding.verdict in _DIED and finding.started_at is not None:
+        end = window.up_at or window.down_at_latest
+        told = f"died with {window.id}, at {stamp(end)} UTC at the latest"
+        yield Span("interrupted", finding.started_at, max(finding.started_at, end), told)
 
 
 def outcome_of(status: str | None, finding: Finding) -> str:

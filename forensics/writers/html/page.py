@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from forensics import __version__
@@ -119,6 +119,7 @@ class Link:
 class IncidentRow:
     """One row of an incident, in words: the twin of its picture."""
 
+    incident: str
     link: Link
     started: str
     ran: str
@@ -128,7 +129,7 @@ class IncidentRow:
 
 @dataclass(frozen=True, slots=True)
 class IncidentShown:
-    """One incident; ``picture`` is None where it is not drawn."""
+    """One incident, drawn and told."""
 
     anchor: str
     title: str
@@ -136,7 +137,7 @@ class IncidentShown:
     told: str
     verdicts: tuple[tuple[str, int], ...]
     rows: tuple[IncidentRow, ...]
-    picture: Picture | None
+    picture: Picture
     is_open: bool
 
 
@@ -170,6 +171,7 @@ class RestartShown:
     name: str
     kind: str
     process: str
+    down_at: str
     down: str
     ready: str
     away: str
@@ -199,6 +201,7 @@ class Page:
     lanes: tuple[LaneTold, ...]
     several_gateways: bool
     incidents: tuple[IncidentShown, ...]
+    undrawn: tuple[IncidentRow, ...]
     left_out: tuple[str, ...]
     groups: tuple[Group, ...]
     withheld: tuple[Withheld, ...]
@@ -219,7 +222,7 @@ def page_of(report: Report, command: str | None) -> Page:
     names = Names(short_ids(report), _anchors(report))
     sheet = _Sheet(report, names)
     incidents = incidents_of(report)
-    shown = sheet.incidents(incidents)
+    shown, undrawn = sheet.incidents(incidents)
     sources, sources_from, sources_until = source_rows(report.sources)
     notices = notice_rows(report)
     return Page(
@@ -238,7 +241,8 @@ def page_of(report: Report, command: str | None) -> Page:
         lanes=tuple(sheet.lanes()),
         several_gateways=len({finding.gateway for finding in report.findings}) > 1,
         incidents=shown,
-        left_out=tuple(_left_out(report, shown)),
+        undrawn=undrawn,
+        left_out=tuple(_left_out(report, len(shown), len(incidents))),
         groups=tuple(sheet.groups()),
         withheld=tuple(sheet.withheld()),
         weak=tuple(sheet.link(one) for one in report.findings if one.confidence is Confidence.WEAK),
@@ -320,13 +324,11 @@ def _by_severity(counts: Counts) -> dict[tuple[str, str], int]:
     return split
 
 
-def _left_out(report: Report, shown: Iterable[IncidentShown]) -> Iterator[str]:
-    told = list(shown)
-    drawn = sum(one.picture is not None for one in told)
-    if drawn < len(told):
+def _left_out(report: Report, drawn: int, incidents: int) -> Iterator[str]:
+    if drawn < incidents:
         yield (
-            f"{drawn} of {len(told)} incidents are drawn, the gravest and those with most rows; "
-            "the rows of the others stand in their tables."
+            f"{drawn} of {incidents} incidents are drawn, the gravest and those with most rows; the rows of the others "
+            "stand in one table below them."
         )
     gateways = len({finding.gateway for finding in report.findings})
     if gateways > _DRAWN_GATEWAYS:
@@ -368,32 +370,25 @@ class _Sheet:
             counts = tuple((verdict.value, count) for verdict, count in told.items())
             yield LaneTold(gateway, _job(findings[0]), len(findings), stamp(first), stamp(last), counts)
 
-    def incidents(self, incidents: list[Incident]) -> tuple[IncidentShown, ...]:
-        """Tell every incident in order of time, and draw the gravest of them."""
+    def incidents(self, incidents: list[Incident]) -> tuple[tuple[IncidentShown, ...], tuple[IncidentRow, ...]]:
+        """Tell the incidents in order of time: the gravest drawn, of the others all rows."""
         by_gravity = sorted(range(len(incidents)), key=lambda number: incidents[number].gravity)
-        drawn, opened = set(by_gravity[:DRAWN_INCIDENTS]), set(by_gravity[:_OPEN_INCIDENTS])
-        return tuple(
-            self._incident(one, f"i{number + 1}", is_drawn=number in drawn, is_open=number in opened)
-            for number, one in enumerate(incidents)
-        )
+        chosen, opened = set(by_gravity[:DRAWN_INCIDENTS]), set(by_gravity[:_OPEN_INCIDENTS])
+        shown: list[IncidentShown] = []
+        undrawn: list[IncidentRow] = []
+        for number, incident in enumerate(incidents):
+            title = _incident_title(incident) + (f" · {incident.gateway}" if self._several else "")
+            picture = self._drawing.panel(f"i{number + 1}", title, incident) if number in chosen else None
+            rows = tuple(self._incident_row(finding, title) for finding in incident.findings)
+            if picture is None:
+                undrawn += rows
+            else:
+                shown.append(_incident(incident, title, rows, picture, is_open=number in opened))
+        return tuple(shown), tuple(undrawn)
 
-    def _incident(self, incident: Incident, anchor: str, *, is_drawn: bool, is_open: bool) -> IncidentShown:
-        title = _incident_title(incident) + (f" · {incident.gateway}" if self._several else "")
-        window = incident.restart
-        begin = window.down_at if window else incident.marked_at
-        return IncidentShown(
-            anchor=anchor,
-            title=title,
-            when="at an unknown time" if begin is None else f"{stamp(begin)} UTC",
-            told=told_restart(window) if window else _sweep_told(incident),
-            verdicts=tuple((verdict.value, count) for verdict, count in incident.verdicts.items()),
-            rows=tuple(self._incident_row(finding) for finding in incident.findings),
-            picture=self._drawing.panel(anchor, title, incident) if is_drawn else None,
-            is_open=is_open,
-        )
-
-    def _incident_row(self, finding: Finding) -> IncidentRow:
+    def _incident_row(self, finding: Finding, incident: str) -> IncidentRow:
         return IncidentRow(
+            incident=incident,
             link=self.link(finding),
             started=stamp(finding.started_at),
             ran=_ran(finding),
@@ -434,13 +429,13 @@ class _Sheet:
         yield "task", finding.task_id
         if finding.job_name and finding.job_id:
             yield "job id", finding.job_id
-        if finding.run_id:
+        if finding.run_id and finding.started_at is None:
             yield "run id", finding.run_id
         if self._several:
             yield "gateway", finding.gateway
-        yield "started", f"{stamp(finding.started_at)} UTC"
-        yield "lost mark", f"{stamp(finding.lost_at)} UTC" + (", in an export only" if finding.projected else "")
-        yield "cause", f"{finding.cause}: {CAUSES[finding.cause]}"
+        if finding.projected:
+            yield "known from", "an export only: the registry has no such mark"
+        yield "cause", CAUSES[finding.cause]
 
     def _facts(self, finding: Finding, *, repeats: bool) -> Iterator[FactRow]:
         """Give the chain of evidence; where the lines of the restart stand with it, one row leads there."""
@@ -483,15 +478,33 @@ class _Sheet:
             name=window.id,
             kind=way_down(window),
             process=window.process,
+            down_at=stamp(window.down_at),
             down=stamp(window.down_at) + (f" to {stamp(window.down_at_latest)}" if vague else ""),
             ready=stamp(window.ready_at) if window.ready_at else "never seen",
-            away=lasted(window.ready_at - window.down_at) if window.ready_at else "-",
+            away=lasted(window.ready_at - window.down_at) if window.ready_at else "unknown",
             drain=window.drain or "-",
             reason=window.reason or "-",
             doubt=window.doubt or "",
             rows=rows,
             lines=tuple(FactRow(stamp(f.at), f.role, f.text, place(f, self._paths)) for f in window.evidence),
         )
+
+
+def _incident(
+    incident: Incident, title: str, rows: tuple[IncidentRow, ...], picture: Picture, *, is_open: bool
+) -> IncidentShown:
+    window = incident.restart
+    begin = window.down_at if window else incident.marked_at
+    return IncidentShown(
+        anchor=picture.name,
+        title=title,
+        when="at an unknown time" if begin is None else f"{stamp(begin)} UTC",
+        told=told_restart(window) if window else _sweep_told(incident),
+        verdicts=tuple((verdict.value, count) for verdict, count in incident.verdicts.items()),
+        rows=rows,
+        picture=picture,
+        is_open=is_open,
+    )
 
 
 def _job(finding: Finding) -> str:
@@ -524,7 +537,7 @@ def _incident_title(incident: Incident) -> str:
         return f"{incident.restart.id}, {way_down(incident.restart)}"
     if incident.marked_at is None:
         return "Rows without a lost mark"
-    return "One sweep" if len(incident.findings) > 1 else "One row"
+    return "One sweep" if len(incident.findings) > 1 else f"One row: {_job(incident.findings[0])}"
 
 
 def _sweep_told(incident: Incident) -> str:

@@ -109,6 +109,7 @@ class Drawing:
 
     def __init__(self, report: Report, names: Names) -> None:
         self._report, self._names = report, names
+        self._windows = {(restart.gateway, restart.id): restart for restart in report.restarts}
 
     def overview(self, name: str, gateway: str) -> Picture | None:
         """Lay out all lost rows of a gateway; None where no row bears a time."""
@@ -177,7 +178,7 @@ class Drawing:
 
     def _spans(self, job_id: str | None, findings: Sequence[Finding], scale: Scale) -> Iterator[Span]:
         """Give the runs that decided a job's rows, and its other runs in this time."""
-        yield from spans_of(findings)
+        yield from spans_of(findings, self._windows)
         if job_id is None:
             return
         cited = {(finding.run.source, finding.run.line) for finding in findings if finding.run}
