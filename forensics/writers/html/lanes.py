@@ -23,6 +23,8 @@ _TRACK = 20.0
 _RUNS = 16.0
 _PADDING = 5.0
 _THIN = 1.5
+_DIGIT = 7.0
+_SEEN = 3.0
 _NAMED_AT_MOST = 6
 _DIED = (Verdict.INTERRUPTED, Verdict.REPLAYED)
 _MS = timedelta(milliseconds=1)
@@ -199,13 +201,13 @@ def _drawn_order(finding: Finding) -> tuple[bool, datetime | str, str]:
 
 
 def _claims(findings: Iterable[Finding], scale: Scale, y: float, names: Names) -> Iterator[Claim]:
-    """Draw from start to lost mark; of several that look the same, the first stands for all."""
+    """Draw from start to lost mark where that can be seen; of several that look the same, the first stands for all."""
     drawn: set[tuple[int, int]] = set()
     for finding in findings:
         if finding.started_at is None or finding.lost_at is None:
             continue
         begin, end = scale.x(finding.started_at), scale.x(finding.lost_at)
-        if (round(begin), round(end)) not in drawn and end > begin:
+        if (round(begin), round(end)) not in drawn and end - begin >= _SEEN:
             drawn.add((round(begin), round(end)))
             yield Claim(begin, y, round(end - begin, 1), told_row(finding, names))
 
@@ -218,7 +220,7 @@ def _marks(findings: Iterable[Finding], scale: Scale, y: float, names: Names) ->
     together: list[Finding] = []
     begin = 0.0
     for x, finding in placed:
-        if together and x - begin >= MARK:
+        if together and x - begin >= _width(len(together)):
             yield _mark(together, begin, y, names)
             together = []
         if not together:
@@ -226,6 +228,11 @@ def _marks(findings: Iterable[Finding], scale: Scale, y: float, names: Names) ->
         together.append(finding)
     if together:
         yield _mark(together, begin, y, names)
+
+
+def _width(count: int) -> float:
+    """Give how wide a mark is, with its number where it stands for several."""
+    return MARK if count == 1 else MARK + 6 + _DIGIT * len(str(count))
 
 
 def _mark(together: list[Finding], x: float, y: float, names: Names) -> Mark:

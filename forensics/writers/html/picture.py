@@ -19,19 +19,24 @@ from forensics.writers.wording import stamp
 
 WIDTH = 1120.0
 _LEFT = 196.0
-_RIGHT = 24.0
+_RIGHT = 40.0
 _TOP = 62.0
 _COVER_Y = 42.0
 _BOTTOM = 26.0
 _LETTER = 6.6
 _GAP = 8.0
 _THINNEST = 2.0
+_CELL = 8.0
+_CELL_ROW = 22.0
+_LEVELS = (1, 2, 4, 8)
 _LABEL_WIDTH = 28
 
 OVERVIEW_LANES = 16
 """So many jobs have a lane of their own in the picture of a whole gateway; taller ones are no overview."""
 PANEL_LANES = 30
 """So many jobs have a lane of their own in the picture of one incident."""
+MOST_LINES = 60
+"""So many restarts, and so many sweeps, are told apart in one picture; more would cover all that lies below them."""
 PANEL_TRACKS = 6
 """So many rows of one job lie one below the other, before they are drawn in one place."""
 
@@ -62,6 +67,16 @@ class SweepLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """A stretch of a picture with too many restarts to tell apart; ``level``, 1 to 4, is how many it holds."""
+
+    x: float
+    width: float
+    level: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cover:
     """A stretch of time that the gateway's log covers."""
 
@@ -85,6 +100,7 @@ class Picture:
     cover_y: float
     ticks: tuple[Tick, ...]
     shades: tuple[Shade, ...]
+    cells: tuple[Cell, ...]
     covers: tuple[Cover, ...]
     sweeps: tuple[SweepLine, ...]
     lanes: tuple[Lane, ...]
@@ -130,13 +146,15 @@ class Drawing:
             return None
         scale = scale_over(scene.moments, _LEFT, WIDTH - _LEFT - _RIGHT)
         contents, left_out = self._contents(scene, scale)
-        lanes, y = [], _TOP
+        restarts = [one for one in self._report.restarts if one.gateway == scene.gateway and _is_within(one, scale)]
+        sweeps = sweeps_of(scene.findings)
+        is_dense = max(len(restarts), len(sweeps)) > MOST_LINES
+        lanes, y = [], _TOP + (_CELL_ROW if is_dense else 0)
         for content in contents:
             lanes.append(laid_out(content, scale, y, self._names, scene.most_tracks))
             y += lanes[-1].height
-        restarts = [one for one in self._report.restarts if one.gateway == scene.gateway and _is_within(one, scale)]
-        shades = tuple(_shades(restarts, scale))
-        sweeps = tuple(_sweep_lines(sweeps_of(scene.findings), scale))
+        if is_dense:
+            left_out.append(_told_dense(len(restarts), len(sweeps)))
         return Picture(
             name=scene.name,
             title=scene.title,
@@ -148,9 +166,10 @@ class Drawing:
             bottom=y,
             cover_y=_COVER_Y,
             ticks=scale.ticks(),
-            shades=shades,
+            shades=() if is_dense else tuple(_shades(restarts, scale)),
+            cells=tuple(_cells(restarts, scale)) if is_dense else (),
             covers=tuple(self._covers(scene.gateway, scale)),
-            sweeps=sweeps,
+            sweeps=() if is_dense else tuple(_sweep_lines(sweeps, scale)),
             lanes=tuple(lanes),
             left_out=tuple(left_out),
         )
@@ -260,6 +279,26 @@ def _shades(restarts: Iterable[Restart], scale: Scale) -> Iterator[Shade]:
         shade = _shade(group, scale, labelled)
         labelled = shade.label_x + len(shade.label) * _LETTER / 2 + _GAP if shade.label else labelled
         yield shade
+
+
+def _told_dense(restarts: int, sweeps: int) -> str:
+    return (
+        f"{counted(restarts, 'restart')} and {counted(sweeps, 'sweep')} of several rows are too many to be told apart "
+        "here: a row above the jobs shows where restarts are dense; each of them is told under Restarts."
+    )
+
+
+def _cells(restarts: Iterable[Restart], scale: Scale) -> Iterator[Cell]:
+    """Count the restarts in stretches of equal width, by when they went down."""
+    held: dict[int, list[Restart]] = defaultdict(list)
+    for restart in restarts:
+        held[int((scale.x(restart.down_at) - _LEFT) // _CELL)].append(restart)
+    for number, group in sorted(held.items()):
+        first, last = group[0], group[-1]
+        level = sum(len(group) >= least for least in _LEVELS)
+        more = f" ({first.id} to {last.id}), the first" if len(group) > 1 else ""
+        title = f"{counted(len(group), 'restart')}{more}: {told_restart(first)}"
+        yield Cell(_LEFT + number * _CELL, _CELL, level, title)
 
 
 def _end_x(restart: Restart, scale: Scale) -> float:

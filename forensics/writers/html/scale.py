@@ -13,7 +13,7 @@ _STEPS = (
     *(_HOUR * count for count in (1, 2, 3, 6, 12)),
     *(_DAY * count for count in (1, 2, 7, 14, 28, 56, 112, 364)),
 )
-_MOST_TICKS = 9
+_MOST_TICKS = 10
 _SHORTEST = 10 * _SECOND
 _MARGIN = 0.04
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,7 +43,7 @@ class Scale:
         return round(self.left + share * self.width, 1)
 
     def ticks(self) -> tuple[Tick, ...]:
-        """Give round moments, nine at most, the date with the first and wherever it changes.
+        """Give round moments, ten at most, the date with the first and wherever it changes.
 
         >>> day = datetime(2026, 4, 17, 23, 50, tzinfo=UTC)
         >>> [(tick.label, tick.date) for tick in Scale(day, day + timedelta(minutes=20), 0, 100).ticks()]
