@@ -119,7 +119,6 @@ class Link:
 class IncidentRow:
     """One row of an incident, in words: the twin of its picture."""
 
-    incident: str
     link: Link
     started: str
     ran: str
@@ -139,6 +138,16 @@ class IncidentShown:
     rows: tuple[IncidentRow, ...]
     picture: Picture
     is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentNamed:
+    """One incident that is not drawn, with its rows."""
+
+    title: str
+    when: str
+    verdicts: tuple[tuple[str, int], ...]
+    rows: tuple[Link, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +210,7 @@ class Page:
     lanes: tuple[LaneTold, ...]
     several_gateways: bool
     incidents: tuple[IncidentShown, ...]
-    undrawn: tuple[IncidentRow, ...]
+    undrawn: tuple[IncidentNamed, ...]
     left_out: tuple[str, ...]
     groups: tuple[Group, ...]
     withheld: tuple[Withheld, ...]
@@ -365,30 +374,29 @@ class _Sheet:
             jobs.setdefault((finding.gateway, finding.job_id), []).append(finding)
         for (gateway, _), findings in jobs.items():
             marks = sorted(finding.lost_at for finding in findings if finding.lost_at)
-            told = Incident(gateway, None, None, tuple(findings)).verdicts
+            counts = _counts(Incident(gateway, None, None, tuple(findings)))
             first, last = (marks[0], marks[-1]) if marks else (None, None)
-            counts = tuple((verdict.value, count) for verdict, count in told.items())
             yield LaneTold(gateway, _job(findings[0]), len(findings), stamp(first), stamp(last), counts)
 
-    def incidents(self, incidents: list[Incident]) -> tuple[tuple[IncidentShown, ...], tuple[IncidentRow, ...]]:
-        """Tell the incidents in order of time: the gravest drawn, of the others all rows."""
+    def incidents(self, incidents: list[Incident]) -> tuple[tuple[IncidentShown, ...], tuple[IncidentNamed, ...]]:
+        """Tell the incidents in order of time: the gravest drawn, the others named with all their rows."""
         by_gravity = sorted(range(len(incidents)), key=lambda number: incidents[number].gravity)
         chosen, opened = set(by_gravity[:DRAWN_INCIDENTS]), set(by_gravity[:_OPEN_INCIDENTS])
         shown: list[IncidentShown] = []
-        undrawn: list[IncidentRow] = []
+        undrawn: list[IncidentNamed] = []
         for number, incident in enumerate(incidents):
             title = _incident_title(incident) + (f" · {incident.gateway}" if self._several else "")
             picture = self._drawing.panel(f"i{number + 1}", title, incident) if number in chosen else None
-            rows = tuple(self._incident_row(finding, title) for finding in incident.findings)
             if picture is None:
-                undrawn += rows
+                links = tuple(self.link(finding) for finding in incident.findings)
+                undrawn.append(IncidentNamed(title, _begin(incident), _counts(incident), links))
             else:
+                rows = tuple(self._incident_row(finding) for finding in incident.findings)
                 shown.append(_incident(incident, title, rows, picture, is_open=number in opened))
         return tuple(shown), tuple(undrawn)
 
-    def _incident_row(self, finding: Finding, incident: str) -> IncidentRow:
+    def _incident_row(self, finding: Finding) -> IncidentRow:
         return IncidentRow(
-            incident=incident,
             link=self.link(finding),
             started=stamp(finding.started_at),
             ran=_ran(finding),
@@ -494,17 +502,24 @@ def _incident(
     incident: Incident, title: str, rows: tuple[IncidentRow, ...], picture: Picture, *, is_open: bool
 ) -> IncidentShown:
     window = incident.restart
-    begin = window.down_at if window else incident.marked_at
     return IncidentShown(
         anchor=picture.name,
         title=title,
-        when="at an unknown time" if begin is None else f"{stamp(begin)} UTC",
+        when=_begin(incident),
         told=told_restart(window) if window else _sweep_told(incident),
-        verdicts=tuple((verdict.value, count) for verdict, count in incident.verdicts.items()),
+        verdicts=_counts(incident),
         rows=rows,
         picture=picture,
         is_open=is_open,
     )
+
+
+def _begin(incident: Incident) -> str:
+    return stamp(incident.restart.down_at if incident.restart else incident.marked_at)
+
+
+def _counts(incident: Incident) -> tuple[tuple[str, int], ...]:
+    return tuple((verdict.value, count) for verdict, count in incident.verdicts.items())
 
 
 def _job(finding: Finding) -> str:

@@ -125,6 +125,7 @@ class Drawing:
 
     def __init__(self, report: Report, names: Names) -> None:
         self._report, self._names = report, names
+        self._cited = {(one.run.source, one.run.line) for one in report.findings if one.run}
         self._windows = {(restart.gateway, restart.id): restart for restart in report.restarts}
 
     def overview(self, name: str, gateway: str) -> Picture | None:
@@ -180,10 +181,11 @@ class Drawing:
         own, others = jobs[: scene.most_lanes], jobs[scene.most_lanes :]
         if len(others) == 1:
             own, others = jobs, []
-        contents = [
-            Content(_label(findings[0]), _job_title(findings), findings, tuple(self._spans(job_id, findings, scale)))
-            for job_id, findings in own
-        ]
+        beside = self._other_runs(scene.gateway, [job_id for job_id, _ in own], scale)
+        contents = []
+        for job_id, findings in own:
+            spans = [*spans_of(findings, self._windows), *beside.get(job_id or "", ())]
+            contents.append(Content(_label(findings[0]), _job_title(findings), findings, tuple(spans)))
         left_out = list(_without_time(scene.findings))
         if others:
             rest = tuple(finding for _, findings in others for finding in findings)
@@ -195,22 +197,21 @@ class Drawing:
             )
         return contents, left_out
 
-    def _spans(self, job_id: str | None, findings: Sequence[Finding], scale: Scale) -> Iterator[Span]:
-        """Give the runs that decided a job's rows, and its other runs in this time."""
-        yield from spans_of(findings, self._windows)
-        if job_id is None:
-            return
-        cited = {(finding.run.source, finding.run.line) for finding in findings if finding.run}
-        of_job = (pl.col("gateway") == findings[0].gateway) & (pl.col("job_id") == job_id)
+    def _other_runs(self, gateway: str, jobs: Iterable[str | None], scale: Scale) -> dict[str, list[Span]]:
+        """Give what else these jobs ran in this time, but for the records that decided a row."""
         begin, end = pl.coalesce("started_at", "ended_at"), pl.coalesce("ended_at", "started_at")
         is_near = (end >= scale.begin) & (begin <= scale.end)
-        runs = self._report.runs.filter(of_job & is_near).select(
-            begin.alias("begin"), end.alias("end"), "outcome", "source", "line"
+        wanted = pl.Series([job_id for job_id in jobs if job_id is not None], dtype=pl.String)
+        is_wanted = (pl.col("gateway") == gateway) & pl.col("job_id").is_in(wanted.implode())
+        runs = self._report.runs.filter(is_wanted & is_near).select(
+            "job_id", begin.alias("begin"), end.alias("end"), "outcome", "source", "line"
         )
-        for started, ended, outcome, *place in runs.iter_rows():
-            if tuple(place) not in cited:
+        spans: dict[str, list[Span]] = defaultdict(list)
+        for job_id, started, ended, outcome, *place in runs.iter_rows():
+            if tuple(place) not in self._cited:
                 told = f"another run of the job: {outcome}, {stamp(started)} to {stamp(ended)} UTC"
-                yield Span("other", started, max(started, ended), told)
+                spans[job_id].append(Span("other", started, max(started, ended), told))
+        return spans
 
     def _covers(self, gateway: str, scale: Scale) -> Iterator[Cover]:
         spans = self._report.log_spans.filter(
