@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from forensics.model.finding import Finding, Restart, Run
+from forensics.model.finding import Finding, Report, Restart, Run
 from forensics.model.verdicts import Verdict
 from forensics.writers.html.incidents import GRAVEST_FIRST, RANK
 from forensics.writers.html.scale import Scale
+from forensics.writers.layout import short_ids
 from forensics.writers.phrases import counted
 from forensics.writers.wording import stamp
 
@@ -110,6 +111,12 @@ class Names:
     def anchor(self, finding: Finding) -> str:
         """Give the id of the element that tells a finding."""
         return self.anchors[finding.gateway, finding.task_id]
+
+
+def names_of(report: Report) -> Names:
+    """Name the findings of a report; their elements are numbered, as ids of evidence are hostile and may be long."""
+    anchors = {(one.gateway, one.task_id): f"f{number}" for number, one in enumerate(report.findings, 1)}
+    return Names(short_ids(report), anchors)
 
 
 def laid_out(content: Content, scale: Scale, y: float, names: Names, most_tracks: int) -> Lane:

@@ -9,10 +9,9 @@ from forensics import __version__
 from forensics.model.finding import Counts, Finding, Report, Restart
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Confidence, EvidenceRole, Reason, Verdict
 from forensics.writers.html.incidents import GRAVEST_FIRST, RANK, Incident, incidents_of
-from forensics.writers.html.lanes import Names
+from forensics.writers.html.lanes import Names, names_of
 from forensics.writers.html.material import NoticeRow, SourceRow, level_counts, notice_rows, source_rows
 from forensics.writers.html.picture import Drawing, Picture, told_restart
-from forensics.writers.layout import short_ids
 from forensics.writers.phrases import counted, lasted, way_down
 from forensics.writers.wording import (
     CAUSES,
@@ -228,7 +227,7 @@ class Page:
 
 def page_of(report: Report, command: str | None) -> Page:
     """Prepare the page of a report; ``command`` is how it was asked for, as far as that is known."""
-    names = Names(short_ids(report), _anchors(report))
+    names = names_of(report)
     sheet = _Sheet(report, names)
     incidents = incidents_of(report)
     shown, undrawn = sheet.incidents(incidents)
@@ -265,11 +264,6 @@ def page_of(report: Report, command: str | None) -> Page:
         version=__version__,
         command=command or "",
     )
-
-
-def _anchors(report: Report) -> dict[tuple[str, str], str]:
-    """Number the findings: ids of evidence are hostile, and may be long."""
-    return {(one.gateway, one.task_id): f"f{number}" for number, one in enumerate(report.findings, 1)}
 
 
 def _figures(report: Report) -> tuple[Figure, ...]:

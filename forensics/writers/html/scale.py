@@ -11,7 +11,7 @@ _STEPS = (
     *(_SECOND * count for count in (1, 2, 5, 10, 15, 30)),
     *(_MINUTE * count for count in (1, 2, 5, 10, 15, 30)),
     *(_HOUR * count for count in (1, 2, 3, 6, 12)),
-    *(_DAY * count for count in (1, 2, 7, 14, 28, 56, 112, 364)),
+    *(_DAY * count for count in (1, 2, 7, 14, 28, 56, 112, 364, 728, 3640)),
 )
 _MOST_TICKS = 10
 _SHORTEST = 10 * _SECOND
@@ -43,7 +43,7 @@ class Scale:
         return round(self.left + share * self.width, 1)
 
     def ticks(self) -> tuple[Tick, ...]:
-        """Give round moments, ten at most, the date with the first and wherever it changes.
+        """Give round moments, eleven at most, the date with the first and wherever it changes.
 
         >>> day = datetime(2026, 4, 17, 23, 50, tzinfo=UTC)
         >>> [(tick.label, tick.date) for tick in Scale(day, day + timedelta(minutes=20), 0, 100).ticks()]
