@@ -183,6 +183,20 @@ def test_no_row_is_missing_from_the_incidents(name: str) -> None:
     assert sorted(linked) == (sorted(f"#f{n}" for n in range(1, len(report.findings) + 1)) if drawn else [])
 
 
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_legend_explains_every_kind_of_mark_and_run_that_is_drawn_and_no_other(name: str) -> None:
+    _, _, root = page(name)
+    timeline = root.by_id("timeline")
+    drawn, explained = set(), set()
+    for picture in timeline.of_class("picture"):
+        drawn |= {one.attributes["class"] for one in picture.of_class("bar")}
+        drawn |= {one.attributes["href"] for one in picture.all("use")}
+    for legend in timeline.of_class("legend"):
+        explained |= {one.attributes["class"] for one in legend.of_class("bar")}
+        explained |= {one.attributes["href"] for one in legend.all("use")}
+    assert drawn == explained
+
+
 def test_incidents_that_are_not_drawn_are_counted() -> None:
     report, _, root = page("many")
     drawn = root.by_id("timeline").of_class("incident")

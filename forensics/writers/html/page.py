@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from forensics import __version__
@@ -29,9 +29,18 @@ DRAWN_INCIDENTS = 60
 """So many incidents are drawn, the gravest and largest; a page of hundreds of pictures opens slowly."""
 _DRAWN_GATEWAYS = 8
 _OPEN_INCIDENTS = 3
-_OPEN_FINDINGS = 12
+_OPEN_LOSSES = 12
+_OPEN_FINDINGS = 3
 _FULL_CHAINS = 400
 """Up to so many findings each repeats the lines of its restart; beyond, they stand once, with the restart."""
+_RUNS = {
+    "ok": "own record: ok",
+    "error": "own record: error",
+    "unknown": "own record without an outcome",
+    "interrupted": "died, or was cut short",
+    "stand_in": "stand-in run",
+    "other": "other run of the job",
+}
 _ALWAYS_ERRORS = "stale_running"
 _SOMETIMES_ERRORS = "lost"
 
@@ -206,6 +215,7 @@ class Page:
     healed: tuple[str, ...]
     healed_aborted: tuple[str, ...]
     overviews: tuple[Picture, ...]
+    legend: tuple[tuple[str, str], ...]
     lanes: tuple[LaneTold, ...]
     several_gateways: bool
     incidents: tuple[IncidentShown, ...]
@@ -231,6 +241,7 @@ def page_of(report: Report, command: str | None) -> Page:
     sheet = _Sheet(report, names)
     incidents = incidents_of(report)
     shown, undrawn = sheet.incidents(incidents)
+    overviews = sheet.overviews()
     sources, sources_from, sources_until = source_rows(report.sources)
     notices = notice_rows(report)
     return Page(
@@ -245,7 +256,8 @@ def page_of(report: Report, command: str | None) -> Page:
         codes=tuple(_codes(report)),
         healed=report.summary.healed,
         healed_aborted=report.summary.healed_aborted,
-        overviews=sheet.overviews(),
+        overviews=overviews,
+        legend=tuple(_legend([*overviews, *(one.picture for one in shown)])),
         lanes=tuple(sheet.lanes()),
         several_gateways=len({finding.gateway for finding in report.findings}) > 1,
         incidents=shown,
@@ -264,6 +276,12 @@ def page_of(report: Report, command: str | None) -> Page:
         version=__version__,
         command=command or "",
     )
+
+
+def _legend(pictures: Iterable[Picture]) -> Iterator[tuple[str, str]]:
+    """Explain the kinds of runs that are drawn."""
+    drawn = {bar.kind for picture in pictures for lane in picture.lanes for bar in lane.bars}
+    return ((kind, meaning) for kind, meaning in _RUNS.items() if kind in drawn)
 
 
 def _figures(report: Report) -> tuple[Figure, ...]:
@@ -401,10 +419,11 @@ class _Sheet:
     def groups(self) -> Iterator[Group]:
         """Tell every finding, the gravest verdicts first, within one in report order."""
         repeats = len(self._report.findings) <= _FULL_CHAINS
-        is_few = len(self._report.findings) <= _OPEN_FINDINGS
+        count = len(self._report.findings)
         for verdict in GRAVEST_FIRST:
+            is_loss = RANK[verdict] <= RANK[Verdict.UNEXPLAINED]
             findings = tuple(
-                self._finding(one, repeats=repeats, is_open=is_few and RANK[verdict] <= RANK[Verdict.UNEXPLAINED])
+                self._finding(one, repeats=repeats, is_open=count <= (_OPEN_LOSSES if is_loss else _OPEN_FINDINGS))
                 for one in self._report.of_verdict(verdict)
             )
             if findings:
