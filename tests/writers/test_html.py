@@ -243,6 +243,15 @@ def test_a_withheld_row_names_the_files_that_would_settle_it() -> None:
     assert f"cron/runs/{J}.jsonl" in [one.text for one in root.by_id("withheld").all("code")]
 
 
+def test_an_incident_says_why_its_rows_were_marked_and_which_only_an_export_shows() -> None:
+    _, _, root = page("every verdict")
+    told = [one.text for one in root.by_id("timeline").of_class("incident")]
+    (unexplained,) = [text for text in told if text.startswith("One row: vanished")]
+    assert "1 row marked at 2026-04-20 08:05:30.000 UTC: the sweep marked it with no restart near." in unexplained
+    assert len([text for text in told if text.startswith("Shown as lost by an export")]) == 1
+    assert len([text for text in told if text.startswith("R2, SIGTERM")]) == 1
+
+
 def test_two_gateways_are_told_apart_everywhere() -> None:
     _, _, root = page("two gateways")
     assert len(list(root.by_id("timeline").all("figcaption"))) == 2

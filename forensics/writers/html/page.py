@@ -565,11 +565,14 @@ def _incident_title(incident: Incident) -> str:
         return f"{incident.restart.id}, {way_down(incident.restart)}"
     if incident.marked_at is None:
         return "Rows without a lost mark"
+    if all(finding.projected for finding in incident.findings):
+        return "Shown as lost by an export"
     return "One sweep" if len(incident.findings) > 1 else f"One row: {_job(incident.findings[0])}"
 
 
 def _sweep_told(incident: Incident) -> str:
+    """Say when its rows were marked, and why as far as that is known."""
     rows = counted(len(incident.findings), "row")
-    if incident.marked_at is None:
-        return f"{rows} with no time of a mark."
-    return f"{rows} marked at {stamp(incident.marked_at)} UTC; no restart explains the mark."
+    when = f"marked at {stamp(incident.marked_at)} UTC" if incident.marked_at else "without the time of a mark"
+    causes = sorted({CAUSES[finding.cause] for finding in incident.findings})
+    return f"{rows} {when}: {'; '.join(causes)}."
