@@ -259,6 +259,14 @@ def test_two_gateways_are_told_apart_everywhere() -> None:
         assert "gateway" in finding.text
 
 
+def test_of_many_gateways_those_with_most_rows_are_drawn_and_all_are_told() -> None:
+    report = audited(*(a_day(f"gateway {n}").row(J, at("10:00"), at("10:20")).without_run_logs() for n in range(9)))
+    root = read_page(write_html(report))
+    assert len(list(root.by_id("timeline").all("figcaption"))) == 8
+    assert "8 of 9 gateways are drawn" in root.by_id("timeline").text
+    assert all(f"gateway {n}" in root.by_id("timeline").text for n in range(9))
+
+
 def test_the_command_the_policy_and_the_version_are_told() -> None:
     report = sample()
     method = read_page(write_html(report, "forensics audit 'a b' --tz=+02:00")).by_id("method").text

@@ -220,6 +220,7 @@ class Page:
     several_gateways: bool
     incidents: tuple[IncidentShown, ...]
     undrawn: tuple[IncidentNamed, ...]
+    undrawn_gateways: tuple[str, ...]
     left_out: tuple[str, ...]
     groups: tuple[Group, ...]
     withheld: tuple[Withheld, ...]
@@ -262,7 +263,8 @@ def page_of(report: Report, command: str | None) -> Page:
         several_gateways=len({finding.gateway for finding in report.findings}) > 1,
         incidents=shown,
         undrawn=undrawn,
-        left_out=tuple(_left_out(report, len(shown), len(incidents))),
+        undrawn_gateways=tuple(_undrawn_gateways(report)),
+        left_out=tuple(_left_out(len(shown), len(incidents))),
         groups=tuple(sheet.groups()),
         withheld=tuple(sheet.withheld()),
         weak=tuple(sheet.link(one) for one in report.findings if one.confidence is Confidence.WEAK),
@@ -345,15 +347,18 @@ def _by_severity(counts: Counts) -> dict[tuple[str, str], int]:
     return split
 
 
-def _left_out(report: Report, drawn: int, incidents: int) -> Iterator[str]:
+def _left_out(drawn: int, incidents: int) -> Iterator[str]:
     if drawn < incidents:
         yield (
             f"{drawn} of {incidents} incidents are drawn, the gravest and those with most rows; the rows of the others "
             "stand in one table below them."
         )
+
+
+def _undrawn_gateways(report: Report) -> Iterator[str]:
     gateways = len({finding.gateway for finding in report.findings})
     if gateways > _DRAWN_GATEWAYS:
-        yield f"The first picture is drawn for the {_DRAWN_GATEWAYS} gateways with most lost rows, of {gateways}."
+        yield f"{_DRAWN_GATEWAYS} of {gateways} gateways are drawn, those with most lost rows; the table tells of all."
 
 
 class _Sheet:
