@@ -155,6 +155,26 @@ def test_other_runs_of_a_job_are_drawn_but_no_record_twice() -> None:
     assert {bar.kind for lane in overview(others).lanes for bar in lane.bars} == {"other"}
 
 
+def test_a_record_is_drawn_as_what_it_proves() -> None:
+    report = sample("real-lost-write")
+    kinds = {
+        Verdict.FALSE_LOST: "ok",
+        Verdict.FAILED: "error",
+        Verdict.INTERRUPTED: "interrupted",
+        Verdict.UNDETERMINED: "unknown",
+    }
+    for verdict, kind in kinds.items():
+        judged = replace(report, findings=tuple(replace(one, verdict=verdict) for one in report.findings))
+        assert {bar.kind for lane in overview(judged).lanes for bar in lane.bars} == {kind}
+
+
+def test_a_run_that_is_told_in_two_places_is_drawn_once() -> None:
+    report = sample("real-lost-write")
+    again = report.runs.with_columns(line=report.runs["line"] + 1000)
+    bars = [bar for lane in overview(replace(report, runs=again)).lanes for bar in lane.bars]
+    assert [bar.kind for bar in bars] == ["ok", "ok"]
+
+
 def test_what_the_log_covers_is_shown_with_its_holes() -> None:
     span = sample().log_spans.row(0, named=True)
     (cover,) = overview(sample()).covers

@@ -28,6 +28,8 @@ _DIGIT = 7.0
 _SEEN = 3.0
 _NAMED_AT_MOST = 6
 _DIED = (Verdict.INTERRUPTED, Verdict.REPLAYED)
+_OWN = {Verdict.FALSE_LOST: "ok", Verdict.FAILED: "error"} | dict.fromkeys(_DIED, "interrupted")
+"""As what a row's own record is drawn: as what it proves, not as what it says; one that decides nothing is unknown."""
 _MS = timedelta(milliseconds=1)
 
 
@@ -152,7 +154,7 @@ def _recorded(finding: Finding, run: Run) -> Iterator[Span]:
     begin = run.started_at or derived or (finding.started_at if is_own else None) or run.finished_at
     if begin is not None:
         end = run.finished_at or begin + length
-        kind = outcome_of(run.status, finding) if is_own else "stand_in"
+        kind = _OWN.get(finding.verdict, "unknown") if is_own else "stand_in"
         told = f"{run.status or 'no status'}, {stamp(begin)} to {stamp(end)} UTC"
         yield Span(kind, begin, max(begin, end), f"{'its own record' if is_own else 'stand-in run'}: {told}")
 
@@ -163,13 +165,6 @@ def _died(finding: Finding, window: Restart) -> Iterator[Span]:
         end = window.up_at or window.down_at_latest
         told = f"died with {window.id}, at {stamp(end)} UTC at the latest"
         yield Span("interrupted", finding.started_at, max(finding.started_at, end), told)
-
-
-def outcome_of(status: str | None, finding: Finding) -> str:
-    """Say as what a row's own record is drawn: an ``ok`` of a run that was cut short is drawn as interrupted."""
-    if "interrupted_record" in finding.reasons or "aborted_ok" in finding.reasons:
-        return "interrupted"
-    return {"ok": "ok", "skipped": "ok", "error": "error", "interrupted": "interrupted"}.get(status or "", "unknown")
 
 
 def marked_at(finding: Finding) -> datetime | None:

@@ -36,10 +36,10 @@ _FULL_CHAINS = 400
 _RUNS = {
     "ok": "own record: ok",
     "error": "own record: error",
-    "unknown": "own record without an outcome",
+    "unknown": "own record that decides nothing",
     "interrupted": "died, or was cut short",
     "stand_in": "stand-in run",
-    "other": "other run of the job",
+    "other": "run of the job on record",
 }
 _ALWAYS_ERRORS = "stale_running"
 _SOMETIMES_ERRORS = "lost"

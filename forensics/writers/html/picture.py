@@ -126,6 +126,13 @@ class Drawing:
     def __init__(self, report: Report, names: Names) -> None:
         self._report, self._names = report, names
         self._cited = {(one.run.source, one.run.line) for one in report.findings if one.run}
+        # a run may be told in several places: by its own record, and by the job's state
+        self._decided = {
+            (one.gateway, one.job_id, start)
+            for one in report.findings
+            if one.run
+            for start in (one.run.started_at, one.started_at if one.run.role == "own" else None)
+        }
         self._windows = {(restart.gateway, restart.id): restart for restart in report.restarts}
 
     def overview(self, name: str, gateway: str) -> Picture | None:
@@ -198,7 +205,7 @@ class Drawing:
         return contents, left_out
 
     def _other_runs(self, gateway: str, jobs: Iterable[str | None], scale: Scale) -> dict[str, list[Span]]:
-        """Give what else these jobs ran in this time, but for the records that decided a row."""
+        """Give what else these jobs ran in this time, but for the runs whose record decided a row."""
         begin, end = pl.coalesce("started_at", "ended_at"), pl.coalesce("ended_at", "started_at")
         is_near = (end >= scale.begin) & (begin <= scale.end)
         wanted = pl.Series([job_id for job_id in jobs if job_id is not None], dtype=pl.String)
@@ -208,8 +215,8 @@ class Drawing:
         )
         spans: dict[str, list[Span]] = defaultdict(list)
         for job_id, started, ended, outcome, *place in runs.iter_rows():
-            if tuple(place) not in self._cited:
-                told = f"another run of the job: {outcome}, {stamp(started)} to {stamp(ended)} UTC"
+            if tuple(place) not in self._cited and (gateway, job_id, started) not in self._decided:
+                told = f"a run of the job on record: {outcome}, {stamp(started)} to {stamp(ended)} UTC"
                 spans[job_id].append(Span("other", started, max(started, ended), told))
         return spans
 
