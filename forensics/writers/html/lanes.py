@@ -45,7 +45,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a lane shows, before it is laid out; ``note`` says what of the job is not in it."""
+    """What a lane shows, before it is laid out."""
 
     label: str
     title: str
