@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from forensics.model.policy import Policy as Policy
     from forensics.parsers.load import load_evidence as load_evidence
     from forensics.repair.planning import plan_fix as plan_fix
+    from forensics.writers.html import write_html as write_html
     from forensics.writers.json import write_json as write_json
     from forensics.writers.markdown import write_markdown as write_markdown
     from forensics.writers.sql import write_fix as write_fix
@@ -36,6 +37,7 @@ _HOMES = {
     "load_evidence": "forensics.parsers.load",
     "plan_fix": "forensics.repair.planning",
     "write_fix": "forensics.writers.sql",
+    "write_html": "forensics.writers.html",
     "write_json": "forensics.writers.json",
     "write_markdown": "forensics.writers.markdown",
     "write_text": "forensics.writers.text",
@@ -50,6 +52,7 @@ __all__ = [
     "load_evidence",
     "plan_fix",
     "write_fix",
+    "write_html",
     "write_json",
     "write_markdown",
     "write_text",

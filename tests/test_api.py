@@ -20,6 +20,7 @@ def test_exported_names() -> None:
         "load_evidence",
         "plan_fix",
         "write_fix",
+        "write_html",
         "write_json",
         "write_markdown",
         "write_text",

@@ -26,6 +26,7 @@ COMMANDS = {
     "audit-every-verdict.json": ["audit", "samples/every-verdict", "-f", "json"],
     "audit-real-lost-write.txt": ["audit", "samples/real-lost-write"],
     "audit-real-lost-write.json": ["audit", "samples/real-lost-write", "-f", "json"],
+    "audit-real-lost-write.html": ["audit", "samples/real-lost-write", "-f", "html"],
     "explain-false-lost.txt": ["explain", "97b96ec8", "samples/real-lost-write"],
     "explain-false-lost.json": ["explain", "97b96ec8", "samples/real-lost-write", "-f", "json"],
     "explain-interrupted.txt": ["explain", "eb90a215", "samples/every-verdict"],

@@ -15,12 +15,13 @@ from forensics.cli.options import (
     guard_outputs,
     now_option,
     output_option,
+    told_command,
 )
 
 
 @click.command("audit")
 @audit_options
-@format_option("text", "markdown", "json")
+@format_option("text", "markdown", "html", "json")
 @output_option
 @now_option
 def command(asked: Asked, form: str, output: Path | None, now: str | None) -> None:
@@ -33,11 +34,16 @@ def command(asked: Asked, form: str, output: Path | None, now: str | None) -> No
     \b
     Examples:
       forensics audit ~/.openclaw /tmp/openclaw
-      forensics audit state-copy gateway.log -f markdown -o audit.md
+      forensics audit state-copy gateway.log -f html -o audit.html
       ssh gateway tar cz -C .openclaw tasks cron | forensics audit - logs
     """  # noqa: D301
     evidence, report = audited(asked, now)
     guard_outputs(evidence, output)
+    if form == "html":
+        from forensics.writers.html import write_html
+
+        emit(write_html(report, told_command("audit", asked, form=form, now=now)), output)
+        return
     from forensics.writers.json import write_json
     from forensics.writers.markdown import write_markdown
     from forensics.writers.text import write_text

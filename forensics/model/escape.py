@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from urllib.parse import quote
@@ -42,6 +43,15 @@ def for_markdown(text: str) -> str:
     'a\\|b \\<script\\>'
     """
     return _MARKDOWN.sub(r"\\\1", for_terminal(text))
+
+
+def for_html(text: str) -> str:
+    r"""Give text that a page shows as it is, inside an element or a quoted attribute, and never as markup.
+
+    >>> for_html("a\x00b </style><script>")
+    'a\\x00b &lt;/style&gt;&lt;script&gt;'
+    """
+    return html.escape(for_terminal(text), quote=True)
 
 
 def for_sql_comment(text: str) -> str:

@@ -167,7 +167,11 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One audit: figures, restarts and findings, with the frames they come from."""
+    """One audit: figures, restarts and findings, with the frames they come from.
+
+    ``runs`` are the known runs of the jobs that have lost rows (frame ``job_runs``), ``log_spans`` what the gateway's
+    log covers (frame ``log_spans``): what a picture of the findings needs beside them.
+    """
 
     now: datetime
     policy: Policy
@@ -177,6 +181,8 @@ class Report:
     releases: tuple[Release, ...]
     restarts: tuple[Restart, ...]
     findings: tuple[Finding, ...]
+    runs: pl.DataFrame
+    log_spans: pl.DataFrame
 
     def paths(self) -> dict[int, str]:
         """Give the path of every source by its id."""

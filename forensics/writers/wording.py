@@ -207,11 +207,11 @@ def _reason(finding: Finding, reason: Reason, paths: Mapping[int, str]) -> str:
     sentence = REASONS[reason]
     role = _PLACED.get(reason)
     cited = next((fact for fact in finding.evidence if fact.role == role and fact.line is not None), None)
-    named = place(cited, paths) if cited else ", ".join(_wanted_files(finding, reason))
+    named = place(cited, paths) if cited else ", ".join(wanted_files(finding, reason))
     return f"{sentence} ({named})" if named else sentence
 
 
-def _wanted_files(finding: Finding, reason: Reason) -> Iterator[str]:
+def wanted_files(finding: Finding, reason: Reason) -> Iterator[str]:
     """Name the files that would settle a withheld verdict, as the gateway names them; days are those of UTC."""
     if reason in _LACKS_RECORDS and finding.job_id is not None:
         yield f"cron/runs/{shortened(finding.job_id, _LONGEST_NAME)}.jsonl"

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import html
 import math
 import re
 import sqlite3
 import unicodedata
 from contextlib import closing
+from html.parser import HTMLParser
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree as ET
 
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from forensics.model.escape import (
     for_annotation,
     for_annotation_property,
+    for_html,
     for_markdown,
     for_sarif,
     for_sql_comment,
@@ -220,3 +223,59 @@ def test_a_uri_leads_back_to_the_path(path: str) -> None:
     told = for_uri(path)
     assert re.fullmatch(r"(?:file:///)?[A-Za-z0-9_.~/%-]*", told)
     assert unquote_to_bytes(told.removeprefix("file://")) == path.encode("utf-8", "surrogateescape")
+
+
+class _Reader(HTMLParser):
+    """Reads a page back: the texts, the attributes, and every tag, comment or declaration."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.told: list[str] = []
+        self.attributes: list[str | None] = []
+        self.markup: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.told.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.markup.append(tag)
+        self.attributes += [value for _, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.markup.append(f"/{tag}")
+
+    def handle_comment(self, data: str) -> None:
+        self.markup.append(f"!{data}")
+
+    def handle_decl(self, decl: str) -> None:
+        self.markup.append(f"!{decl}")
+
+    def handle_pi(self, data: str) -> None:
+        self.markup.append(f"?{data}")
+
+    def unknown_decl(self, data: str) -> None:
+        self.markup.append(f"!{data}")
+
+
+@given(ANY_TEXT | st.text("<>&\"'=/!-[]`;#x3script "))
+@example("</style><script>alert(1)</script>")
+@example("<svg onload=alert(1)><title>")
+@example("&lt;b&gt; &#60; &amp;amp; &nbsp")
+@example("--><!-- ]]> <![CDATA[ <?x?>")
+@example("\" onmouseover='x' `y`")
+@example("\u202egnp.exe\x00\u2066")
+def test_html_text_is_read_back_as_the_terminal_shows_it(text: str) -> None:
+    reader = _Reader()
+    reader.feed(f'<p title="{for_html(text)}">{for_html(text)}</p>')
+    reader.close()
+    assert reader.markup == ["p", "/p"]
+    assert "".join(reader.told) == for_terminal(text)
+    assert reader.attributes == [for_terminal(text)]
+
+
+@given(ANY_TEXT)
+def test_html_text_holds_no_hidden_character_and_nothing_that_opens_or_ends_markup(text: str) -> None:
+    shown = for_html(text)
+    assert [character for character in shown if unicodedata.category(character) in HIDDEN] == []
+    assert not set(shown) & set("<>\"'")
+    assert html.unescape(shown) == for_terminal(text)
