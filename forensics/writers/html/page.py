@@ -18,6 +18,7 @@ from forensics.writers.wording import (
     REASONS,
     VERDICTS,
     closing,
+    corrections_told,
     place,
     releases_told,
     stamp,
@@ -214,6 +215,7 @@ class Page:
     codes: tuple[CodeRow, ...]
     healed: tuple[str, ...]
     healed_aborted: tuple[str, ...]
+    corrections: tuple[str, ...]
     overviews: tuple[Picture, ...]
     legend: tuple[tuple[str, str], ...]
     lanes: tuple[LaneTold, ...]
@@ -257,6 +259,7 @@ def page_of(report: Report, command: str | None) -> Page:
         codes=tuple(_codes(report)),
         healed=report.summary.healed,
         healed_aborted=report.summary.healed_aborted,
+        corrections=tuple(corrections_told(report)),
         overviews=overviews,
         legend=tuple(_legend([*overviews, *(one.picture for one in shown)])),
         lanes=tuple(sheet.lanes()),
