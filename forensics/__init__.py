@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from forensics.model.policy import Policy as Policy
     from forensics.parsers.load import load_evidence as load_evidence
     from forensics.repair.planning import plan_fix as plan_fix
+    from forensics.writers.html import write_html as write_html
     from forensics.writers.json import write_json as write_json
     from forensics.writers.lnav import write_lnav as write_lnav
     from forensics.writers.markdown import write_markdown as write_markdown
@@ -47,6 +48,7 @@ _HOMES = {
     "plan_fix": "forensics.repair.planning",
     "timeline": "forensics.correlator.timeline",
     "write_fix": "forensics.writers.sql",
+    "write_html": "forensics.writers.html",
     "write_json": "forensics.writers.json",
     "write_lnav": "forensics.writers.lnav",
     "write_markdown": "forensics.writers.markdown",
@@ -68,6 +70,7 @@ __all__ = [
     "plan_fix",
     "timeline",
     "write_fix",
+    "write_html",
     "write_json",
     "write_lnav",
     "write_markdown",

@@ -22,6 +22,7 @@ def test_exported_names() -> None:
         "plan_fix",
         "timeline",
         "write_fix",
+        "write_html",
         "write_json",
         "write_lnav",
         "write_markdown",

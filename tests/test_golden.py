@@ -26,6 +26,7 @@ COMMANDS = {
     "audit-every-verdict.json": ["audit", "samples/every-verdict", "-f", "json"],
     "audit-real-lost-write.txt": ["audit", "samples/real-lost-write"],
     "audit-real-lost-write.json": ["audit", "samples/real-lost-write", "-f", "json"],
+    "audit-real-lost-write.html": ["audit", "samples/real-lost-write", "-f", "html"],
     "explain-false-lost.txt": ["explain", "97b96ec8", "samples/real-lost-write"],
     "explain-false-lost.json": ["explain", "97b96ec8", "samples/real-lost-write", "-f", "json"],
     "explain-interrupted.txt": ["explain", "eb90a215", "samples/every-verdict"],
@@ -44,6 +45,9 @@ COMMANDS = {
     "check-every-verdict.txt": ["check", "samples/every-verdict"],
     "check-founding-same-run.txt": ["check", "samples/founding-same-run"],
     "check-every-verdict.json": ["check", "samples/every-verdict", "-f", "json"],
+    "check-every-verdict.sarif": ["check", "samples/every-verdict", "-f", "sarif"],
+    "check-every-verdict.xml": ["check", "samples/every-verdict", "-f", "junit"],
+    "check-every-verdict.github.txt": ["check", "samples/every-verdict", "-f", "github"],
     "help.txt": ["--help"],
     "help-audit.txt": ["audit", "--help"],
     "help-explain.txt": ["explain", "--help"],
@@ -59,7 +63,9 @@ COMMANDS = {
 @pytest.mark.usefixtures("at_root")
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_output_is_the_golden_one(name: str) -> None:
-    result = CliRunner().invoke(main, COMMANDS[name], prog_name="forensics", terminal_width=100)
+    result = CliRunner(env={"GITHUB_STEP_SUMMARY": ""}).invoke(
+        main, COMMANDS[name], prog_name="forensics", terminal_width=100
+    )
     assert result.exit_code in (0, 1), result.output
     compare(GOLDEN / name, result.stdout)
 

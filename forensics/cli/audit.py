@@ -15,13 +15,14 @@ from forensics.cli.options import (
     guard_outputs,
     now_option,
     output_option,
+    told_command,
 )
 from forensics.cli.saving import folder_path, guard_folder, save_frames
 
 
 @click.command("audit")
 @audit_options
-@format_option("text", "markdown", "json")
+@format_option("text", "markdown", "html", "json")
 @output_option
 @click.option(
     "--save-frames",
@@ -41,7 +42,7 @@ def command(asked: Asked, form: str, output: Path | None, folder: Path | None, n
     \b
     Examples:
       forensics audit ~/.openclaw /tmp/openclaw
-      forensics audit state-copy gateway.log -f markdown -o audit.md
+      forensics audit state-copy gateway.log -f html -o audit.html
       forensics audit state-copy --save-frames frames
       ssh gateway tar cz -C .openclaw tasks cron | forensics audit - logs
     """  # noqa: D301
@@ -49,6 +50,13 @@ def command(asked: Asked, form: str, output: Path | None, folder: Path | None, n
     guard_outputs(evidence, output)
     if folder is not None:
         guard_folder(asked, evidence, folder, output)
+    if form == "html":
+        from forensics.writers.html import write_html
+
+        emit(write_html(report, told_command("audit", asked, form=form, now=now)), output)
+        if folder is not None:
+            save_frames(evidence, report, folder)
+        return
     from forensics.writers.json import write_json
     from forensics.writers.markdown import write_markdown
     from forensics.writers.text import write_text

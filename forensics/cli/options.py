@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable
@@ -280,6 +281,21 @@ def evidence_with_tasks(asked: Asked) -> Evidence:
             "hand over tasks/runs.sqlite together with tasks/runs.sqlite-wal, or state/openclaw.sqlite",
         )
     return evidence
+
+
+def told_command(name: str, asked: Asked, **options: str | None) -> str:
+    """Give the command line that asks for this, ready for a shell; where its result goes is no part of it."""
+    words = ["forensics", name, *asked.paths]
+    for gateway, paths in asked.gateways.items():
+        words += [f"--gateway={gateway}={path}" for path in paths]
+    settings = {
+        "tz": None if asked.zone is None else str(asked.zone).removeprefix("UTC") or "UTC",
+        "release": asked.release,
+        "now": options.get("now"),
+        "format": options.get("form"),
+    }
+    words += [f"--{option}={value}" for option, value in settings.items() if value is not None]
+    return shlex.join(words)
 
 
 def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:

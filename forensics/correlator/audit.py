@@ -56,7 +56,7 @@ from forensics.model.finding import (
     Summary,
 )
 from forensics.model.policy import Policy
-from forensics.model.schemas import FINDINGS, RESTART_EVIDENCE, RESTARTS, assert_schema
+from forensics.model.schemas import FINDINGS, JOB_RUNS, LOG_SPANS, RESTART_EVIDENCE, RESTARTS, assert_schema
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Cause, Confidence, Severity, Verdict
 
 _JOB = ["gateway", "job_id"]
@@ -67,7 +67,8 @@ _FIXED_CONFIDENCES = [Confidence.EXACT.value, Confidence.STRONG.value]
 class Correlated:
     """All frames that lie between evidence and findings.
 
-    ``errors`` are those of the clocks, ``tasks`` the newest state of each task, ``rows`` the judged rows.
+    ``errors`` are those of the clocks, ``tasks`` the newest state of each task, ``rows`` the judged rows, ``log_spans``
+    what the log of each gateway covers.
     """
 
     errors: pl.DataFrame
@@ -76,6 +77,7 @@ class Correlated:
     tasks: pl.DataFrame
     records: pl.DataFrame
     rows: pl.DataFrame
+    log_spans: pl.DataFrame
 
 
 def audit(
@@ -115,6 +117,8 @@ def audit_with_facts(
         restarts=tuple(_restarts(found.restarts, in_tables(found.restart_evidence, evidence.sources))),
         findings=tuple(_findings(findings, _citations(facts))),
         frames=frames,
+        runs=runs_beside(findings, found.records),
+        log_spans=assert_schema(found.log_spans.sort("gateway", "covered_from"), LOG_SPANS, "log_spans"),
     )
     return report, found.rows
 
@@ -128,7 +132,8 @@ def correlated(evidence: Evidence, policy: Policy) -> Correlated:
     lifecycle = telling_lines(evidence)
     records = with_slack(prepared_records(evidence.runs, lifecycle, evidence.jobs), errors)
     rows = judged_rows(evidence, tasks, records, lifecycle, restarts, policy)
-    return Correlated(errors, restarts, restart_evidence, tasks, records, rows)
+    log_spans = gateway_log_spans(evidence.sources, lifecycle, policy)
+    return Correlated(errors, restarts, restart_evidence, tasks, records, rows, log_spans)
 
 
 def latest_time(evidence: Evidence) -> datetime:
@@ -253,6 +258,20 @@ def as_findings(rows: pl.DataFrame) -> pl.DataFrame:
     role = pl.when(replayed).then(pl.lit("stand_in")).when(has_own).then(pl.lit("own"))
     found = rows.with_columns(*run, role.alias("run_role"), pl.col("start").alias("started_at"))
     return assert_schema(found.select(list(FINDINGS)), FINDINGS, "findings")
+
+
+def runs_beside(findings: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+    """Give the known runs of the jobs that have lost rows, each once.
+
+    Shape: frame ``job_runs``; sorted by gateway, job, start, end.
+    """
+    of_lost = records.join(findings.select(_JOB).unique(), on=_JOB, how="semi")
+    has_start = pl.col("started_at").is_not_null()
+    chosen = [*_JOB, "started_at", pl.col("end_at").alias("ended_at"), pl.col("class").alias("outcome")]
+    chosen += ["origin", "source", "line"]
+    told = resolved(of_lost.filter(has_start), [*_JOB, "started_at"]).select(chosen)
+    runs = pl.concat([told, of_lost.filter(~has_start).select(chosen)])
+    return assert_schema(runs.sort(*_JOB, "started_at", "ended_at", "source", "line"), JOB_RUNS, "job_runs")
 
 
 def _summary(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
+from urllib.parse import quote
 
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
@@ -14,6 +16,12 @@ _CONTROL = re.compile(
 expressions know no categories."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@:])")
 _FORMULA_SIGNS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+_NO_XML = re.compile(r"[\ufffe\uffff]")
+"""What XML 1.0 forbids beyond the control and surrogate characters (production 2, Char)."""
+_XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
+_ANNOTATION = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_ANNOTATION_PROPERTY = _ANNOTATION | str.maketrans({":": "%3A", ",": "%2C"})
+_BRACES = str.maketrans({"{": "{{", "}": "}}"})
 _MANTISSA_BITS = 53
 _LARGEST_EXACT = 1 << _MANTISSA_BITS
 _STEP_BITS = 50
@@ -50,6 +58,15 @@ def for_csv(text: str) -> str:
     return f"'{told}" if told.lstrip()[:1] in _FORMULA_SIGNS and told.strip() else told
 
 
+def for_html(text: str) -> str:
+    r"""Give text that a page shows as it is, inside an element or a quoted attribute, and never as markup.
+
+    >>> for_html("a\x00b </style><script>")
+    'a\\x00b &lt;/style&gt;&lt;script&gt;'
+    """
+    return html.escape(for_terminal(text), quote=True)
+
+
 def for_sql_comment(text: str) -> str:
     r"""Give text that cannot leave a ``--`` comment.
 
@@ -57,6 +74,58 @@ def for_sql_comment(text: str) -> str:
     'x\\nDROP TABLE t;'
     """
     return for_terminal(text)
+
+
+def for_xml(text: str) -> str:
+    r"""Give text for XML 1.0, as the content of an element or between quotes as a value.
+
+    >>> for_xml("a < 'b'\x00")
+    'a &lt; &apos;b&apos;\\x00'
+    """
+    shown = _NO_XML.sub(_spelled, for_terminal(text))
+    return shown.translate(_XML)
+
+
+def for_annotation(text: str) -> str:
+    r"""Give text as the message of a workflow command of GitHub, which it cannot leave.
+
+    Source: the runner unescapes ``%25``, ``%0D`` and ``%0A`` in messages.
+
+    >>> for_annotation("100 %\n::error::mine")
+    '100 %25\\n::error::mine'
+    """
+    return for_terminal(text).translate(_ANNOTATION)
+
+
+def for_annotation_property(text: str) -> str:
+    r"""Give text as the value of a property (``file``, ``title``) of a workflow command of GitHub.
+
+    Source: the runner unescapes ``%3A`` and ``%2C`` in properties, too.
+
+    >>> for_annotation_property("a:b,c")
+    'a%3Ab%2Cc'
+    """
+    return for_terminal(text).translate(_ANNOTATION_PROPERTY)
+
+
+def for_sarif(text: str) -> str:
+    r"""Give text as a SARIF message: braces are no placeholders in it, and nothing is a link.
+
+    Source: SARIF 2.1.0 §3.11.5 (braces are doubled), §3.11.6 (``[text](target)`` is a link, whatever it stands in).
+
+    >>> for_sarif("{0} [a](http://b)")
+    '{{0}} [a] (http://b)'
+    """
+    return for_terminal(text).translate(_BRACES).replace("](", "] (")
+
+
+def for_uri(path: str) -> str:
+    r"""Give the path of a file as a URI reference: relative as it is, absolute with ``file://``.
+
+    >>> for_uri("logs/a b.log"), for_uri("/var/log/x#1"), for_uri("a:b")
+    ('logs/a%20b.log', 'file:///var/log/x%231', 'a%3Ab')
+    """
+    return ("file://" if path.startswith("/") else "") + quote(_encoded(path), safe="/")
 
 
 def sql_literal(value: float | str | bytes | None) -> str:

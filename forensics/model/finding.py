@@ -182,7 +182,11 @@ class ReportFrames:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One audit: figures, restarts and findings, with the frames they come from."""
+    """One audit: figures, restarts and findings, with the frames they come from.
+
+    ``runs`` are the known runs of the jobs that have lost rows (frame ``job_runs``), ``log_spans`` what the gateway's
+    log covers (frame ``log_spans``): what a picture of the findings needs beside them.
+    """
 
     now: datetime
     policy: Policy
@@ -193,6 +197,8 @@ class Report:
     restarts: tuple[Restart, ...]
     findings: tuple[Finding, ...]
     frames: ReportFrames
+    runs: pl.DataFrame
+    log_spans: pl.DataFrame
 
     def findings_frame(self) -> pl.DataFrame:
         """Give the findings as a frame.

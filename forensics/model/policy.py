@@ -92,6 +92,18 @@ PASTE_LINES = 20_000
 TIMEOUT_ERROR = "cron: job execution timed out"
 """A run with this error, alone or followed by ``(last phase: …)``, is recorded as ``timed_out`` (formats.md §1.4)."""
 
+BASELINE_TEXT_BYTES = 64 << 20
+"""A baseline is read up to here: about 300,000 known findings, more than any registry captured has rows."""
+
+ANNOTATIONS_PER_KIND = 10
+"""GitHub shows so many errors, so many warnings and so many notices of one step, and drops the rest in silence."""
+
+SUMMARY_ROWS = 400
+"""Rows of a step summary: GitHub refuses one of more than 1 MiB, and a row of the longest texts takes 2.5 KB."""
+
+SUMMARY_TEXT = 300
+"""Characters of one reason in a step summary; the annotation has all of it."""
+
 LONGEST_VALUE_BYTES = 64 << 20
 """One value, row or statement of a dump that is longer than this is damage or a trap, and is not read; the longest
 summaries captured have a few hundred kilobytes."""

@@ -229,6 +229,21 @@ from an ordinary end. ``doubt`` says how the sources of a window disagree; it pr
 RESTART_EVIDENCE: Schema = _ORIGIN | {"id": pl.String, "at": TIME, "text": pl.String}
 """One row per line that a restart window rests on."""
 
+JOB_RUNS: Schema = {
+    "gateway": pl.String,
+    "job_id": pl.String,
+    "started_at": TIME,
+    "ended_at": TIME,
+    "outcome": pl.String,
+    "origin": pl.String,
+    "source": pl.UInt32,
+    "line": pl.Int64,
+}
+"""One row per known run of the jobs that have lost rows; ``outcome`` is ok, error, interrupted or unknown."""
+
+LOG_SPANS: Schema = {"gateway": pl.String, "covered_from": TIME, "covered_until": TIME}
+"""One row per span for which the gateway's log would have shown a restart; spans of a gateway do not overlap."""
+
 EVIDENCE: Schema = {
     "gateway": pl.String,
     "task_id": pl.String,

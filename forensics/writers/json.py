@@ -12,6 +12,8 @@ from typing import Any
 import polars as pl
 
 from forensics import __version__
+from forensics.model.baseline import Entry, fingerprint_of
+from forensics.model.check import Check
 from forensics.model.evidence import Evidence, rows_of_sources
 from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation, NotInstead, Statement
 from forensics.model.finding import Citation, CorrectedRow, Finding, Release, Report, Restart
@@ -85,11 +87,12 @@ def write_timeline_json(report: Report, facts: pl.DataFrame) -> str:
     return _dumped(_head("forensics.timeline/1", report) | {"sources": _sources(report.sources), "facts": told})
 
 
-def write_check_json(report: Report, failing: Iterable[Finding], fail_on: Iterable[str]) -> str:
-    """Give the outcome of a check as JSON: the audit, and which findings fail it."""
-    failed = [{"gateway": finding.gateway, "task_id": finding.task_id} for finding in failing]
-    document = {"schema": "forensics.check/1", "tool": _tool(), "fail_on": list(fail_on), "passed": not failed}
-    return _dumped(document | {"failing": failed, "audit": audit_document(report)})
+def write_check_json(check: Check) -> str:
+    """Give the outcome of a check as JSON: the audit, which findings fail it, and what the baseline makes of them."""
+    failed = [{"gateway": finding.gateway, "task_id": finding.task_id} for finding in check.failing()]
+    document = {"schema": "forensics.check/1", "tool": _tool(), "fail_on": list(check.fail_on), "passed": not failed}
+    compared = _compared(check) if check.baseline else None
+    return _dumped(document | {"failing": failed, "baseline": compared, "audit": audit_document(check.report)})
 
 
 def audit_document(report: Report) -> dict[str, object]:
@@ -126,6 +129,28 @@ def journal_schema() -> dict[str, object]:
     """Give the JSON Schema of the journal that an applied fix-up leaves beside its backup."""
     loaded: dict[str, object] = json.loads((files("forensics") / "schema" / "journal-1.json").read_text("utf-8"))
     return loaded
+
+
+def _compared(check: Check) -> dict[str, object]:
+    """Give the findings that the baseline knows, knew and does not know, and its entries without a finding."""
+    told: dict[str, list[dict[str, object]]] = {"known": [], "expired": [], "new": [], "stale": []}
+    for finding in check.report.findings:
+        standing, entry = check.standing_of(finding), check.entry_of(finding)
+        if entry is None and finding.verdict not in check.fail_on:
+            continue
+        place: dict[str, object] = {"gateway": finding.gateway, "task_id": finding.task_id}
+        told[standing or "new"].append(place | {"fingerprint": fingerprint_of(finding)} | _entry(entry))
+    told["stale"] = [
+        {"task_id": entry.task, "run_id": entry.run, "verdict": entry.verdict} | _entry(entry)
+        for entry in check.stale()
+    ]
+    return {"fail_on_new": check.only_new, **told}
+
+
+def _entry(entry: Entry | None) -> dict[str, object]:
+    if entry is None:
+        return {}
+    return {"reason": entry.reason, "expires": entry.expires.isoformat() if entry.expires else None}
 
 
 def _head(contract: str, report: Report) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
@@ -9,6 +10,7 @@ from tabulate import tabulate
 from forensics.model.escape import for_markdown, for_terminal, shortened
 from forensics.model.finding import Finding, Report
 
+_HERE = re.compile(r"^(?:\./+)+(?=.)", re.DOTALL)
 _SHORT_ID = 8
 _NAME_WIDTH = 32
 
@@ -32,6 +34,15 @@ def short_ids(report: Report) -> dict[tuple[str, str], str]:
     longest = max((len(task_id) for task_id in ids), default=_SHORT_ID)
     length = next((n for n in range(_SHORT_ID, longest + 1) if len({i[:n] for i in ids}) == len(ids)), longest)
     return {(finding.gateway, finding.task_id): finding.task_id[:length] for finding in report.findings}
+
+
+def repository_path(path: str) -> str:
+    """Give the path of a source as platforms know files: without ``./`` before it, which ``.`` as a PATH leads to.
+
+    >>> repository_path("./logs/x.log"), repository_path("/var/log/x.log")
+    ('logs/x.log', '/var/log/x.log')
+    """
+    return _HERE.sub("", path)
 
 
 def job_of(finding: Finding) -> str:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from forensics.model.baseline import Entry
+from forensics.model.check import Check
 from forensics.model.escape import for_terminal, shortened
 from forensics.model.finding import Citation, Finding, Report
 from forensics.model.verdicts import POSSIBLE_END, Cause, Confidence, EvidenceRole, Reason, Verdict
@@ -109,6 +111,43 @@ def place(citation: Citation, paths: Mapping[int, str]) -> str:
     return f"{path} {citation.table} rowid {citation.line}" if citation.table else f"{path}:{citation.line}"
 
 
+def row_of(finding: Finding) -> Citation:
+    """Give where the row of a finding stands."""
+    source, line = finding.source, finding.line
+    stands = (fact for fact in finding.evidence if (fact.source, fact.line) == (source, line))
+    return next(stands, Citation("start", source, None, finding.started_at, "task row"))
+
+
+def of_baseline(check: Check, finding: Finding) -> str:
+    """Say in a few words what the baseline makes of a finding; nothing where none is given or it is new."""
+    entry = check.entry_of(finding)
+    if entry is None:
+        return ""
+    reason = f": {entry.reason}" if entry.reason else ""
+    if entry.has_expired(check.report.now):
+        return f"was known until {entry.expires}{reason}"
+    return f"known{f' until {entry.expires}' if entry.expires else ''}{reason}"
+
+
+def stale_told(entry: Entry) -> str:
+    """Say that an entry of the baseline has no finding any more."""
+    run = f" (run {entry.run})" if entry.run else ""
+    return f"the baseline knows {entry.verdict} of task {entry.task}{run}, but there is no such finding any more"
+
+
+def outcome(check: Check) -> str:
+    """Give the one sentence on how a check went, and what it was about."""
+    failing, listed = len(check.failing()), check.listed()
+    known = sum(check.is_known(finding) for finding in listed)
+    if failing:
+        told = f"check failed: {failing} of {check.report.summary.lost} lost rows need a look"
+    else:
+        told = "check passed" if not check.unread() else "check says nothing: not all of the evidence could be read"
+    if known:
+        told += f"; {known} {'is' if known == 1 else 'are'} known by the baseline"
+    return f"{told}. {closing(check.report)}"
+
+
 def releases_told(report: Report) -> Iterator[str]:
     """Say which releases the evidence of each gateway fits, and from when on where it was updated."""
     several = len({release.gateway for release in report.releases}) > 1
@@ -168,11 +207,11 @@ def _reason(finding: Finding, reason: Reason, paths: Mapping[int, str]) -> str:
     sentence = REASONS[reason]
     role = _PLACED.get(reason)
     cited = next((fact for fact in finding.evidence if fact.role == role and fact.line is not None), None)
-    named = place(cited, paths) if cited else ", ".join(_wanted_files(finding, reason))
+    named = place(cited, paths) if cited else ", ".join(wanted_files(finding, reason))
     return f"{sentence} ({named})" if named else sentence
 
 
-def _wanted_files(finding: Finding, reason: Reason) -> Iterator[str]:
+def wanted_files(finding: Finding, reason: Reason) -> Iterator[str]:
     """Name the files that would settle a withheld verdict, as the gateway names them; days are those of UTC."""
     if reason in _LACKS_RECORDS and finding.job_id is not None:
         yield f"cron/runs/{shortened(finding.job_id, _LONGEST_NAME)}.jsonl"

@@ -273,7 +273,10 @@ def test_audit_and_explain_understand_the_journals_that_lie_in_the_state_directo
     assert len(corrected["summary"]["corrected"]) == 5
     assert corrected["summary"]["lost"] == before["summary"]["lost"] - 5
     assert corrected["summary"]["healed"] == before["summary"]["healed"]
-    assert "5 rows were corrected on" in forensics("audit", copied).stdout
+    for form in ("text", "markdown", "html"):
+        assert "before.sqlite.journal.json" in forensics("audit", copied, "--format", form).stdout
+    for form in ("text", "html"):
+        assert "5 rows were corrected on" in forensics("audit", copied, "--format", form).stdout
     told = forensics("explain", task, copied).stdout
     assert "succeeded, not lost: corrected on" in told
     assert "before.sqlite.journal.json:" in told

@@ -1,16 +1,33 @@
 from __future__ import annotations
 
+import html
 import math
 import re
 import sqlite3
 import unicodedata
 from contextlib import closing
+from html.parser import HTMLParser
+from urllib.parse import unquote_to_bytes
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from forensics.model.escape import for_csv, for_markdown, for_sql_comment, for_terminal, shortened, sql_literal
+from forensics.model.escape import (
+    for_annotation,
+    for_annotation_property,
+    for_csv,
+    for_html,
+    for_markdown,
+    for_sarif,
+    for_sql_comment,
+    for_terminal,
+    for_uri,
+    for_xml,
+    shortened,
+    sql_literal,
+)
 
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's control, format and surrogate characters and its line separators."""
@@ -167,3 +184,108 @@ def test_shortened_text_is_never_wider_than_asked(text: str, width: int) -> None
     shown = shortened(text, width)
     assert len(shown) <= max(width, 1)
     assert shown == text or (shown.endswith("…") and text.startswith(shown[:-1]))
+
+
+HOSTILE = "%0A::error::x\r\n::stop-commands::y,:\ufffe\uffff]]><a b='\"&amp;{0}[x](http://y)"
+
+
+@given(ANY_TEXT)
+@example(HOSTILE)
+def test_xml_text_is_read_back_as_shown_in_an_element_and_between_quotes(text: str) -> None:
+    told = for_xml(text)
+    shown = re.sub("[\ufffe\uffff]", lambda match: f"\\u{ord(match[0]):04x}", for_terminal(text))
+    for quote in "'\"":
+        element = ET.fromstring(f"<a b={quote}{told}{quote}>{told}</a>")  # noqa: S314 - written two lines above
+        assert (element.get("b"), element.text or "") == (shown, shown)
+
+
+@given(ANY_TEXT)
+@example(HOSTILE)
+def test_an_annotation_is_unescaped_to_what_is_shown(text: str) -> None:
+    """Unescaped as the runner does it: ``%25`` last."""
+    told = for_annotation(text)
+    assert len(told.splitlines()) <= 1
+    assert told.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%") == for_terminal(text)
+
+
+@given(ANY_TEXT)
+@example(HOSTILE)
+def test_a_property_of_an_annotation_cannot_end_early(text: str) -> None:
+    told = for_annotation_property(text)
+    assert not set(told) & set(":,\r\n")
+    assert re.fullmatch("(?:[^%]|%25|%3A|%2C)*", told)
+    assert told.replace("%3A", ":").replace("%2C", ",").replace("%25", "%") == for_terminal(text)
+
+
+@given(ANY_TEXT | st.text("{}[]()\\0"))
+@example(HOSTILE)
+def test_a_sarif_message_has_no_placeholder_and_no_link(text: str) -> None:
+    told = for_sarif(text)
+    assert "](" not in told
+    assert [len(run) % 2 for run in re.findall(r"\{+|\}+", told)].count(1) == 0
+    assert told.replace("{{", "{").replace("}}", "}").replace("] (", "](") == for_terminal(text).replace("] (", "](")
+
+
+@given(st.binary().map(lambda path: path.decode("utf-8", "surrogateescape")))
+@example("a b#?%:é\udcff")
+@example("/x:y")
+def test_a_uri_leads_back_to_the_path(path: str) -> None:
+    told = for_uri(path)
+    assert re.fullmatch(r"(?:file:///)?[A-Za-z0-9_.~/%-]*", told)
+    assert unquote_to_bytes(told.removeprefix("file://")) == path.encode("utf-8", "surrogateescape")
+
+
+class _Reader(HTMLParser):
+    """Reads a page back: the texts, the attributes, and every tag, comment or declaration."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.told: list[str] = []
+        self.attributes: list[str | None] = []
+        self.markup: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.told.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.markup.append(tag)
+        self.attributes += [value for _, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.markup.append(f"/{tag}")
+
+    def handle_comment(self, data: str) -> None:
+        self.markup.append(f"!{data}")
+
+    def handle_decl(self, decl: str) -> None:
+        self.markup.append(f"!{decl}")
+
+    def handle_pi(self, data: str) -> None:
+        self.markup.append(f"?{data}")
+
+    def unknown_decl(self, data: str) -> None:
+        self.markup.append(f"!{data}")
+
+
+@given(ANY_TEXT | st.text("<>&\"'=/!-[]`;#x3script "))
+@example("</style><script>alert(1)</script>")
+@example("<svg onload=alert(1)><title>")
+@example("&lt;b&gt; &#60; &amp;amp; &nbsp")
+@example("--><!-- ]]> <![CDATA[ <?x?>")
+@example("\" onmouseover='x' `y`")
+@example("\u202egnp.exe\x00\u2066")
+def test_html_text_is_read_back_as_the_terminal_shows_it(text: str) -> None:
+    reader = _Reader()
+    reader.feed(f'<p title="{for_html(text)}">{for_html(text)}</p>')
+    reader.close()
+    assert reader.markup == ["p", "/p"]
+    assert "".join(reader.told) == for_terminal(text)
+    assert reader.attributes == [for_terminal(text)]
+
+
+@given(ANY_TEXT)
+def test_html_text_holds_no_hidden_character_and_nothing_that_opens_or_ends_markup(text: str) -> None:
+    shown = for_html(text)
+    assert [character for character in shown if unicodedata.category(character) in HIDDEN] == []
+    assert not set(shown) & set("<>\"'")
+    assert html.unescape(shown) == for_terminal(text)

@@ -119,8 +119,10 @@ def test_an_undo_names_the_journal_it_undoes(tmp_path: Path) -> None:
     assert {(row["action"], row["undoes"]) for row in rows_of(told)} == {("undo", "a.journal.json")}
 
 
-def test_a_journal_without_rows_gives_none(tmp_path: Path) -> None:
-    assert rows_of(read(tmp_path, journal_text(JOURNAL))) == []
+def test_a_journal_without_rows_is_none(tmp_path: Path) -> None:
+    told = read(tmp_path, journal_text(JOURNAL))
+    assert told.corrections is None or told.corrections.is_empty()
+    assert [(row["code"], "no rows" in str(row["message"])) for row in told.notices.closed()] == [("bad_journal", True)]
 
 
 def test_its_times_are_no_span_of_a_gateway(tmp_path: Path) -> None:

@@ -1,0 +1,285 @@
+"""``check`` as pipelines run it: formats, the baseline, and what it never writes over."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner, Result
+
+from forensics.cli import main
+from forensics.model.baseline import parsed_baseline
+from forensics.model.errors import ForensicsError, NothingToReadError, UsageError
+from tests.support.captures import snapshot
+from tests.support.command import forensics
+
+ROOT = Path(__file__).parent.parent.parent
+SAMPLE = str(ROOT / "samples" / "every-verdict")
+NO_GITHUB = {"GITHUB_ACTIONS": "", "GITHUB_STEP_SUMMARY": ""}
+FORMATS = ("text", "json", "sarif", "junit", "github")
+
+
+def check(*arguments: str | Path, env: dict[str, str] | None = None) -> Result:
+    """Run ``forensics check`` in this process; errors come as exceptions."""
+    runner = CliRunner(env=NO_GITHUB | (env or {}))
+    result = runner.invoke(main, ["check", *map(str, arguments)], standalone_mode=False)
+    if result.exception and not isinstance(result.exception, ForensicsError):
+        raise result.exception
+    return result
+
+
+def code_of(result: Result) -> int:
+    return int(result.return_value)
+
+
+def usage_error(result: Result) -> str:
+    assert isinstance(result.exception, UsageError), result.output
+    return str(result.exception)
+
+
+def entries_of(file: Path) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = json.loads(file.read_text("utf-8"))["entries"]
+    return entries
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> Path:
+    """Give a baseline that knows all that the sample has."""
+    file = tmp_path / "known.json"
+    assert code_of(check(SAMPLE, "--baseline", file, "--update-baseline")) == 0
+    return file
+
+
+@pytest.mark.parametrize(("actions", "is_github"), [("true", True), ("false", False), ("", False)])
+def test_auto_is_github_in_a_job_of_github_actions(actions: str, *, is_github: bool) -> None:
+    result = check(SAMPLE, "--format", "auto", env={"GITHUB_ACTIONS": actions})
+    assert result.stdout.startswith("::error ") is is_github
+    assert code_of(result) == 1
+
+
+def test_github_appends_to_the_summary_of_the_step(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    check(SAMPLE, "-f", "auto", env=environment)
+    once = summary.read_text("utf-8")
+    assert once.startswith("before\n### forensics check\n")
+    check(SAMPLE, "-f", "text", env=environment)
+    assert summary.read_text("utf-8") == once
+    check(SAMPLE, "-f", "text", "--also", f"github={tmp_path / 'told.txt'}", env=environment)
+    assert summary.read_text("utf-8").count("### forensics check") == 2
+
+
+def test_one_run_writes_every_format(tmp_path: Path) -> None:
+    files = {form: tmp_path / form for form in FORMATS}
+    result = check(SAMPLE, *(part for form, file in files.items() for part in ("--also", f"{form}={file}")))
+    assert code_of(result) == 1
+    for form, file in files.items():
+        alone = tmp_path / f"{form} alone"
+        check(SAMPLE, "-f", form, "-o", alone)
+        assert file.read_bytes() == alone.read_bytes()
+    assert files["text"].read_text("utf-8") == result.stdout
+    assert json.loads(files["sarif"].read_text("utf-8"))["version"] == "2.1.0"
+    assert ET.fromstring(files["junit"].read_text("utf-8")).tag == "testsuites"  # noqa: S314 - written here
+
+
+def test_the_same_evidence_gives_the_same_bytes(known: Path, tmp_path: Path) -> None:
+    """Whatever the order of paths, the seed of hashes and the zone of the machine."""
+    paths = [f"{SAMPLE}/{part}" for part in ("state", "logs", "tasks-list.json")]
+    machines = {"one": (paths, {"PYTHONHASHSEED": "1", "TZ": "UTC"})}
+    machines["other"] = (paths[::-1], {"PYTHONHASHSEED": "2", "TZ": "America/St_Johns"})
+    for name, (given, environment) in machines.items():
+        also = [part for form in FORMATS for part in ("--also", f"{form}={tmp_path / name}.{form}")]
+        result = forensics("check", *given, "--baseline", known, *also, env=NO_GITHUB | environment)
+        assert result.returncode == 1, result.stderr
+    for form in FORMATS:
+        assert (tmp_path / f"one.{form}").read_bytes() == (tmp_path / f"other.{form}").read_bytes()
+
+
+@pytest.mark.parametrize("also", ["sarif", "sarif=", "=x", "lost=x", "auto=x"])
+def test_also_needs_a_format_and_a_file(also: str) -> None:
+    assert "names no format and file" in usage_error(check(SAMPLE, "--also", also))
+
+
+def test_no_output_is_written_over_evidence_or_the_baseline(tmp_path: Path, known: Path) -> None:
+    copy = tmp_path / "evidence"
+    shutil.copytree(SAMPLE, copy)
+    log = copy / "logs/openclaw-2026-04-20.log"
+    before = snapshot(copy)
+    summary = {"GITHUB_STEP_SUMMARY": str(log)}
+    assert "is evidence" in usage_error(check(copy, "-o", log))
+    assert "is evidence" in usage_error(check(copy, "--also", f"sarif={log}"))
+    assert "is evidence" in usage_error(check(copy, "-f", "github", env=summary))
+    assert "no JSON" in usage_error(check(copy, "--baseline", log, "--update-baseline"))
+    journal = copy / "state/tasks/runs.sqlite-journal"
+    assert "is evidence" in usage_error(check(copy, "--baseline", journal, "--update-baseline"))
+    assert "is the baseline" in usage_error(check(copy, "--baseline", known, "-o", known))
+    assert "two outputs" in usage_error(check(copy, "--also", "sarif=-"))
+    link = tmp_path / "link.json"
+    link.symlink_to(log)
+    assert usage_error(check(copy, "--baseline", link, "--update-baseline"))
+    assert snapshot(copy) == before
+    parsed_baseline(known.read_bytes())
+
+
+@pytest.mark.parametrize("option", ["--fail-on-new", "--update-baseline"])
+def test_what_is_about_a_baseline_needs_one(option: str) -> None:
+    assert usage_error(check(SAMPLE, option)) == f"{option} needs --baseline FILE"
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b'{"schema": "forensics.baseline/1",\n "entries": [}', "line 2, column 14"),
+        (b'{"schema": "forensics.baseline/1", "entries": [{"task": 7}]}', "entries[0].verdict: it is missing"),
+        (b"\xff", "line 1: not UTF-8"),
+    ],
+)
+def test_a_broken_baseline_is_named_with_its_place_and_left_alone(tmp_path: Path, content: bytes, place: str) -> None:
+    file = tmp_path / "known.json"
+    file.write_bytes(content)
+    for update in ((), ("--update-baseline",)):
+        result = forensics("check", SAMPLE, "--baseline", file, *update)
+        assert result.returncode == 2
+        assert f"error: {file}: {place}" in result.stderr
+        assert "hint: " in result.stderr
+    assert file.read_bytes() == content
+
+
+def test_a_baseline_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "there is no such file" in usage_error(check(SAMPLE, "--baseline", tmp_path / "none.json"))
+    for update in ((), ("--update-baseline",)):
+        assert "pipe: no file" in usage_error(check(SAMPLE, "--baseline", tmp_path / "pipe", *update))
+
+
+def test_known_findings_are_marked_and_fail_only_without_fail_on_new(known: Path) -> None:
+    marked = check(SAMPLE, "--baseline", known)
+    assert code_of(marked) == 1
+    assert marked.stdout.count(" [known]\n") == 4
+    passed = check(SAMPLE, "--baseline", known, "--fail-on-new")
+    assert code_of(passed) == 0
+    assert "check passed; 4 are known by the baseline." in passed.stdout
+    assert passed.stdout.count(" [known]\n") == 4
+
+
+def test_a_finding_that_is_not_known_fails(known: Path) -> None:
+    document = json.loads(known.read_text("utf-8"))
+    dropped = document["entries"].pop(1)
+    known.write_text(json.dumps(document), encoding="utf-8")
+    result = check(SAMPLE, "--baseline", known, "--fail-on-new", "-f", "json")
+    assert code_of(result) == 1
+    told = json.loads(result.stdout)
+    assert [one["task_id"] for one in told["failing"]] == [dropped["task"]]
+    assert [one["task_id"] for one in told["baseline"]["new"]] == [dropped["task"]]
+    assert len(told["baseline"]["known"]) == 3
+    assert (told["baseline"]["expired"], told["baseline"]["stale"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("now", "code", "told"), [("2026-05-01T23:59:59Z", 0, "known"), ("2026-05-02T00:00:00Z", 1, "was known")]
+)
+def test_an_entry_is_judged_against_the_time_of_the_check(known: Path, now: str, code: int, told: str) -> None:
+    document = json.loads(known.read_text("utf-8"))
+    document["entries"][0] |= {"expires": "2026-05-01", "reason": "until the job is gone"}
+    known.write_text(json.dumps(document), encoding="utf-8")
+    result = check(SAMPLE, "--baseline", known, "--fail-on-new", "--now", now)
+    assert code_of(result) == code
+    assert result.stdout.count(f"[{told} until 2026-05-01: until the job is gone]") == 1
+    by_evidence = check(SAMPLE, "--baseline", known, "--fail-on-new")
+    assert code_of(by_evidence) == 0, "the evidence ends before that day"
+
+
+def test_stale_entries_are_told(known: Path) -> None:
+    document = json.loads(known.read_text("utf-8"))
+    document["entries"].append({"task": "gone\x1b", "verdict": "failed", "reason": ""})
+    known.write_text(json.dumps(document), encoding="utf-8")
+    result = check(SAMPLE, "--baseline", known, "--fail-on-new")
+    assert code_of(result) == 0
+    assert "stale: the baseline knows failed of task gone\\x1b, but there is no such finding any more" in result.stdout
+
+
+def test_an_update_keeps_reasons_and_last_days_and_drops_what_is_stale(known: Path) -> None:
+    document = json.loads(known.read_text("utf-8"))
+    document["entries"][0] |= {"reason": "accepted", "expires": "2027-01-01"}
+    kept = document["entries"][0]
+    document["entries"][1] = {"task": "gone", "verdict": "failed", "reason": "stale"}
+    known.write_text(json.dumps(document), encoding="utf-8")
+    result = check(SAMPLE, "--baseline", known, "--update-baseline")
+    assert code_of(result) == 0
+    assert "4 known findings written, 1 stale entries left out" in result.stderr
+    entries = entries_of(known)
+    assert kept in entries
+    assert len(entries) == 4
+    assert "gone" not in {entry["task"] for entry in entries}
+
+
+def test_an_update_of_what_is_known_changes_no_byte(known: Path) -> None:
+    before = known.read_bytes()
+    check(SAMPLE, "--baseline", known, "--update-baseline")
+    assert known.read_bytes() == before
+
+
+def test_an_entry_that_has_expired_still_fails_after_an_update(known: Path) -> None:
+    document = json.loads(known.read_text("utf-8"))
+    document["entries"][0]["expires"] = "2020-01-01"
+    known.write_text(json.dumps(document), encoding="utf-8")
+    result = check(SAMPLE, "--baseline", known, "--update-baseline")
+    assert code_of(result) == 1
+    assert "check failed: 1 of 12" in result.stdout
+    assert entries_of(known)[0]["expires"] == "2020-01-01"
+
+
+def test_an_update_writes_through_a_link_and_keeps_the_mode(known: Path, tmp_path: Path) -> None:
+    known.write_text(json.dumps({"schema": "forensics.baseline/1", "entries": []}), encoding="utf-8")
+    known.chmod(0o640)
+    link = tmp_path / "link.json"
+    link.symlink_to(known)
+    check(SAMPLE, "--baseline", link, "--update-baseline")
+    assert link.is_symlink()
+    assert len(entries_of(known)) == 4
+    assert known.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_an_update_never_forgets_what_could_not_be_read(known: Path, tmp_path: Path) -> None:
+    before = known.read_bytes()
+    result = check(SAMPLE, tmp_path / "nosuch.log", "--baseline", known, "--update-baseline")
+    assert isinstance(result.exception, NothingToReadError)
+    assert "the baseline is left as it is" in str(result.exception)
+    assert known.read_bytes() == before
+
+
+def test_a_baseline_never_makes_a_check_of_unread_evidence_pass(known: Path, tmp_path: Path) -> None:
+    for form in FORMATS:
+        result = check(SAMPLE, tmp_path / "nosuch.log", "--baseline", known, "--fail-on-new", "-f", form)
+        assert code_of(result) == 3
+        assert "check passed" not in result.stdout
+        assert "nosuch.log" in result.stdout + result.stderr
+
+
+def test_the_baseline_may_lie_beside_the_evidence(tmp_path: Path) -> None:
+    copy = tmp_path / "evidence"
+    shutil.copytree(SAMPLE, copy)
+    before = snapshot(copy)
+    file = copy / "known.json"
+    assert code_of(check(copy, "--baseline", file, "--update-baseline")) == 0
+    assert code_of(check(copy, "--baseline", file, "--update-baseline")) == 0
+    assert code_of(check(copy, "--baseline", file, "--fail-on-new")) == 0
+    file.unlink()
+    assert snapshot(copy) == before
+
+
+def test_files_are_named_as_the_repository_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An annotation of ``./logs/x`` belongs to no file of a pull request."""
+    monkeypatch.chdir(SAMPLE)
+    run = json.loads(check(".", "-f", "sarif").stdout)["runs"][0]
+    uris = {artifact["location"]["uri"] for artifact in run["artifacts"]}
+    assert {"logs/openclaw-2026-04-20.log", "state/tasks/runs.sqlite"} < uris
+    assert not [uri for uri in uris if uri.startswith(".")]
+    assert "::error file=state/tasks/runs.sqlite,title=" in check(".", "-f", "github").stdout
