@@ -47,6 +47,7 @@ COMMANDS = {
     "help-fix.txt": ["fix", "--help"],
     "help-undo.txt": ["undo", "--help"],
     "help-check.txt": ["check", "--help"],
+    "help-bundle.txt": ["bundle", "--help"],
     "help-collect.txt": ["collect", "--help"],
 }
 
