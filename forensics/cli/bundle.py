@@ -59,7 +59,7 @@ def _tell(made: Bundle, output: Path) -> None:
     kept = [f"{count} {what}" for what, count in made.kept.items()]
     always = "times, states, numbers of processes, schedules and zones, the gateway's own messages, its release"
     click.echo(f"kept: {'; '.join([always, *kept])}", err=True)
-    left = ", ".join(f"{each.files} {each.what}" for each in made.manifest.left_out)
+    left = ", ".join(f"{each.files} × {each.what}" for each in made.manifest.left_out)
     if left:
         click.echo(f"left out: {left}", err=True)
     if 0 < len(made.task_ids) <= 5:

@@ -350,10 +350,23 @@ def _record(line: str) -> dict[str, object] | None:
 def _log_line(line: str, told: Replacements) -> str:
     record = _record(line)
     if record is None:
-        return told.message(line)
+        return _console_line(line, told)
     is_event = any(events_of(*content_of_record(record)))
     shown = {key: _logged(key, value, told, is_event=is_event) for key, value in record.items() if _is_told(key)}
     return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
+
+
+def _console_line(line: str, told: Replacements) -> str:
+    """Replace a line of a console, which may be JSON around what was said."""
+    with suppress(ValueError, RecursionError):
+        document = json.loads(line) if line.startswith("{") else None
+        if isinstance(document, dict):
+            said = document.get("message")
+            replaced = {told.key(key): told.value(key, value) for key, value in document.items()}
+            if isinstance(said, str):
+                replaced["message"] = told.line(said)
+            return json.dumps(replaced, ensure_ascii=False, separators=(",", ":"))
+    return told.line(line)
 
 
 def _is_told(key: str) -> bool:

@@ -17,6 +17,7 @@ from forensics.parsers.detect import find_files
 
 _WORD = re.compile(r"[^\W_]{4,}")
 _LONG = 8
+_SEEN_IN_BYTES = 6
 _MOMENT = re.compile(r"\d{1,6}(?:ms|s|m|h|z|t\d{1,2})?|t\d\d|1[4-9]\d{11}|1[6-9]\d{8}")
 
 
@@ -67,9 +68,21 @@ def _words_in(content: bytes) -> Iterator[str]:
 
 
 def _hidden_in(content: bytes, secrets: set[str]) -> set[str]:
-    """Find words in the bytes of a database, unless they are part of an allowed one or, side by side, several."""
+    """Find words in the bytes of a database where no value shows them.
+
+    Values lie there side by side, so what two allowed words make between them does not count, nor does a short word.
+    """
     lower = content.lower()
-    allowed = " ".join(sorted(ALLOWED | SQLITE_WORDS))
-    suspects = {word for word in secrets if not word.isdigit() and word not in allowed and word.encode() in lower}
-    neighbours = re.compile("(?:" + "|".join(sorted(map(re.escape, ALLOWED))) + ")+") if suspects else None
-    return {word for word in suspects if neighbours is None or not neighbours.fullmatch(word)}
+    suspects = {word for word in secrets if len(word) >= _SEEN_IN_BYTES and word.encode() in lower}
+    if not suspects:
+        return set()
+    allowed = sorted(ALLOWED | SQLITE_WORDS)
+    starts = {word[:size] for word in allowed for size in range(1, len(word) + 1)}
+    ends = {word[at:] for word in allowed for at in range(len(word))} | set("0123456789")
+    joined = " ".join(allowed)
+    return {word for word in suspects if word not in joined and not _is_between(word, starts, ends)}
+
+
+def _is_between(word: str, starts: set[str], ends: set[str]) -> bool:
+    """Tell whether a word is the end of an allowed one, or a digit, and the start of another."""
+    return any(word[:at].lstrip("0123456789") in ends | {""} and word[at:] in starts for at in range(1, len(word)))

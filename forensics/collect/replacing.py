@@ -18,21 +18,25 @@ from forensics.collect.vocabulary import (
     MESSAGE_WORDS,
     NUMBER_ENDINGS,
     NUMBERS,
+    SIGNALS,
     TEXTS,
 )
+from forensics.parsers.lifecycle_messages import MESSAGES
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?")
 _CRON_EXPRESSION = re.compile(r"[\d*/,\-?#LW ]+|(?:[\d*/,\-?#LW ]|MON|TUE|WED|THU|FRI|SAT|SUN)+", re.IGNORECASE)
 _PARTS = frozenset(("cron", "manual", "agent", "run", "system", "main", "cron-runlog-import", "task", "startup"))
 _TOKEN = re.compile(
-    rf"(?P<uuid>{_UUID.pattern})|(?P<run>cron:[^\s\"',;)]+)|(?P<replaced>(?:text|word|id|job|key|path)-\d+)"
+    rf"(?P<uuid>{_UUID.pattern})|(?P<run>cron:[^\s\"',;)]+)|(?P<replaced>(?:text|word|id|job|key|path|name)-\d+)"
     r"|(?P<stamp>\d{4}-\d\d-\d\d(?:T(?=\d))?)|(?P<number>\d+(?:\.\d+)?(?:ms|s|m|h)?(?![\w]))"
-    r"|(?P<signal>SIG[A-Z0-9]+)|(?P<word>[^\W_]+)",
+    rf"|(?P<signal>{'|'.join(SIGNALS)})|(?P<word>[^\W_]+)",
 )
 _EPOCH_MS = re.compile(r"1[4-9]\d{11}")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _FEW_DIGITS = 6
+_BEFORE_MESSAGE = re.compile(r".{0,60}?\d\d:\d\d:\d\d\S*\s+(?:[^\[\]{]{0,80}(?:\[[^\[\]]{1,60}\]:?\s+)+)?")
+_KNOWN_MESSAGE = re.compile("|".join(re.sub(r"\?P<\w+>", "?:", message.pattern.pattern) for message in MESSAGES))
 _ZERO_TO = {"uuid": "00000000-0000-4000-8000-{:012d}"}
 
 
@@ -64,6 +68,11 @@ class Replacements:
         """Replace the id of a job."""
         return self.identifier(text) if _UUID.fullmatch(text) else self.by("job", text)
 
+    def name(self, text: str) -> str:
+        """Replace the name of a job."""
+        collapsed = " ".join(text.split())
+        return self.by("name", collapsed) if collapsed else ""
+
     def text(self, text: str) -> str:
         """Replace a free text; texts that differ in white space only stay alike, and no text stays none."""
         collapsed = " ".join(text.split())
@@ -84,6 +93,15 @@ class Replacements:
     def message(self, text: str) -> str:
         """Replace every word of a line that not every gateway writes; stamps and small numbers stay."""
         return _TOKEN.sub(self._token, _ANSI.sub("", text))
+
+    def line(self, text: str) -> str:
+        """Replace a line of a console: its stamp and binding by words, what it says as a whole unless it is known."""
+        text = _ANSI.sub("", text)
+        found = _BEFORE_MESSAGE.match(text)
+        before = found.group() if found else ""
+        said = text[len(before) :]
+        known = any(_KNOWN_MESSAGE.search(start + said) for start in ("", "gateway ", "shutdown "))
+        return self.message(before) + (self.message(said) if known else self.text(said))
 
     def path(self, text: str) -> str:
         """Replace a path by one of the same last name, if that is a usual one."""
@@ -121,7 +139,9 @@ class Replacements:
 
     def key(self, name: str) -> str:
         """Replace a key that not every gateway writes; jobs and tasks may be keys."""
-        return name if name in KEYS or name.isdigit() else self.job(name)
+        if name in KEYS or (name.isdigit() and len(name) == 1):
+            return name
+        return self.job(name) if name in self.made or _UUID.fullmatch(name) else self.by("key", name)
 
     def _string(self, key: str, text: str) -> str:
         if not text:
@@ -140,7 +160,7 @@ class Replacements:
     def _number(self, key: str, value: float) -> float:
         if key not in NUMBERS and not key.endswith(NUMBER_ENDINGS):
             return 0
-        self.numbers.add(str(value))
+        self.numbers.update(re.findall(r"\w+", str(value).lower()))
         return value
 
     def _part(self, part: str) -> str:
@@ -195,10 +215,12 @@ _RULES: dict[str, Callable[[Replacements, str], str]] = {
     **dict.fromkeys(("error", "lastError", "last_error", "error_text", "detail"), Replacements.error),
     **dict.fromkeys(("job_id", "jobId", "source_id", "sourceId", "jobIds"), Replacements.job),
     **dict.fromkeys(("detail_json", "entry_json", "job_json", "state_json", "payload_json", "stats_json"), _document),
+    **dict.fromkeys(("name", "label", "task", "jobName"), Replacements.name),
     **dict.fromkeys(("storePath", "storeKey", "store_key", "configPath", "file"), Replacements.path),
     **dict.fromkeys(("expr", "schedule_expr"), _schedule),
     **dict.fromkeys(("tz", "schedule_tz"), _zone),
-    **dict.fromkeys(("reason", "startup_reason", "subsystem", "module", "log", "raw", "MESSAGE"), Replacements.message),
+    **dict.fromkeys(("reason", "startup_reason", "subsystem", "module"), Replacements.message),
+    **dict.fromkeys(("log", "raw", "MESSAGE"), Replacements.line),
     **dict.fromkeys(("app_version", "before", "after"), _release),
     "__REALTIME_TIMESTAMP": lambda _, text: text if text.isdigit() else "0",
 }

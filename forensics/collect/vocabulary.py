@@ -23,6 +23,8 @@ TEXTS = (
 )
 """Errors by which runs are judged. They stay, what is written around them does not."""
 
+SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGKILL", "SIGQUIT", "SIGABRT", "SIGBREAK")
+
 ENUMS = frozenset(
     _split("""
     subagent acp cli cron automation_run queued running succeeded failed timed_out cancelled lost pending
@@ -161,7 +163,7 @@ ALLOWED = frozenset(
     MESSAGE_WORDS
     | _letters(sorted(KEYS | ENUM_KEYS | NUMBERS | FOLDERS))
     | _letters(sorted(COLUMNS.items()))
-    | {"sha256"}
+    | {"sha256", *map(str.lower, SIGNALS)}
     | _letters([kind.value for kind in SourceKind])
 )
 """Every word that may stand anywhere in a bundle; lower case."""
