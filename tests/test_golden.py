@@ -57,6 +57,8 @@ COMMANDS = {
     "help-timeline.txt": ["timeline", "--help"],
     "help-undo.txt": ["undo", "--help"],
     "help-check.txt": ["check", "--help"],
+    "help-bundle.txt": ["bundle", "--help"],
+    "help-collect.txt": ["collect", "--help"],
 }
 
 

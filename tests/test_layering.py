@@ -1,4 +1,4 @@
-"""Imports only point down: cli, then repair, then writers or parsers, then the correlator, then the model."""
+"""Imports only point down: cli, repair or collect, then writers or parsers, then the correlator, then the model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ ALLOWED = {
     "correlator": {"correlator", "model"},
     "writers": {"writers", "correlator", "model"},
     "repair": {"repair", "writers", "correlator", "parsers", "model"},
-    "cli": {"cli", "repair", "writers", "correlator", "parsers", "model"},
+    "collect": {"collect", "writers", "correlator", "parsers", "model"},
+    "cli": {"cli", "repair", "collect", "writers", "correlator", "parsers", "model"},
 }
 REASONING = {"told_contrasts", "told_doubts", "told_facts", "told_journals", "told_proof", "told_searches"}
 """The parts of the reasoning behind an explanation: data, which text and JSON are written from."""
@@ -68,7 +69,7 @@ def test_only_the_command_line_reads_the_environment_or_the_clock() -> None:
     banned = ("os.environ", "datetime.now(", "time.time(", "print(", "sys.exit")
     wrong = [
         f"{path.relative_to(PACKAGE)}: {word}"
-        for layer in ("model", "parsers", "correlator", "writers", "repair")
+        for layer in ("model", "parsers", "correlator", "writers", "repair", "collect")
         for path in sorted((PACKAGE / layer).rglob("*.py"))
         for word in banned
         if word in path.read_text("utf-8")

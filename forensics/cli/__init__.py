@@ -19,7 +19,9 @@ from forensics.model.errors import ForensicsError
 
 _COMMANDS = {
     "audit": "The corrected audit: what really happened to every lost row.",
+    "bundle": "An anonymised repro of an incident, to attach to an issue.",
     "check": "For pipelines: fail when real losses are found.",
+    "collect": "Preserve evidence before it vanishes, day by day.",
     "explain": "One lost row: its timeline and evidence, line by line.",
     "fix": "Correct the registry: a guarded SQL script, or an apply with backup.",
     "restarts": "The restart ledger of the gateway.",

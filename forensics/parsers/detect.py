@@ -10,9 +10,11 @@ from pathlib import Path
 
 from forensics.model.errors import UnreadableError
 from forensics.model.journal import ENDING
+from forensics.model.manifest import UNFINISHED
 from forensics.model.policy import Limits
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF, FORMS
+from forensics.parsers.collected import Snapshot, snapshot_above, snapshot_in
 from forensics.parsers.containers import STANDARD_INPUT, Opened, Scratch, called_inside, is_container
 from forensics.parsers.database import SHM_MAGICS, WAL_MAGICS, is_database_name
 from forensics.parsers.forms import Form, Glimpse
@@ -115,6 +117,8 @@ def _in_tree(tree: _Tree, folder: Path, unread: list[Unread], scratch: Scratch |
     """Give every file of a tree; ``folder`` is its top as the user named it."""
     root, copy = _copy_root(folder, tree.shown)
     known: dict[Path, tuple[Path, str] | None] = {}
+    snapshots = {folder: snapshot_in(folder.resolve()) or (snapshot_above(tree.top) if depth == 0 else None)}
+    _note_uncollected(snapshots[folder], tree.shown, unread)
     for path in _walk(folder, state_root=_is_state_directory(folder)):
         relative = path.relative_to(folder)
         shown = f"{tree.shown}/{well_formed(relative.as_posix())}"
@@ -123,11 +127,35 @@ def _in_tree(tree: _Tree, folder: Path, unread: list[Unread], scratch: Scratch |
             continue
         if path.parent not in known:
             known[path.parent] = _state_above(path, folder, tree.shown)
+            _find_snapshots(path.parent, folder, tree.shown, snapshots, unread)
         inner_root, inner_copy = known[path.parent] or (root, copy)
         home, copy_home = tree.home_of(tree.top / relative.parent), tree.home_of(inner_root)
+        snapshot = snapshots[path.parent]
+        if snapshot is not None:
+            home = snapshot.home_of(tree.top / relative.parent) or home
+            copy_home = snapshot.home_of(inner_root) or copy_home
         is_cut = tree.cut is not None and path == tree.cut
         found = Found(_real(path), shown, inner_copy, inner_root, False, home, copy_home, is_cut=is_cut)
         yield from _opened(found, unread, scratch, depth)
+
+
+def _find_snapshots(
+    folder: Path, top: Path, shown: str, snapshots: dict[Path, Snapshot | None], unread: list[Unread]
+) -> None:
+    """Find, for a folder of a tree, the collected snapshot it belongs to; each is looked for once."""
+    if folder in snapshots:
+        return
+    _find_snapshots(folder.parent, top, shown, snapshots, unread)
+    inner = snapshots[folder.parent]
+    if inner is None:
+        inner = snapshot_in(folder.resolve())
+        _note_uncollected(inner, f"{shown}/{well_formed(folder.relative_to(top).as_posix())}", unread)
+    snapshots[folder] = inner
+
+
+def _note_uncollected(snapshot: Snapshot | None, shown: str, unread: list[Unread]) -> None:
+    for name, place, why in snapshot.missing() if snapshot else []:
+        unread.append(Unread(f"{shown}: {well_formed(name)}", f"not collected, {why}", place, "uncollected"))
 
 
 def _opened(found: Found, unread: list[Unread], scratch: Scratch | None, depth: int) -> Iterator[Found]:
@@ -238,6 +266,8 @@ def _walk(folder: Path, *, state_root: bool, depth: int = 0) -> Iterator[Path]:
         if not entry.is_dir(follow_symlinks=False):
             if not (state_root and path.is_dir() and entry.name not in _STATE_FOLDERS):
                 yield path
+        elif entry.name.endswith(UNFINISHED):
+            yield path
         elif not state_root or _is_entered(path):
             yield from _walk(path, state_root=_is_state_directory(path), depth=depth + 1)
 
@@ -258,6 +288,8 @@ def _why_unread(path: Path) -> str | None:
     except OSError as error:
         return error.strerror or "it cannot be found"
     if stat.S_ISDIR(mode):
+        if path.name.endswith(UNFINISHED):
+            return "a collection that was not finished; run collect again"
         if path.is_symlink():
             return "a link to a folder, which is not followed; name the folder itself"
         return "the folder cannot be listed; check its permissions, and that it lies fewer than 100 folders deep"

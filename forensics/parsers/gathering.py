@@ -15,6 +15,12 @@ from forensics.parsers.database import companions_of
 from forensics.parsers.detect import Detected, Found, Unread, detect, find_files, left_out
 from forensics.parsers.parsed import Parsed, well_formed
 
+_OF_A_COPY = (SourceKind.TASK_REGISTRY, SourceKind.CRON_RUN_LOG, SourceKind.JOB_STORE, SourceKind.JOB_STATE)
+"""What is read once per copied folder even where several share a file: what it does not say counts for each of them."""
+
+_Identity = tuple[int, int, Path | None]
+"""Device and number of a file and, where it is part of several copied folders, which of them is meant."""
+
 _ONE_GATEWAY = "one state directory is one gateway"
 
 
@@ -60,7 +66,7 @@ def gather(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], scratch:
         UsageError: a path is given for two gateways, or standard input twice.
     """
     gathered = Gathered()
-    readings: dict[tuple[int, int], Reading] = {}
+    readings: dict[_Identity, Reading] = {}
     unread: list[Unread] = []
     for argument, gateway in _arguments(paths, gateways):
         try:
@@ -106,17 +112,20 @@ def _arguments(paths: Sequence[str], gateways: Mapping[str, Sequence[str]]) -> l
     return [*named, *((path, None) for path in plain)]
 
 
-def _add(found: Found, gateway: str | None, readings: dict[tuple[int, int], Reading], gathered: Gathered) -> None:
+def _add(found: Found, gateway: str | None, readings: dict[_Identity, Reading], gathered: Gathered) -> None:
     try:
         told = found.path.stat()
     except OSError as error:
         gathered.note("unreadable", f"{found.shown}: {why(error)}; nothing of it is used")
         gathered.gaps.append(found.path)
         return
-    known = readings.get((told.st_dev, told.st_ino))
+    place = found.copy_root if told.st_nlink > 1 else None
+    known = readings.get((told.st_dev, told.st_ino, None)) or readings.get((told.st_dev, told.st_ino, place))
     if known is None:
         detected = _detect(found, gathered)
-        readings[told.st_dev, told.st_ino] = Reading(found, detected, told.st_size, named=gateway)
+        if detected.kind not in _OF_A_COPY:
+            place = None
+        readings[told.st_dev, told.st_ino, place] = Reading(found, detected, told.st_size, named=gateway)
     elif gateway is not None and gateway != known.named:
         message = f"{found.shown} is given for two gateways: {known.named} and {gateway}"
         raise UsageError(message, _ONE_GATEWAY)

@@ -1,0 +1,59 @@
+"""``forensics collect``."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from forensics import __version__
+from forensics.cli.options import default_paths
+from forensics.model.escape import for_terminal
+
+if TYPE_CHECKING:
+    from forensics.collect.collecting import Collected
+
+
+@click.command("collect")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder that keeps all snapshots; made if there is none.",
+)
+def command(paths: tuple[str, ...], into: Path) -> None:
+    """Preserve the evidence before it vanishes: one snapshot per run, to be audited as one history.
+
+    \b
+    Examples:
+      forensics collect --into ~/evidence
+      forensics collect ~/.openclaw /tmp/openclaw --into /backup/evidence
+      forensics audit ~/evidence
+
+    Gateways delete rolling logs, and newer ones lost rows, after 24 hours: run it at least once a day. It is safe
+    beside a live gateway, whose files are only read. Each run adds a folder of its own with a manifest of hashes; what
+    has not changed since is not stored again. Credentials, transcripts and configuration are never taken.
+    """  # noqa: D301
+    from forensics.collect.collecting import collect
+
+    made = collect(
+        paths or default_paths(), into, at=datetime.now(UTC), host=platform.node() or "unknown", version=__version__
+    )
+    _tell(made)
+
+
+def _tell(made: Collected) -> None:
+    files, shared = len(made.manifest.files), made.shared_files
+    click.echo(f"{made.folder}: {files} files, {shared} of them as before; {made.new_bytes:,} new bytes", err=True)
+    left = sum(each.files for each in made.manifest.left_out)
+    if left:
+        named = ", ".join(for_terminal(f"{each.files} × {each.what}") for each in made.manifest.left_out)
+        click.echo(f"left out: {left} files or folders ({named})", err=True)
+    for missing in made.manifest.missing:
+        told = for_terminal(f"{missing.path}: {missing.why}")
+        click.echo(f"warning: not collected: {told}; it proves nothing by its absence", err=True)
