@@ -29,7 +29,7 @@ FILE = "forensics.toml"
 SHARED_FILE = "pyproject.toml"
 _PREFIX = "FORENSICS"
 _TYPED_ONLY = frozenset({"apply", "backup", "yes"})
-_WRITES = frozenset({"output", "undo", "save-frames", "lnav-format", "also", "baseline", "update-baseline"})
+_WRITES = frozenset({"output", "undo", "save-frames", "lnav-format", "also", "baseline", "update-baseline", "into"})
 
 Commands = Mapping[str, click.Command]
 
