@@ -29,8 +29,19 @@ from forensics.collect.vocabulary import COLUMNS
 from forensics.correlator.audit import audit
 from forensics.model.errors import NothingToReadError, RefusedError, UnreadableError, UsageError
 from forensics.model.finding import Finding, Report
-from forensics.model.manifest import NAME, UNFINISHED, LeftOut, Manifest, Missing, Place, Stored, manifest_text
+from forensics.model.manifest import (
+    NAME,
+    UNFINISHED,
+    LeftOut,
+    Manifest,
+    Missing,
+    Original,
+    Place,
+    Stored,
+    manifest_text,
+)
 from forensics.model.verdicts import SourceKind
+from forensics.parsers.catalogue import FORM_OF
 from forensics.parsers.containers import Scratch
 from forensics.parsers.database import opened_copy, quoted_name, row_number, tables_of
 from forensics.parsers.detect import is_run_log_place
@@ -53,6 +64,10 @@ _DOCUMENTS = (
     SourceKind.RESTART_RECORD,
 )
 _NOT_BUNDLED = "files of a form that is not bundled"
+_OF_OTHER_JOBS = "run logs of other jobs"
+_UNREADABLE = "files that cannot be read"
+_NO_EVIDENCE = "files that are no evidence"
+_NOT_READ = "it could not be read"
 _EARLIEST_ZIP = 315532800
 _ENDINGS = (".zip", ".tar.gz", ".tgz")
 
@@ -135,7 +150,7 @@ def _attempt(
     (made.top / NAME).write_text(manifest_text(_manifest(made, version)), encoding="utf-8")
     archive = folder / name
     _pack(made, archive)
-    found = leaks_in(archive, made.told)
+    found = leaks_in(archive, made.told, _own_words(version))
     if found:
         message = f"{len(found)} names or words of the evidence would be published: {', '.join(found[:5])}"
         raise RefusedError(f"{message}; nothing was handed over", "please report this; name only what you may publish")
@@ -151,7 +166,7 @@ def _fill(paths: Sequence[str], made: _Making, jobs: frozenset[str] | None) -> N
     for reading in wanted:
         writer = _writer(reading)
         if writer is None or (jobs is not None and _is_of_another_job(reading, jobs)):
-            made.left_out[_NOT_BUNDLED if writer is None else "run logs of other jobs"] += 1
+            made.left_out[_NOT_BUNDLED if writer is None else _OF_OTHER_JOBS] += 1
             continue
         target = _target(reading, made)
         make_folders(made.top, (made.top / target).parent)
@@ -159,7 +174,7 @@ def _fill(paths: Sequence[str], made: _Making, jobs: frozenset[str] | None) -> N
             writer(reading, made.top / target, made.told, jobs)
         except (UnreadableError, OSError, sqlite3.Error, ValueError, RecursionError):
             (made.top / target).unlink(missing_ok=True)
-            made.left_out["files that cannot be read"] += 1
+            made.left_out[_UNREADABLE] += 1
             made.missing.add(target.as_posix())
             continue
         _add_file(reading, target, made)
@@ -167,7 +182,7 @@ def _fill(paths: Sequence[str], made: _Making, jobs: frozenset[str] | None) -> N
     made.missing |= set(made.places.values()) if gathered.gaps else set()
     others = sum(each.detected.kind not in EVIDENCE_KINDS for each in gathered.readings)
     if others:
-        made.left_out["files that are no evidence"] += others
+        made.left_out[_NO_EVIDENCE] += others
 
 
 def _meet_jobs(readings: Iterable[Reading], told: Replacements) -> None:
@@ -225,8 +240,15 @@ def _manifest(made: _Making, version: str) -> Manifest:
     places = [Place(folder, f"/origin-{homes.index(home) + 1}") for (_, home), folder in made.places.items()]
     left = tuple(LeftOut(what, files) for what, files in sorted(made.left_out.items()))
     files = tuple(sorted(made.files, key=lambda each: each.path))
-    missing = tuple(Missing(path, "it could not be read") for path in sorted(made.missing))
+    missing = tuple(Missing(path, _NOT_READ) for path in sorted(made.missing))
     return Manifest(version, "host", "", tuple(places), files, missing, left)
+
+
+def _own_words(version: str) -> str:
+    """Give all that the manifest of any bundle may say in words of its own, whatever the evidence holds."""
+    left = tuple(LeftOut(what, 0) for what in (_NOT_BUNDLED, _OF_OTHER_JOBS, _UNREADABLE, _NO_EVIDENCE))
+    files = tuple(Stored("", "", form, 0, "", "", (Original("", 0, ""),)) for form in FORM_OF)
+    return manifest_text(Manifest(version, "host", "", (Place("", "/origin"),), files, (Missing("", _NOT_READ),), left))
 
 
 _Writer = Callable[[Reading, Path, Replacements, "frozenset[str] | None"], None]

@@ -21,14 +21,14 @@ _SEEN_IN_BYTES = 6
 _MOMENT = re.compile(r"\d{1,6}(?:ms|s|m|h|z|t\d{1,2})?|t\d\d|1[4-9]\d{11}|1[6-9]\d{8}")
 
 
-def leaks_in(archive: Path, told: Replacements) -> list[str]:
+def leaks_in(archive: Path, told: Replacements, own: str = "") -> list[str]:
     """Give what leaked: words of the originals, and originals as they are, in names and contents of an archive.
 
-    Words that every gateway writes, small numbers, moments and the numbers that stay do not
-    count.
+    Words that every gateway writes, those of ``own`` (what the manifest of any bundle says), small numbers, moments and
+    the numbers that stay do not count.
     """
     replaced = {word for replacement in told.made.values() for word in _words(replacement)}
-    secrets = {word for original in told.made for word in _words(original)} - replaced - told.numbers
+    secrets = {word for original in told.made for word in _words(original)} - replaced - told.numbers - set(_words(own))
     allowed = " ".join(sorted(ALLOWED | SQLITE_WORDS))
     whole = sorted(original.encode() for original in told.made if len(original) >= _LONG and any(_words(original)))
     whole = [original for original in whole if original.decode().lower() not in allowed]

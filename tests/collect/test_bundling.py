@@ -261,3 +261,13 @@ def test_it_tells_what_was_replaced(tmp_path: Path) -> None:
     assert "2 lost rows, same verdicts" in result.stderr
     assert re.search(r"replaced: .*\d+ name, .*\d+ uuid", result.stderr)
     assert "Look at it before you publish it" in result.stderr
+
+
+def test_words_of_the_manifest_itself_are_no_leak_though_the_evidence_uses_them(tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(SAMPLES / "every-verdict", tmp_path / "evidence"))
+    with closing(sqlite3.connect(copy / "state/tasks/runs.sqlite")) as database, database:
+        database.execute("UPDATE task_runs SET label = 'what could be read', terminal_summary = 'files, originals'")
+    (copy / "note.txt").write_text("what is this")
+    made = bundled([copy], tmp_path / "repro.zip")
+    assert {each.what for each in made.manifest.left_out} == {"files that are no evidence"}
+    assert said(audited(tmp_path / "repro.zip")) == said(audited(copy))
