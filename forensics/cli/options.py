@@ -310,14 +310,12 @@ def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:
     wanted = [output for output in wanted if output != _STANDARD_OUTPUT]
     if len({output.resolve() for output in wanted}) < len(wanted):
         raise UsageError("two outputs go to the same file; nothing was written", "give each a name of its own")
-    endings = ("", "-wal", "-shm", "-journal")
+    from forensics.repair.names import BESIDE, is_same_file
+
     files = [*evidence.files.values(), *evidence.containers]
-    read = [path.with_name(path.name + ending) for path in files for ending in endings]
+    read = [path.with_name(path.name + ending) for path in files for ending in BESIDE]
     for output in wanted:
-        if any(
-            output.resolve() == path.resolve() or (output.exists() and path.exists() and output.samefile(path))
-            for path in read
-        ):
+        if any(is_same_file(output, path) for path in read):
             message = f"{output} is evidence; nothing was written"
             raise UsageError(message, "write to another file")
         if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from forensics.model.disk import keep_names
 from forensics.model.errors import RefusedError
 from forensics.model.manifest import NAME, UNFINISHED, Manifest, manifest_text, parsed_manifest
 
@@ -52,9 +53,9 @@ def new_folder(parent: Path, name: str) -> Iterator[Path]:
     part.mkdir(_PRIVATE_FOLDER)
     try:
         yield part
-        _keep(part)
+        keep_names(part)
         part.rename(parent / name)
-        _keep(parent)
+        keep_names(parent)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -122,13 +123,3 @@ def share(known: Path, fresh: Path) -> bool:
         return False
     other.replace(fresh)
     return True
-
-
-def _keep(folder: Path) -> None:
-    """Make the names in a folder survive a power cut, where the system can do that."""
-    with contextlib.suppress(OSError):
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)

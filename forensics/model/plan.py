@@ -98,10 +98,12 @@ class Rehearsal:
     """What was measured when a script was run on a private copy of the registry, and taken back again.
 
     ``rows`` is how many rows changed, ``of_rows`` how many the registry holds, ``other_tables`` how many tables beside
-    it were compared value by value; ``foreign_keys`` is how many violations there are before and after.
+    it were compared value by value; ``foreign_keys`` is how many violations there are before and after; ``content`` is
+    the digest of all that the registry held before.
     """
 
     rows: int
     of_rows: int
     other_tables: int
     foreign_keys: int
+    content: str

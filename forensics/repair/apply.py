@@ -29,7 +29,7 @@ from forensics.model.journal import (
     parsed_journal,
 )
 from forensics.model.plan import TOUCHED, Inputs, Plan, PlannedRow, Rehearsal, Stored
-from forensics.parsers.database import companions_of, opened_copy
+from forensics.parsers.database import SQLITE_MAGIC, companions_of, opened_copy
 from forensics.parsers.files import head_of
 from forensics.parsers.task_registry import raw_values
 from forensics.repair.backup import back_up, refuse_other_backup, write_durably
@@ -50,7 +50,6 @@ from forensics.repair.rehearsal import (
 from forensics.writers.sql import fix_statements, undo_statements
 
 _BUSY_SECONDS = 2
-_SQLITE_HEAD = b"SQLite format 3\x00"
 _LARGEST_JOURNAL_BYTES = 1 << 30
 
 Clock = Callable[[], datetime]
@@ -86,11 +85,10 @@ def apply_fix(plan: Plan, target: Target) -> tuple[Applied, Rehearsal]:
         RefusedError: it is not safe, or anything did not go as planned; nothing was changed then.
     """
     with _ready(target) as copy:
-        digest = contents_of(copy).digest
         rehearsal = rehearse(copy, plan)
-    new = {row.task_id: row.new for row in plan.rows}
-    journal = _journal(FIX, plan, [(row, row.old, row.new) for row in plan.rows], fix_statements(plan))
-    return _changed(target, digest, new, fix_statements(plan), journal), rehearsal
+    new, script = {row.task_id: row.new for row in plan.rows}, fix_statements(plan)
+    journal = _journal(FIX, plan, [(row, row.old, row.new) for row in plan.rows], script)
+    return _changed(target, rehearsal.content, new, script, journal), rehearsal
 
 
 def apply_undo(plan: Plan, target: Target, undone: Path) -> tuple[Applied | None, Undoing]:
@@ -102,13 +100,12 @@ def apply_undo(plan: Plan, target: Target, undone: Path) -> tuple[Applied | None
         RefusedError: it is not safe, or anything did not go as planned; nothing was changed then.
     """
     with _ready(target) as copy:
-        digest = contents_of(copy).digest
         undoing = rehearse_undo(copy, plan)
     if not undoing.due:
         return None, undoing
-    new = {row.task_id: row.old for row in undoing.due}
-    journal = _journal(UNDO, plan, [(row, row.new, row.old) for row in undoing.due], undo_statements(plan))
-    return _changed(target, digest, new, undo_statements(plan), replace(journal, undoes=str(undone))), undoing
+    new, script = {row.task_id: row.old for row in undoing.due}, undo_statements(plan)
+    journal = _journal(UNDO, plan, [(row, row.new, row.old) for row in undoing.due], script)
+    return _changed(target, undoing.content, new, script, replace(journal, undoes=str(undone))), undoing
 
 
 def finished_earlier(target: Target, action: str = FIX) -> Applied | None:
@@ -199,7 +196,7 @@ def _ready(target: Target) -> Iterator[sqlite3.Connection]:
 def _refuse_unfit(target: Target) -> None:
     database, backup = target.database, target.backup
     refuse_confused_names(database, backup, target.journal)
-    if not database.is_file() or head_of(database, len(_SQLITE_HEAD)) not in (_SQLITE_HEAD, b""):
+    if not database.is_file() or head_of(database, len(SQLITE_MAGIC)) not in (SQLITE_MAGIC, b""):
         message = f"{database} is no SQLite database; nothing was changed"
         raise RefusedError(message, "name tasks/runs.sqlite, or state/openclaw.sqlite")
     if not os.access(database, os.W_OK) or not os.access(database.resolve().parent, os.W_OK):

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from forensics.model.errors import RefusedError
+from forensics.model.disk import keep_names
+from forensics.model.errors import RefusedError, UnreadableError
+from forensics.parsers.files import sha256_of
 from forensics.repair.contents import contents_of, integrity_of
 from forensics.repair.names import BESIDE, PART
-
-_CHUNK_BYTES = 1 << 20
 
 
 def back_up(database: sqlite3.Connection, backup: Path, digest: str) -> str:
@@ -38,7 +37,7 @@ def back_up(database: sqlite3.Connection, backup: Path, digest: str) -> str:
                 raise RefusedError(message, "choose a folder on another disk")
             _publish(part, backup)
         return sha256_of(backup)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnreadableError) as error:
         message = f"the backup {backup} cannot be made: {error}; nothing was changed"
         raise RefusedError(message, "choose a folder with enough room that can be written to") from error
 
@@ -54,15 +53,6 @@ def refuse_other_backup(backup: Path, digest: str) -> None:
         raise RefusedError(message, "choose another name for the backup")
 
 
-def sha256_of(path: Path) -> str:
-    """Give the SHA-256 of a file."""
-    told = hashlib.sha256()
-    with path.open("rb") as content:
-        while chunk := content.read(_CHUNK_BYTES):
-            told.update(chunk)
-    return told.hexdigest()
-
-
 def write_durably(path: Path, text: str) -> None:
     """Write a small file in one step that survives a kill and a power cut: the old one, or the new one, never a part.
 
@@ -76,7 +66,7 @@ def write_durably(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    _keep_names(path.parent)
+    keep_names(path.parent)
 
 
 def _new_private(part: Path) -> int:
@@ -104,7 +94,7 @@ def _publish(part: Path, backup: Path) -> None:
         raise
     except OSError:  # a file system without links
         part.rename(backup)
-    _keep_names(backup.parent)
+    keep_names(backup.parent)
 
 
 def _holds(backup: Path, digest: str) -> bool:
@@ -115,16 +105,6 @@ def _holds(backup: Path, digest: str) -> bool:
             return integrity_of(copy)[0] == "ok" and contents_of(copy).digest == digest
     except (sqlite3.Error, RefusedError):
         return False
-
-
-def _keep_names(folder: Path) -> None:
-    """Make new names in a folder survive a power cut, where the system can do that."""
-    with contextlib.suppress(OSError):
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
 
 
 @contextlib.contextmanager

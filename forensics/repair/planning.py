@@ -18,6 +18,7 @@ from forensics.model.plan import GUARDS, TOUCHED, Inputs, Plan, PlannedRow
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.database import companions_of
 from forensics.parsers.task_registry import raw_values
+from forensics.repair.names import is_same_file
 from forensics.repair.plan import Selection, as_plan, plan_corrections, plan_healed, selected
 
 STILL_MARKED = (
@@ -186,7 +187,7 @@ def _of_its_gateway(findings: list[Finding], evidence: Evidence, path: Path) -> 
         UsageError: it is not, and the rows are those of several gateways.
     """
     gateways = dict(evidence.sources.select("id", "gateway").iter_rows())
-    own = {gateways[source] for source, file in evidence.files.items() if file.exists() and file.samefile(path)}
+    own = {gateways[source] for source, file in evidence.files.items() if is_same_file(file, path)}
     if own:
         return [finding for finding in findings if finding.gateway in own]
     names = sorted({finding.gateway for finding in findings})

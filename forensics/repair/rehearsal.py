@@ -31,12 +31,13 @@ class Wanted:
 class Undoing:
     """What an undo finds: rows to put back, rows that are as before already, and rows changed since, with the columns.
 
-    A row without columns is gone, or stands more than once.
+    A row without columns is gone, or stands more than once. ``content`` is the digest of all that the registry holds.
     """
 
     due: tuple[PlannedRow, ...]
     done: tuple[PlannedRow, ...]
     left: tuple[tuple[PlannedRow, tuple[str, ...]], ...]
+    content: str
 
 
 def rehearse(database: sqlite3.Connection, plan: Plan) -> Rehearsal:
@@ -51,7 +52,7 @@ def rehearse(database: sqlite3.Connection, plan: Plan) -> Rehearsal:
     wanted = wanted_after(database, {row.task_id: row.new for row in plan.rows})
     before = wanted.before
     if not plan.rows:
-        return Rehearsal(0, before.count, len(before.tables), violated)
+        return Rehearsal(0, before.count, len(before.tables), violated, before.digest)
     taken_back = Wanted(before, {number: {} for number in wanted.new})
     fix, undo = fix_statements(plan), undo_statements(plan)
     for script, must_hold, step in (
@@ -63,7 +64,7 @@ def rehearse(database: sqlite3.Connection, plan: Plan) -> Rehearsal:
         run(database, script, step)
         compare(contents_of(database, wanted.new), must_hold, step)
         _check(database, violated, step)
-    return Rehearsal(len(plan.rows), before.count, len(before.tables), violated)
+    return Rehearsal(len(plan.rows), before.count, len(before.tables), violated, before.digest)
 
 
 def rehearse_undo(database: sqlite3.Connection, plan: Plan) -> Undoing:
@@ -85,7 +86,8 @@ def rehearse_undo(database: sqlite3.Connection, plan: Plan) -> Undoing:
 def undoing_of(database: sqlite3.Connection, plan: Plan) -> Undoing:
     """Tell which rows of a plan are still as corrected, which are as before, and which have changed since."""
     numbers = row_numbers(database, [row.task_id for row in plan.rows])
-    stored = contents_of(database, [number for found in numbers.values() for number in found]).rows
+    contents = contents_of(database, [number for found in numbers.values() for number in found])
+    stored = contents.rows
     due: list[PlannedRow] = []
     done: list[PlannedRow] = []
     left: list[tuple[PlannedRow, tuple[str, ...]]] = []
@@ -97,7 +99,7 @@ def undoing_of(database: sqlite3.Connection, plan: Plan) -> Undoing:
             done.append(row)
         else:
             left.append((row, differing(found[0], dict(row.old) | dict(row.new)) if found else ()))
-    return Undoing(tuple(due), tuple(done), tuple(left))
+    return Undoing(tuple(due), tuple(done), tuple(left), contents.digest)
 
 
 def differing(stored: Stored, expected: Stored) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from forensics.model.finding import Citation, CorrectedRow, Finding, Release, Re
 from forensics.model.releases import release_text
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT
 from forensics.writers.told_in_order import Fact, told_in_order
-from forensics.writers.wording import why
+from forensics.writers.wording import rfc3339, why
 
 AUDIT_CONTRACT = "forensics.audit/1"
 _SOURCE_FIELDS = (
@@ -293,7 +293,7 @@ def _values(told: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _time(time: datetime | None) -> str | None:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z" if time else None
+    return rfc3339(time) if time else None
 
 
 def _dumped(document: Mapping[str, object]) -> str:

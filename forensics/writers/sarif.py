@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from forensics import __version__
@@ -15,7 +14,7 @@ from forensics.model.escape import for_sarif, for_terminal, for_uri
 from forensics.model.finding import Citation, Finding
 from forensics.model.verdicts import SEVERITY_OF, EvidenceRole, Reason, Severity, SourceKind, Verdict
 from forensics.writers.layout import job_of, repository_path
-from forensics.writers.wording import REASONS, VERDICTS, closing, row_of, stale_told, why
+from forensics.writers.wording import REASONS, VERDICTS, closing, rfc3339, row_of, stale_told, why
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _FINGERPRINT = "forensicsFinding/v1"
@@ -104,7 +103,7 @@ def write_sarif(check: Check) -> str:
         "artifacts": [_artifact(source) for source in check.report.sources.iter_rows(named=True)],
         "results": [_result(told, finding) for finding in check.report.findings],
         "properties": {
-            "now": _time(check.report.now),
+            "now": rfc3339(check.report.now),
             "failOn": list(check.fail_on),
             "verdicts": check.report.summary.verdicts,
             "told": for_terminal(closing(check.report)),
@@ -267,7 +266,7 @@ def _way(told: _Told, finding: Finding) -> Iterator[dict[str, object]]:
     placed = [fact for roles in _WAY for fact in finding.evidence if fact.role in roles and fact.source is not None]
     for fact in placed or [row_of(finding)]:
         step: dict[str, object] = {"location": _place(told, fact, fact.text), "kinds": [fact.role]}
-        yield step | ({"executionTimeUtc": _time(fact.at)} if fact.at else {})
+        yield step | ({"executionTimeUtc": rfc3339(fact.at)} if fact.at else {})
 
 
 def _place(told: _Told, fact: Citation, text: str | None = None) -> dict[str, object]:
@@ -288,7 +287,3 @@ def _row(table: str, rowid: int) -> dict[str, object]:
         "kind": "row",
         "properties": {"table": table, "rowid": rowid},
     }
-
-
-def _time(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"

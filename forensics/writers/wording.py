@@ -203,6 +203,16 @@ def stamp(time: datetime | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S.") + f"{time.microsecond // 1000:03d}" if time else "-"
 
 
+def rfc3339(time: datetime) -> str:
+    """Give a time in UTC for machines, to the millisecond.
+
+    >>> from datetime import UTC
+    >>> rfc3339(datetime(2026, 4, 17, 7, 40, 44, tzinfo=UTC))
+    '2026-04-17T07:40:44.000Z'
+    """
+    return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
+
+
 def _reason(finding: Finding, reason: Reason, paths: Mapping[int, str]) -> str:
     sentence = REASONS[reason]
     role = _PLACED.get(reason)
