@@ -212,7 +212,7 @@ def _check(database: sqlite3.Connection, violated: int, step: str) -> None:
 
 def _drifted(database: sqlite3.Connection) -> str:
     """Name the rows that a refused script found changed, as far as it got."""
-    query = "SELECT task_id, differing FROM temp.forensics_check WHERE fate NOT IN ('due', 'done') LIMIT 5"
+    query = "SELECT task_id, differing FROM temp.forensics_check WHERE fate NOT IN ('due', 'same', 'done') LIMIT 5"
     try:
         rows = database.execute(query).fetchall()
     except sqlite3.Error:

@@ -171,6 +171,7 @@ CREATE TEMP VIEW forensics_now AS SELECT p.task_id AS task_id, t.task_id IS NULL
 
 CREATE TEMP TABLE forensics_check AS SELECT task_id, differing, CASE
     WHEN is_gone THEN 'gone'
+    WHEN is_same_run AND is_old AND is_new THEN 'same'
     WHEN is_same_run AND is_old THEN 'due'
     WHEN is_same_run AND is_new THEN 'done'
     ELSE 'changed' END AS fate
@@ -210,14 +211,14 @@ def _differing(guards: Sequence[str]) -> str:
 
 
 _BLOCKED = """
-  AND NOT EXISTS (SELECT 1 FROM temp.forensics_check WHERE fate <> 'due')"""
+  AND NOT EXISTS (SELECT 1 FROM temp.forensics_check WHERE fate NOT IN ('due', 'same'))"""
 
-_COUNTS = """SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
-    coalesce(sum(fate = 'done'), 0) AS done FROM temp.forensics_check"""
+_COUNTS = """SELECT count(*) AS planned, coalesce(sum(fate IN ('due', 'same')), 0) AS due,
+    coalesce(sum(fate IN ('done', 'same')), 0) AS done FROM temp.forensics_check"""
 
 _TAKEN = "SELECT count(*) FROM temp.forensics_now WHERE is_same_run AND is_new"
 _TAKEN_NOW = f"""{_TAKEN}
-      AND task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due')"""
+      AND task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate IN ('due', 'same'))"""
 
 _FAILED = "'forensics: FAILED, the rows did not take the planned values'"
 """Said also where a shell without -bail goes on after a statement that failed, as on a locked registry."""
@@ -238,7 +239,7 @@ _ALL_OR_NOTHING = f"""SELECT CASE
 SELECT 'forensics: drifted or missing: ' || {_SHOWN}
     || ' (' || CASE fate WHEN 'gone' THEN 'gone' WHEN 'done' THEN 'corrected already' ELSE differing END || ')'
   FROM temp.forensics_check, ({_COUNTS}) AS n
-  WHERE n.due < n.planned AND n.done < n.planned AND fate <> 'due';
+  WHERE n.due < n.planned AND n.done < n.planned AND fate NOT IN ('due', 'same');
 SELECT 'forensics: ' || passed || ' of the corrected rows are past their clean-up time: the gateway deletes them at '
     || 'its next sweep (a script made with --keep DAYS keeps them)'
   FROM (SELECT count(*) AS passed FROM temp.forensics_plan, ({_COUNTS}) AS n
@@ -256,8 +257,8 @@ INSERT INTO forensics_result SELECT due < planned AND done < planned,
 
 _ROW_BY_ROW = f"""SELECT CASE
     WHEN due <> ({_TAKEN_NOW}) THEN {_FAILED}
-    WHEN due > 0 THEN 'forensics: ' || due || ' of ' || planned || ' rows restored'
     WHEN done = planned THEN 'forensics: nothing to do, all ' || planned || ' rows are restored already'
+    WHEN due > 0 THEN 'forensics: ' || due || ' of ' || planned || ' rows restored'
     ELSE 'forensics: nothing to restore, ' || (planned - done) || ' of ' || planned || ' rows have changed since'
   END FROM ({_COUNTS});
 SELECT 'forensics: left alone, '

@@ -109,6 +109,7 @@ CREATE TEMP VIEW forensics_now AS SELECT p.task_id AS task_id, t.task_id IS NULL
 
 CREATE TEMP TABLE forensics_check AS SELECT task_id, differing, CASE
     WHEN is_gone THEN 'gone'
+    WHEN is_same_run AND is_old AND is_new THEN 'same'
     WHEN is_same_run AND is_old THEN 'due'
     WHEN is_same_run AND is_new THEN 'done'
     ELSE 'changed' END AS fate
@@ -119,7 +120,7 @@ UPDATE main.task_runs
 SET (status, ended_at, last_event_at, error, terminal_summary, cleanup_after) =
   (SELECT new_status, new_ended_at, new_last_event_at, new_error, new_terminal_summary, new_cleanup_after FROM temp.forensics_plan AS p WHERE p.task_id = main.task_runs.task_id)
 WHERE task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due')
-  AND NOT EXISTS (SELECT 1 FROM temp.forensics_check WHERE fate <> 'due');
+  AND NOT EXISTS (SELECT 1 FROM temp.forensics_check WHERE fate NOT IN ('due', 'same'));
 
 SELECT CASE
     WHEN due = planned AND due <> (SELECT count(*) FROM temp.forensics_now WHERE is_same_run AND is_new) THEN 'forensics: FAILED, the rows did not take the planned values'
@@ -127,17 +128,17 @@ SELECT CASE
     WHEN done = planned THEN 'forensics: nothing to do, all ' || planned || ' rows are corrected already'
     ELSE 'forensics: REFUSED, ' || (planned - due) || ' of ' || planned
       || ' rows are not what they were; nothing was changed'
-  END FROM (SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
-    coalesce(sum(fate = 'done'), 0) AS done FROM temp.forensics_check);
+  END FROM (SELECT count(*) AS planned, coalesce(sum(fate IN ('due', 'same')), 0) AS due,
+    coalesce(sum(fate IN ('done', 'same')), 0) AS done FROM temp.forensics_check);
 SELECT 'forensics: drifted or missing: ' || CASE WHEN task_id GLOB '*[^ -~]*' THEN 'x''' || hex(task_id) || '''' ELSE task_id END
     || ' (' || CASE fate WHEN 'gone' THEN 'gone' WHEN 'done' THEN 'corrected already' ELSE differing END || ')'
-  FROM temp.forensics_check, (SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
-    coalesce(sum(fate = 'done'), 0) AS done FROM temp.forensics_check) AS n
-  WHERE n.due < n.planned AND n.done < n.planned AND fate <> 'due';
+  FROM temp.forensics_check, (SELECT count(*) AS planned, coalesce(sum(fate IN ('due', 'same')), 0) AS due,
+    coalesce(sum(fate IN ('done', 'same')), 0) AS done FROM temp.forensics_check) AS n
+  WHERE n.due < n.planned AND n.done < n.planned AND fate NOT IN ('due', 'same');
 SELECT 'forensics: ' || passed || ' of the corrected rows are past their clean-up time: the gateway deletes them at '
     || 'its next sweep (a script made with --keep DAYS keeps them)'
-  FROM (SELECT count(*) AS passed FROM temp.forensics_plan, (SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
-    coalesce(sum(fate = 'done'), 0) AS done FROM temp.forensics_check) AS n
+  FROM (SELECT count(*) AS passed FROM temp.forensics_plan, (SELECT count(*) AS planned, coalesce(sum(fate IN ('due', 'same')), 0) AS due,
+    coalesce(sum(fate IN ('done', 'same')), 0) AS done FROM temp.forensics_check) AS n
     WHERE (n.due = n.planned OR n.done = n.planned) AND new_cleanup_after <= 1000 * strftime('%s', 'now'))
   WHERE passed > 0;
 
@@ -149,6 +150,6 @@ CREATE TEMP TRIGGER forensics_wrong BEFORE INSERT ON forensics_result WHEN NEW.w
   BEGIN SELECT RAISE(ROLLBACK, 'forensics: the rows did not take the planned values; nothing was changed'); END;
 INSERT INTO forensics_result SELECT due < planned AND done < planned,
   due = planned AND planned <> (SELECT count(*) FROM temp.forensics_now WHERE is_same_run AND is_new)
-  FROM (SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
-    coalesce(sum(fate = 'done'), 0) AS done FROM temp.forensics_check);
+  FROM (SELECT count(*) AS planned, coalesce(sum(fate IN ('due', 'same')), 0) AS due,
+    coalesce(sum(fate IN ('done', 'same')), 0) AS done FROM temp.forensics_check);
 COMMIT;

@@ -108,6 +108,7 @@ CREATE TEMP VIEW forensics_now AS SELECT p.task_id AS task_id, t.task_id IS NULL
 
 CREATE TEMP TABLE forensics_check AS SELECT task_id, differing, CASE
     WHEN is_gone THEN 'gone'
+    WHEN is_same_run AND is_old AND is_new THEN 'same'
     WHEN is_same_run AND is_old THEN 'due'
     WHEN is_same_run AND is_new THEN 'done'
     ELSE 'changed' END AS fate
@@ -121,12 +122,12 @@ WHERE task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due');
 
 SELECT CASE
     WHEN due <> (SELECT count(*) FROM temp.forensics_now WHERE is_same_run AND is_new
-      AND task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due')) THEN 'forensics: FAILED, the rows did not take the planned values'
-    WHEN due > 0 THEN 'forensics: ' || due || ' of ' || planned || ' rows restored'
+      AND task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate IN ('due', 'same'))) THEN 'forensics: FAILED, the rows did not take the planned values'
     WHEN done = planned THEN 'forensics: nothing to do, all ' || planned || ' rows are restored already'
+    WHEN due > 0 THEN 'forensics: ' || due || ' of ' || planned || ' rows restored'
     ELSE 'forensics: nothing to restore, ' || (planned - done) || ' of ' || planned || ' rows have changed since'
-  END FROM (SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
-    coalesce(sum(fate = 'done'), 0) AS done FROM temp.forensics_check);
+  END FROM (SELECT count(*) AS planned, coalesce(sum(fate IN ('due', 'same')), 0) AS due,
+    coalesce(sum(fate IN ('done', 'same')), 0) AS done FROM temp.forensics_check);
 SELECT 'forensics: left alone, '
     || CASE fate WHEN 'gone' THEN 'gone: ' ELSE 'changed since: ' END || CASE WHEN task_id GLOB '*[^ -~]*' THEN 'x''' || hex(task_id) || '''' ELSE task_id END
     || CASE fate WHEN 'gone' THEN '' ELSE ' (' || differing || ')' END
@@ -137,7 +138,7 @@ CREATE TEMP TABLE forensics_result (wrong INTEGER);
 CREATE TEMP TRIGGER forensics_wrong BEFORE INSERT ON forensics_result WHEN NEW.wrong
   BEGIN SELECT RAISE(ROLLBACK, 'forensics: the rows did not take the planned values; nothing was changed'); END;
 INSERT INTO forensics_result SELECT due <> (SELECT count(*) FROM temp.forensics_now WHERE is_same_run AND is_new
-      AND task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate = 'due'))
-  FROM (SELECT count(*) AS planned, coalesce(sum(fate = 'due'), 0) AS due,
-    coalesce(sum(fate = 'done'), 0) AS done FROM temp.forensics_check);
+      AND task_id IN (SELECT task_id FROM temp.forensics_check WHERE fate IN ('due', 'same')))
+  FROM (SELECT count(*) AS planned, coalesce(sum(fate IN ('due', 'same')), 0) AS due,
+    coalesce(sum(fate IN ('done', 'same')), 0) AS done FROM temp.forensics_check);
 COMMIT;

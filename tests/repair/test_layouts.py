@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from forensics import audit, load_evidence
 from forensics.model.errors import RefusedError
-from forensics.model.plan import PlannedRow, Value
+from forensics.model.plan import TOUCHED, PlannedRow, Value
 from forensics.model.verdicts import Confidence, SourceKind, Verdict
 from forensics.parsers.database import companions_of, opened_copy
 from forensics.repair import planning
@@ -201,3 +202,15 @@ def test_a_row_whose_job_is_still_marked_as_running_is_warned_of_where_the_gatew
     assert not warned(1, **later | {"started_at": START_MS})
     assert not warned(1, **later | {"detail_json": '{"kind":"cron-run"}'})
     assert not warned(1, detail_json=None)
+
+
+def test_a_planned_row_that_holds_its_new_values_already_blocks_no_second_run(tmp_path: Path) -> None:
+    registry = write_rows(tmp_path / "state/tasks/runs.sqlite", [lost_row(1), lost_row(2)])
+    plan = plan_for(registry, ["task-00001", "task-00002"])
+    idle = replace(plan.rows[0], new={column: plan.rows[0].old[column] for column in TOUCHED})
+    before, plan = rows_of(registry), replace(plan, rows=(idle, plan.rows[1]))
+    target = target_of(registry, tmp_path / "before.sqlite")
+    apply_fix(plan, target)
+    assert rows_of(registry) == after(before, plan)
+    apply_undo(plan_of(read_journal(target.journal)), target_of(registry, tmp_path / "after.sqlite"), target.journal)
+    assert rows_of(registry) == before
