@@ -8,13 +8,14 @@ from datetime import timedelta
 import polars as pl
 
 from forensics.correlator.coverage import of_assumed_zone
-from forensics.correlator.joins import ROW, first_after, latest_before, near_pairs
+from forensics.correlator.joins import ROW, first_after, latest_before, with_count_between
 from forensics.correlator.records import resolved
 from forensics.model.policy import Policy
 from forensics.model.verdicts import Confidence
 
 _JOB = ["gateway", "job_id"]
 _RUN = ["gateway", "job_id", "start"]
+_SECOND = timedelta(seconds=1)
 
 _OWN = {
     "own_class": "class",
@@ -127,23 +128,36 @@ def with_weak_identity(rows: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFram
 
 
 def _exact(judged: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Same job and the same start, or the same run id. Two rows that claim one run are withheld, both of them."""
-    precise = (pl.col("start_precision_ms") == 1) & (pl.col("precision_ms").fill_null(1) == 1)
-    by_start = judged.join(records.with_columns(pl.col("started_at").alias("start")), on=_RUN, how="inner")
-    by_start = by_start.filter(precise)
-    named = records.filter(_is_telling_id_expr()).with_columns(pl.col("run_id").alias("row_run_id"))
-    by_id = judged.join(named, on=[*_JOB, "row_run_id"], how="inner").select(by_start.columns)
-    telling = ((pl.col("row_run_id") == pl.col("run_id")) & _is_telling_id_expr()).fill_null(value=False)
-    pairs = pl.concat([by_start, by_id]).unique([ROW, "rec"]).with_columns(telling.alias("telling"))
-    pairs = pairs.filter(pl.col("telling") | ~pl.col("telling").any().over("rec"))
+    """Same job and the same start, or the same run id. Two rows that claim one run are withheld, both of them.
+
+    Rivals are counted before rows and records are paired: thousands of either may claim one run.
+    """
     # one claim per cron row of any status that started in this very millisecond, or that bears this very run id
     claims = tasks.group_by(_RUN).agg(pl.len().alias("claims"))
     bearers = tasks.group_by(*_JOB, pl.col("run_id").alias("row_run_id")).agg(pl.len().alias("bearers"))
-    pairs = pairs.join(claims, on=_RUN, how="left", validate="m:1")
-    pairs = pairs.join(bearers, on=[*_JOB, "row_run_id"], how="left", validate="m:1")
-    rivals = pl.when("telling").then("bearers").otherwise("claims")
-    shared = (rivals > 1).any().over(ROW)
-    return resolved(pairs.filter(~shared), [ROW]), pairs.filter(shared).select(ROW).unique()
+    counted = judged.join(claims, on=_RUN, how="left", validate="m:1").join(
+        bearers, on=[*_JOB, "row_run_id"], how="left", validate="m:1"
+    )
+    named = records.filter(_is_telling_id_expr()).with_columns(pl.col("run_id").alias("row_run_id"))
+    # a record whose run id some row bears is that row's, whoever else started in the same millisecond
+    unnamed = records.join(named.join(judged, on=[*_JOB, "row_run_id"], how="semi"), on="rec", how="anti")
+    started = unnamed.filter(pl.col("precision_ms").fill_null(1) == 1).with_columns(pl.col("started_at").alias("start"))
+    precise = counted.filter(pl.col("start_precision_ms") == 1)
+    by_id, shared_ids = _of_one_rival(counted, named, "bearers", [*_JOB, "row_run_id"])
+    by_start, shared_starts = _of_one_rival(precise, started, "claims", _RUN)
+    shared = pl.concat([shared_ids, shared_starts]).unique()
+    pairs = pl.concat([by_id.select(by_start.columns), by_start]).join(shared, on=ROW, how="anti")
+    return resolved(pairs, [ROW]), shared
+
+
+def _of_one_rival(
+    rows: pl.DataFrame, records: pl.DataFrame, rivals: str, key: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Pair the records with the rows that claim them alone; name the rows that claim one together with others."""
+    several = rows.filter(pl.col(rivals) > 1).join(records, on=key, how="semi")
+    # 1:n - of the rows of a key that a single one claims there is one
+    alone = rows.filter((pl.col(rivals) == 1).fill_null(value=True)).join(records, on=key, how="inner")
+    return alone, several.select(ROW)
 
 
 def _derived_start(
@@ -157,16 +171,23 @@ def _derived_start(
         *_JOB, pl.col("started_at").alias("start")
     )
     claimants = tasks.join(settled, on=_RUN, how="anti").select("task_id", *_RUN)
-    claims = near_pairs(
-        claimants, startless, left_on="start", right_on="derived_at", by=_JOB, within=policy.derived_start_tolerance
-    )
-    claimed = claims.group_by("rec").agg(pl.len().alias("claims"))
-    pairs = near_pairs(
-        left, startless, left_on="start", right_on="derived_at", by=_JOB, within=policy.derived_start_tolerance
-    ).join(claimed, on="rec", how="left", validate="m:1")
-    unique = (pl.col("claims") == 1) & (pl.len().over(ROW) == 1)
-    paired = pairs.with_columns(unique.fill_null(value=False).alias("unique"))
-    return resolved(paired.filter("unique"), [ROW]), paired.filter(~pl.col("unique")).select(ROW).unique()
+    within = policy.derived_start_tolerance
+    claimed = _with_count_near(
+        startless.with_row_index(ROW), claimants, left_on="derived_at", right_on="start", within=within
+    ).rename({"between": "claims"})
+    near = _with_count_near(left, startless, left_on="start", right_on="derived_at", within=within)
+    near = near.filter(pl.col("between") > 0)
+    only = near.filter(pl.col("between") == 1).with_columns((pl.col("start") - within).alias("earliest"))
+    paired = first_after(only, claimed.drop(ROW), left_on="earliest", right_on="derived_at", by=_JOB)
+    unique = paired.filter(pl.col("claims") == 1)
+    return resolved(unique, [ROW]), near.join(unique, on=ROW, how="anti").select(ROW)
+
+
+def _with_count_near(
+    left: pl.DataFrame, right: pl.DataFrame, *, left_on: str, right_on: str, within: timedelta
+) -> pl.DataFrame:
+    bounds = {"first": pl.col(left_on) - within, "last": pl.col(left_on) + within}
+    return with_count_between(left, right, right_on=right_on, by=_JOB, **bounds)
 
 
 def _coarse_start(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -174,25 +195,60 @@ def _coarse_start(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame
 
     Stamps printed as text have a second's precision: they can be paired, never with the confidence of a millisecond.
     """
-    known, theirs = pl.col("start_precision_ms").fill_null(1), pl.col("precision_ms").fill_null(1)
-    apart = (pl.col("started_at") - pl.col("start")).dt.total_milliseconds()
-    overlap = (apart < known) & (-apart < theirs)
-    near = {"left_on": "start", "right_on": "started_at", "by": _JOB, "within": timedelta(seconds=1)}
-    started = records.filter(pl.col("started_at").is_not_null())
-    printed_rows, precise_rows = left.filter(known > 1), left.filter(known == 1)
-    pairs = pl.concat(
+    rows = _spans(left, "start", "start_precision_ms")
+    started = records.filter(pl.col("started_at").is_not_null()).with_row_index(ROW)
+    second = pl.col("begins_at").dt.truncate("1s")
+    # a printed second may have been cut or rounded: rows of the seconds beside it are rivals as well
+    claims = with_count_between(
+        _spans(started, "started_at", "precision_ms"),
+        tasks.with_columns(pl.col("start").dt.truncate("1s").alias("second")),
+        first=second - _SECOND, last=second + _SECOND, right_on="second", by=_JOB,
+    )  # fmt: skip
+    crowded, alone = claims.filter(pl.col("between") > 1), claims.filter(pl.col("between") == 1)
+    is_printed = pl.col("width_ms") > 1
+    in_crowd = pl.concat(
         [
-            near_pairs(printed_rows, started, **near).filter(overlap),  # type: ignore[arg-type]
-            near_pairs(precise_rows, started.filter(theirs > 1), **near).filter(overlap),  # type: ignore[arg-type]
+            _with_overlapping(rows.filter(is_printed), crowded),
+            _with_overlapping(rows.filter(~is_printed), crowded.filter(is_printed)),
         ]
-    )
-    rivals = started.join(pairs.select("rec"), on="rec", how="semi")
-    claims = near_pairs(tasks.drop("precision_ms"), rivals, **near).filter(overlap)  # type: ignore[arg-type]
-    claimed = claims.group_by("rec").agg(pl.col("task_id").n_unique().alias("claims"))
-    pairs = pairs.join(claimed, on="rec", how="left", validate="m:1")
-    only = ((pl.col("claims") == 1).all() & (pl.col("started_at").n_unique() == 1)).over(ROW)
-    paired = pairs.with_columns(only.fill_null(value=False).alias("unique"))
-    return resolved(paired.filter("unique"), [ROW]), paired.filter(~pl.col("unique")).select(ROW).unique()
+    ).filter(pl.col("overlapping") > 0)
+    pairs = _overlapping_pairs(alone, rows).join(started.drop(ROW), on="rec", how="left", validate="1:1")
+    several = pairs.filter(pl.col("started_at").n_unique().over(ROW) > 1)
+    blurred = pl.concat([in_crowd.select(ROW), several.select(ROW)]).unique()
+    return resolved(pairs.join(blurred, on=ROW, how="anti"), [ROW]), blurred
+
+
+def _spans(frame: pl.DataFrame, start: str, precision_ms: str) -> pl.DataFrame:
+    """Give the time within which something started: from ``begins_at``, for ``width_ms``."""
+    kept = [name for name in (ROW, "rec", *_JOB) if name in frame.columns]
+    return frame.select(*kept, pl.col(start).alias("begins_at"), pl.col(precision_ms).fill_null(1).alias("width_ms"))
+
+
+def _with_overlapping(spans: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """Add ``overlapping``: with how many others of its job a span has a millisecond in common."""
+    last = pl.col("begins_at") + pl.duration(milliseconds=pl.col("width_ms") - 1)
+    found = spans.with_columns(pl.lit(0, pl.Int64).alias("overlapping"))
+    for width_ms in others["width_ms"].unique().sort():
+        alike = others.filter(pl.col("width_ms") == width_ms)
+        first = pl.col("begins_at") - timedelta(milliseconds=width_ms - 1)
+        counted = with_count_between(found, alike, first=first, last=last, right_on="begins_at", by=_JOB)
+        found = counted.with_columns(pl.col("overlapping") + pl.col("between")).drop("between")
+    return found
+
+
+def _overlapping_pairs(alone: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Give the row of each record that a single row may claim; two precise starts are none of this sort."""
+    last = pl.col("begins_at") + pl.duration(milliseconds=pl.col("width_ms") - 1)
+    found = [pl.DataFrame(schema={ROW: rows.schema[ROW], "rec": alone.schema["rec"]})]
+    for width_ms in rows["width_ms"].unique().sort():
+        alike = rows.filter(pl.col("width_ms") == width_ms)
+        alike = alike.select(*_JOB, pl.col(ROW).alias("of_row"), pl.col("begins_at").alias("row_begins_at"))
+        probed = alone.filter((pl.col("width_ms") > 1) | (width_ms > 1)).with_columns(
+            (pl.col("begins_at") - timedelta(milliseconds=width_ms - 1)).alias("earliest")
+        )
+        paired = first_after(probed, alike, left_on="earliest", right_on="row_begins_at", by=_JOB)
+        found.append(paired.filter(pl.col("row_begins_at") <= last).select(pl.col("of_row").alias(ROW), "rec"))
+    return pl.concat(found)
 
 
 def _reservation(left: pl.DataFrame, records: pl.DataFrame, starts: pl.DataFrame, policy: Policy) -> pl.DataFrame:
@@ -241,12 +297,18 @@ def _near_misses(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame,
     """A record within a second of the start that belongs to no other row: probably this run's (3 ms off was seen)."""
     known = tasks.select(*_JOB, pl.col("start").alias("started_at"))
     orphans = records.filter(pl.col("started_at").is_not_null()).join(known, on=[*_JOB, "started_at"], how="anti")
-    orphans = orphans.select(*_JOB, "started_at", "status", "source", "line", "origin")
-    near = near_pairs(left, orphans, left_on="start", right_on="started_at", by=_JOB, within=policy.near_miss)
-    nearest = near.with_columns((pl.col("start") - pl.col("started_at")).abs().alias("off")).sort(
-        ROW, "off", "source", "line"
+    orphans = (
+        orphans.select(*_JOB, pl.col("started_at").alias("near_start"), "status", "source", "line", "origin")
+        .sort("source", "line", maintain_order=True)
+        .unique([*_JOB, "near_start"], keep="first", maintain_order=True)
     )
-    return _as_near(nearest.unique(ROW, keep="first", maintain_order=True), "started_at")
+    sides = [
+        latest_before(left, orphans, left_on="start", right_on="near_start", by=_JOB),
+        first_after(left, orphans, left_on="start", right_on="near_start", by=_JOB, strict=True),
+    ]
+    near = pl.concat(sides).with_columns((pl.col("start") - pl.col("near_start")).abs().alias("off"))
+    nearest = near.filter(pl.col("off") <= policy.near_miss).sort(ROW, "off", "source", "line", maintain_order=True)
+    return _as_near(nearest.unique(ROW, keep="first", maintain_order=True), "near_start")
 
 
 def _startless_records(left: pl.DataFrame, records: pl.DataFrame, starts: pl.DataFrame) -> pl.DataFrame:

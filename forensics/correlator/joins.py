@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Literal
 
 import polars as pl
@@ -31,20 +30,28 @@ def first_after(
     return _nearest(left, right, left_on, right_on, by, "forward", strict=strict)
 
 
-def near_pairs(
-    left: pl.DataFrame, right: pl.DataFrame, *, left_on: str, right_on: str, by: Sequence[str], within: timedelta
+def with_count_between(
+    left: pl.DataFrame, right: pl.DataFrame, *, first: pl.Expr, last: pl.Expr, right_on: str, by: Sequence[str]
 ) -> pl.DataFrame:
-    """Pair left and right rows of a group whose times lie within a span; each pair once, both sides may repeat."""
-    width_ms = max(int(within / timedelta(milliseconds=1)), 1)
-    bucket = "_bucket"
-    spread = pl.concat_list([pl.col(right_on).dt.epoch("ms") // width_ms + step for step in (-1, 0, 1)])
-    lefts = left.filter(pl.col(left_on).is_not_null()).with_columns(
-        (pl.col(left_on).dt.epoch("ms") // width_ms).alias(bucket)
+    """Add ``between``: how many right rows of its group lie from ``first`` to ``last``, times of a left row.
+
+    Both bounds count as within. The pairs themselves are never made: where many rows of one job share a moment with
+    many records, they would be the one times the other.
+    """
+    upto = (
+        right.filter(pl.col(right_on).is_not_null())
+        .group_by(*by, pl.col(right_on).alias("counted_at"))
+        .len()
+        .sort(*by, "counted_at")
+        .select(*by, "counted_at", pl.col("len").cast(pl.Int64).cum_sum().over(by).alias("upto"))
     )
-    rights = right.filter(pl.col(right_on).is_not_null()).with_columns(spread.alias(bucket)).explode(bucket)
-    # n:m within a bucket; the filter leaves exactly the pairs within the span
-    pairs = lefts.join(rights, on=[*by, bucket], how="inner")
-    return pairs.filter((pl.col(left_on) - pl.col(right_on)).abs() <= within).drop(bucket)
+    probed = left.select(ROW, *by, first.alias("first"), last.alias("last"))
+    until = latest_before(probed, upto, left_on="last", right_on="counted_at", by=by)
+    before = latest_before(probed, upto, left_on="first", right_on="counted_at", by=by, strict=True)
+    counted = until.select(ROW, pl.col("upto").fill_null(0).alias("between")).with_columns(
+        pl.col("between") - before["upto"].fill_null(0)
+    )
+    return left.join(counted, on=ROW, how="left", validate="1:1", maintain_order="left")
 
 
 def _nearest(

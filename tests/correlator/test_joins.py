@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forensics.correlator.joins import first_after, latest_before, near_pairs
+from forensics.correlator.joins import first_after, latest_before, with_count_between
 from forensics.model.schemas import TIME
 from tests.support.scenario import DAY
 
@@ -52,20 +52,25 @@ def test_a_time_join_finds_the_nearest_of_its_group_for_each_left_row(
     assert found == expected(left, right, forward=forward, strict=strict)
 
 
-@given(_ROWS, _ROWS, st.integers(1, 5))
-def test_near_pairs_are_exactly_the_pairs_within_the_span(left: Rows, right: Rows, within: int) -> None:
-    lefts, rights = frame(left, "at").with_row_index("l"), frame(right, "other").with_row_index("r")
-    pairs = near_pairs(
-        lefts, rights, left_on="at", right_on="other", by=["group"], within=timedelta(milliseconds=within)
-    )
+@given(_ROWS, _ROWS, st.integers(-2, 5), st.integers(-2, 5))
+def test_a_count_is_that_of_the_right_rows_of_the_group_from_the_first_to_the_last_moment(
+    left: Rows, right: Rows, before: int, after: int
+) -> None:
+    lefts, rights = frame(left, "at").with_row_index("row"), frame(right, "other")
+    at = pl.col("at")
+    first, last = at - timedelta(milliseconds=before), at + timedelta(milliseconds=max(after, -before))
+    counted = with_count_between(lefts, rights, first=first, last=last, right_on="other", by=["group"])
     wanted = [
-        (number, other)
-        for number, (group, moment) in enumerate(left)
-        for other, (its_group, its_moment) in enumerate(right)
-        if group is not None and group == its_group
-        if moment is not None and its_moment is not None and abs(moment - its_moment) <= within
+        sum(
+            its_group == group and its_moment is not None and -before <= its_moment - moment <= max(after, -before)
+            for its_group, its_moment in right
+        )
+        if group is not None and moment is not None
+        else 0
+        for group, moment in left
     ]
-    assert sorted(pairs.select("l", "r").iter_rows()) == wanted
+    assert counted["row"].to_list() == list(range(len(left)))
+    assert counted["between"].to_list() == wanted
 
 
 @pytest.mark.parametrize("join", [first_after, latest_before])

@@ -1,0 +1,99 @@
+"""Thousands of rows and records that claim one run: they are judged one by one, never as pairs of all with all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+
+from forensics.correlator.audit import audit
+from tests.support.scenario import Gateway, J, a_day, at, audited, evidence_of, finding_of, found, said, seconds
+
+S = at("10:00")
+L = at("10:20")
+MANY = 300
+
+
+def same_start(number: int) -> Gateway:
+    gateway = a_day()
+    for one in range(number):
+        gateway.row(J, S, L, task_id=f"task {one}").record(J, S, duration=60 + one / 1000)
+    return gateway
+
+
+def same_end(number: int) -> Gateway:
+    gateway = a_day()
+    for one in range(number):
+        gateway.row(J, S, L, task_id=f"task {one}").record(
+            J, None, duration=60, written=S + seconds(60), error=f"{one}"
+        )
+    return gateway
+
+
+def same_second(number: int) -> Gateway:
+    gateway = a_day()
+    for one in range(number):
+        gateway.row(J, S, L, task_id=f"task {one}", run_id=None, precision_ms=1000)
+        gateway.record(J, S + seconds(0.2), duration=60 + one / 1000)
+    return gateway
+
+
+def next_to_each_other(number: int) -> Gateway:
+    gateway = a_day()
+    for one in range(number):
+        gateway.row(J, S, L, task_id=f"task {one}").record(J, S + seconds(0.5), duration=60 + one / 1000)
+    return gateway
+
+
+@pytest.mark.parametrize("crowd", [same_start, same_end, same_second, next_to_each_other])
+def test_a_crowd_of_rivals_is_withheld_and_never_paired_all_with_all(
+    crowd: Callable[[int], Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence = evidence_of(crowd(MANY))
+    heights = []
+    join = pl.DataFrame.join
+
+    def watched(frame: pl.DataFrame, *args: Any, **kwargs: Any) -> pl.DataFrame:
+        joined = join(frame, *args, **kwargs)
+        heights.append(joined.height)
+        return joined
+
+    monkeypatch.setattr(pl.DataFrame, "join", watched)
+    report = audit(evidence)
+    assert report.summary.verdicts["undetermined"] == MANY
+    assert max(heights) <= 4 * MANY
+
+
+def test_ten_copies_of_a_crowded_registry_are_one_crowd() -> None:
+    gateway = a_day().record(J, S)
+    for number in range(MANY):
+        gateway.row(J, S, L, task_id=f"task {number}")
+        for copy in range(9):
+            gateway.row(J, S, L, task_id=f"task {number}", copy=f"copy {copy}")
+    report = audited(gateway)
+    assert report.summary.lost == report.summary.verdicts["undetermined"] == MANY
+    assert all("ambiguous_rows" in finding.reasons for finding in report.findings)
+
+
+def test_a_row_alone_among_thousands_of_records_of_its_run_keeps_its_verdict() -> None:
+    gateway = a_day().row(J, S, L).row(J, S + seconds(300), L, task_id="another")
+    for number in range(MANY):
+        gateway.record(J, S + seconds(300), duration=60 + number / 1000)
+    report = audited(gateway.record(J, S))
+    assert said(found(report)) == ("false_lost", "exact")
+    assert found(report, "another").reasons[:1] == ("conflict",)
+
+
+def test_two_rows_claim_a_printed_record_even_if_the_start_of_one_was_moved_by_its_events() -> None:
+    """The start is the number in the run id; agent events may move the column (formats.md §3.2)."""
+    gateway = a_day().row(J, S + seconds(0.1), L)
+    gateway.row(J, S + seconds(0.6), L, task_id="moved", started_at=S + seconds(40))
+    report = audited(gateway.record(J, S, precision_ms=1000))
+    assert [said(found(report, task_id)) for task_id in ("task", "moved")] == [("undetermined", None)] * 2
+
+
+def test_a_row_whose_column_was_moved_claims_the_printed_record_of_its_start() -> None:
+    gateway = a_day().row(J, S + seconds(0.1), L, started_at=S + seconds(40))
+    assert said(finding_of(gateway.record(J, S, precision_ms=1000))) == ("false_lost", "strong")
