@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import io
 import json
-import os
 import sqlite3
 import tarfile
 import tempfile
@@ -22,11 +21,12 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from forensics.collect.folders import make_folders, new_file
+from forensics.collect.folders import make_folders
 from forensics.collect.leaks import leaks_in
 from forensics.collect.replacing import Replacements
 from forensics.collect.vocabulary import COLUMNS
 from forensics.correlator.audit import audit
+from forensics.model.disk import new_file, write_durably
 from forensics.model.errors import NothingToReadError, RefusedError, UnreadableError, UsageError
 from forensics.model.finding import Finding, Report
 from forensics.model.manifest import (
@@ -69,6 +69,7 @@ _UNREADABLE = "files that cannot be read"
 _NO_EVIDENCE = "files that are no evidence"
 _NOT_READ = "it could not be read"
 _EARLIEST_ZIP = 315532800
+_CHUNK_BYTES = 1 << 20
 _ENDINGS = (".zip", ".tar.gz", ".tgz")
 
 
@@ -446,16 +447,11 @@ def _zipped(made: _Making, name: str) -> tuple[zipfile.ZipInfo, bytes]:
 
 
 def _hand_over(archive: Path, output: Path) -> None:
-    part = output.with_name(output.name + UNFINISHED)
     try:
-        part.unlink(missing_ok=True)
-        with new_file(part) as file:
-            file.write(archive.read_bytes())
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(output)
+        with archive.open("rb") as packed:
+            chunks = iter(lambda: packed.read(_CHUNK_BYTES), b"")
+            write_durably(output, chunks, part_ending=UNFINISHED, may_replace=False)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise UsageError(f"{output} cannot be written: {error.strerror}") from error
 
 

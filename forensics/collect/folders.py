@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from forensics.model.disk import keep_names
+from forensics.model.disk import keep_names, write_new
 from forensics.model.errors import RefusedError
 from forensics.model.manifest import NAME, UNFINISHED, Manifest, manifest_text, parsed_manifest
 
@@ -77,29 +77,21 @@ def make_folders(top: Path, folder: Path) -> None:
         folder.mkdir(_PRIVATE_FOLDER)
 
 
-def new_file(path: Path) -> BinaryIO:
-    """Open a new private file for writing; never through a link, never over another file."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _PRIVATE_FILE), "wb")
-
-
 def write_stream(source: BinaryIO, target: Path) -> tuple[int, str]:
     """Write a new file chunk by chunk, durably; give its size in bytes and its SHA-256."""
-    digest, size_bytes = hashlib.sha256(), 0
-    with new_file(target) as file:
+    digest = hashlib.sha256()
+
+    def chunks() -> Iterator[bytes]:
         while chunk := source.read(_CHUNK_BYTES):
             digest.update(chunk)
-            size_bytes += file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    return size_bytes, digest.hexdigest()
+            yield chunk
+
+    return write_new(target, chunks()), digest.hexdigest()
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest of a folder, which makes it whole."""
-    with new_file(folder / NAME) as file:
-        file.write(manifest_text(manifest).encode())
-        file.flush()
-        os.fsync(file.fileno())
+    write_new(folder / NAME, [manifest_text(manifest).encode()])
 
 
 def stored_earlier(folder: Path) -> dict[tuple[str, int], Path]:

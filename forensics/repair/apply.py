@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from forensics import __version__
+from forensics.model.disk import write_durably
 from forensics.model.errors import RefusedError, UnreadableError
 from forensics.model.journal import (
     APPLIED,
@@ -32,11 +33,11 @@ from forensics.model.plan import TOUCHED, Inputs, Plan, PlannedRow, Rehearsal, S
 from forensics.parsers.database import SQLITE_MAGIC, companions_of, opened_copy
 from forensics.parsers.files import head_of
 from forensics.parsers.task_registry import raw_values
-from forensics.repair.backup import back_up, refuse_other_backup, write_durably
+from forensics.repair.backup import back_up, refuse_other_backup
 from forensics.repair.contents import contents_of
 from forensics.repair.layout import refuse_unknown_layout
 from forensics.repair.liveness import signs_of_life
-from forensics.repair.names import refuse_confused_names
+from forensics.repair.names import PART, refuse_confused_names
 from forensics.repair.rehearsal import (
     Undoing,
     Wanted,
@@ -317,7 +318,7 @@ def _committed(live: sqlite3.Connection, target: Target, journal: Journal, wante
         found = contents_of(live, wanted.new)
         compare(found, wanted, journal.action)
         noted = replace(journal, content_after=found.digest)
-        write_durably(target.journal, journal_text(noted))
+        _write_journal(target.journal, noted)
         _commit(live)
     except (sqlite3.Error, OSError) as error:
         message = f"{journal.action} failed and was rolled back: {error}; nothing was changed"
@@ -341,10 +342,14 @@ def _commit(live: sqlite3.Connection) -> None:
 def _completed(target: Target, journal: Journal) -> Applied:
     done = replace(journal, state=APPLIED, applied_at=target.clock())
     try:
-        write_durably(target.journal, journal_text(done))
+        _write_journal(target.journal, done)
     except OSError as error:
         return Applied(done, f"the rows are changed, but {target.journal} could not be completed: {error}")
     return Applied(done)
+
+
+def _write_journal(path: Path, journal: Journal) -> None:
+    write_durably(path, [journal_text(journal).encode()], part_ending=PART, may_replace=True)
 
 
 def _is_as(stored: Mapping[str, Stored], row: JournalRow, values: Stored) -> bool:

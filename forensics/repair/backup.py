@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from forensics.model.disk import keep_names
+from forensics.model.disk import give_name, keep_names, new_file
 from forensics.model.errors import RefusedError, UnreadableError
 from forensics.parsers.files import sha256_of
 from forensics.repair.contents import contents_of, integrity_of
@@ -35,7 +35,8 @@ def back_up(database: sqlite3.Connection, backup: Path, digest: str) -> str:
             if not _holds(part, digest):
                 message = f"the backup {backup} does not hold what the registry holds; nothing was changed"
                 raise RefusedError(message, "choose a folder on another disk")
-            _publish(part, backup)
+            give_name(part, backup)
+            keep_names(backup.parent)
         return sha256_of(backup)
     except (OSError, sqlite3.Error, UnreadableError) as error:
         message = f"the backup {backup} cannot be made: {error}; nothing was changed"
@@ -53,48 +54,12 @@ def refuse_other_backup(backup: Path, digest: str) -> None:
         raise RefusedError(message, "choose another name for the backup")
 
 
-def write_durably(path: Path, text: str) -> None:
-    """Write a small file in one step that survives a kill and a power cut: the old one, or the new one, never a part.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    part = path.with_name(path.name + PART)
-    with _removed_afterwards(part):
-        with open(_new_private(part), "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    keep_names(path.parent)
-
-
-def _new_private(part: Path) -> int:
-    """Make a file that nobody else can read; never through a link that somebody has put there."""
-    return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-
-
 def _copy(database: sqlite3.Connection, part: Path) -> None:
-    os.close(_new_private(part))
+    new_file(part).close()
     with closing(sqlite3.connect(part, isolation_level=None)) as target:
         database.backup(target)
     with part.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _publish(part: Path, backup: Path) -> None:
-    """Give the backup its name; unlike a rename, a link never takes the place of another file.
-
-    Raises:
-        FileExistsError: another process made a file of that name in the meantime.
-    """
-    try:
-        os.link(part, backup)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        part.rename(backup)
-    keep_names(backup.parent)
 
 
 def _holds(backup: Path, digest: str) -> bool:
