@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -108,7 +109,7 @@ def journal_facts(registry: Registry) -> pl.DataFrame:
     return facts.filter(pl.col("kind").is_in(OF_JOURNALS))
 
 
-def shown(registry: Registry) -> list[tuple[object, ...]]:
+def shown(registry: Registry) -> list[tuple[Any, ...]]:
     return journal_facts(registry).select("at", "kind", "task_id", "status", "text").rows()
 
 
