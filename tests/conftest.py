@@ -15,6 +15,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent
+collect_ignore = ["benchmarks/run.py"]  # looked at for doctests it would be imported, which takes the extra bench
 
 
 @pytest.fixture(scope="session")

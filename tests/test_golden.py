@@ -59,6 +59,7 @@ COMMANDS = {
     "help-check.txt": ["check", "--help"],
     "help-bundle.txt": ["bundle", "--help"],
     "help-collect.txt": ["collect", "--help"],
+    "help-schema.txt": ["schema", "--help"],
 }
 
 

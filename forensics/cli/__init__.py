@@ -25,6 +25,7 @@ _COMMANDS = {
     "explain": "One lost row: its timeline and evidence, line by line.",
     "fix": "Correct the registry: a guarded SQL script, or an apply with backup.",
     "restarts": "The restart ledger of the gateway.",
+    "schema": "The JSON Schema of what the commands write as JSON.",
     "sources": "What was found, how it was read, and what is missing.",
     "timeline": "All facts in time order: for people, Timesketch or lnav.",
     "undo": "Take back what a fix applied, by its journal.",

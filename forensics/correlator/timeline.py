@@ -1,12 +1,15 @@
-"""All facts in time order: what each source says happened, the restart windows, and the verdicts."""
+"""All facts in time order: what each source says happened, the restart windows, the verdicts, and what fix changed."""
 
 from __future__ import annotations
 
 import polars as pl
 
 from forensics.correlator.citations import in_tables, table_of
+from forensics.correlator.corrections import Standing, with_standing
+from forensics.correlator.facts import rows_at_hand
 from forensics.model.evidence import Evidence
 from forensics.model.finding import Report
+from forensics.model.journal import UNDO
 from forensics.model.schemas import TIME, TIMELINE, assert_schema
 from forensics.model.verdicts import FactKind, LifecycleKind, TaskStatus, WindowKind
 
@@ -18,9 +21,10 @@ _ORDER = {kind.value: order for order, kind in enumerate(FactKind)}
 
 
 def timeline(evidence: Evidence, report: Report) -> pl.DataFrame:
-    """Give all facts in time order: lifecycle events, restart windows, task rows, run records, and the verdicts.
+    """Give all facts in time order: lifecycle events, restart windows, task rows, run records, verdicts, corrections.
 
-    What several sources say alike of one row or run is told once; of a lifecycle event every line is told.
+    What several sources say alike of one row or run is told once; of a lifecycle event every line is told. A correction
+    is what a journal of ``forensics fix`` or ``undo`` says; its text says what the row at hand shows of it.
 
     Shape: frame ``timeline``; one row per fact, sorted by time, gateway, kind and place.
     """
@@ -33,6 +37,7 @@ def timeline(evidence: Evidence, report: Report) -> pl.DataFrame:
                 *_told_once(_task_facts(evidence.tasks, report.frames.findings), "task_id"),
                 *_told_once(_run_facts(evidence.runs, report.frames.findings), "job_id", "event", "status", "text"),
                 _verdict_facts(report.frames.findings),
+                *_told_once([_journal_facts(evidence)], "task_id", "status"),
             )
         ]
     )
@@ -218,6 +223,64 @@ def _verdict_facts(findings: pl.DataFrame) -> pl.DataFrame:
         pl.format("{}{}, cause {}: {}", "verdict", confidence, "cause", pl.col("reasons").list.join(", ")).alias(
             "text"
         ),
+    )
+
+
+_SHOWN = {
+    Standing.CORRECTED.value: "",
+    Standing.RESTORED.value: "",
+    Standing.CHANGED.value: "; the row has changed since",
+    Standing.NOT_SEEN.value: "; what is at hand of the row does not show it",
+}
+
+
+def _journal_facts(evidence: Evidence) -> pl.DataFrame:
+    """Give what journals say was done to each row, and, of the newest entry of a row, what the row shows of it.
+
+    Neither the journal nor the row may show that a change was committed: then it was prepared, and no more is told.
+    """
+    rows, entries = rows_at_hand(evidence), evidence.corrections
+    entry = ["gateway", "task_id", "at", "action"]
+    newest = with_standing(rows, entries).select(*entry, "standing", "is_after")
+    named = rows.select("gateway", "task_id", "job_id", "run_id", pl.col("label").alias("job_name"))
+    told = (
+        entries.join(newest, on=entry, how="left", validate="m:1")  # m:1 - a journal may be at hand in several copies
+        .join(named, on=["gateway", "task_id"], how="left", validate="m:1")
+        .with_columns((pl.col("is_applied") | pl.col("is_after").fill_null(value=False)).alias("is_done"))
+    )
+    is_undo = pl.col("action") == UNDO
+    kind = (
+        pl.when(~pl.col("is_done"))
+        .then(pl.lit(FactKind.CHANGE_PREPARED.value))
+        .when(is_undo)
+        .then(pl.lit(FactKind.TASK_RESTORED.value))
+        .otherwise(pl.lit(FactKind.TASK_CORRECTED.value))
+    )
+    done = pl.when(is_undo).then(pl.lit("restored by undo")).otherwise(pl.lit("corrected by fix"))
+    intended = pl.when("is_done").then(pl.lit("")).otherwise(pl.lit("to be "))
+    before, after = (pl.coalesce(f"{side}_status", pl.lit("(no status)")) for side in ("before", "after"))
+    shown = pl.col("standing").replace_strict(_SHOWN, default="", return_dtype=pl.String)
+    return told.select(
+        *_RUN,
+        "at",
+        "job_id",
+        "job_name",
+        "task_id",
+        "run_id",
+        kind.alias("kind"),
+        pl.col("action").alias("event"),
+        pl.coalesce("run_id", "task_id").alias("operation"),
+        pl.col("after_status").alias("status"),
+        pl.format(
+            "task row {}{} from {} to {} ({}){}",
+            intended,
+            done,
+            before,
+            after,
+            pl.coalesce("verdict", pl.lit("-")),
+            shown,
+        ).alias("text"),
+        *(pl.lit(None, pl.String).alias(name) for name in _ANSWERS),
     )
 
 

@@ -216,6 +216,9 @@ class FactKind(StrEnum):
     TASK_ENDED = "task_ended"
     TASK_LOST = "task_lost"
     VERDICT = "verdict"
+    CHANGE_PREPARED = "change_prepared"
+    TASK_CORRECTED = "task_corrected"
+    TASK_RESTORED = "task_restored"
 
 
 MARKERS = (LifecycleKind.MARKER_CLEARED.value, LifecycleKind.MARKER_INTERRUPTED.value)

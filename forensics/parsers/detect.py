@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ _BY_PLACE = "its place and name: no line of it could be recognised"
 _STATE_FOLDERS = {"tasks", "cron", "logs", "state", "flows", "tmp"}
 _STATE_DATABASE = "openclaw.sqlite"
 _STATE_MARKS = ("tasks/runs.sqlite", "cron/jobs.json", "cron/runs", "openclaw.json", f"state/{_STATE_DATABASE}")
+_FIX_UP = re.compile(rb"-- (?:fix|undo)\.sql for [^\n]*\n-- made by forensics ")
 _COPY_TAILS = (("cron", "runs"), ("cron",), ("tasks",))
 
 
@@ -230,6 +232,8 @@ def _by_content(path: Path, name: str | None) -> Detected:
         return Detected(SourceKind.TASK_REGISTRY_WAL, "the write-ahead log of an SQLite database")
     if glimpse.head.startswith(SHM_MAGICS):
         return Detected(SourceKind.OTHER, "the shared-memory index of an SQLite database")
+    if _FIX_UP.match(glimpse.head):
+        return Detected(SourceKind.OTHER, "a script that forensics fix wrote; it says nothing of what happened")
     for form in FORMS:
         by = form.recognise(glimpse)
         if by is not None:

@@ -11,7 +11,7 @@ import re
 import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +66,11 @@ _DEFINING = (
 )
 """What defining a table takes: it writes the schema, and rules may name functions, which are never called."""
 _AFFINITY = re.compile(r"[A-Za-z ]{0,40}")
+_FENCE = re.compile(r"\s*(?:```|~~~)")
+_LONG_QUOTES = ('"""', "'''", "`")
+"""What texts of several lines stand in, in the source of programs."""
+_OPENS_TEXT = re.compile(r"<<[-~]?\s*(['\"]?)\w+\1\s*$|:\s*[|>][-+]?\s*$")
+"""How shells and YAML open such a text."""
 _WHOLE = {"schema_meta", "task_runs", "task_delivery_state", "cron_jobs"}
 """Tables that a dump of a whole state database defines, whatever its release."""
 _ROW_NAMES = ("rowid", "_rowid_", "oid")
@@ -347,11 +352,30 @@ def _character(match: re.Match[str]) -> str:
 
 
 def _recognised(glimpse: Glimpse) -> str | None:
-    for line in glimpse.text_lines:
+    is_first = True
+    for number, line in enumerate(glimpse.text_lines):
         made = _INSERT.match(line) or _CREATE.match(line)
-        if line.startswith(_OPENINGS) or (made and _unquoted(made["table"]).lower() in _TABLES):
+        is_opening = line.startswith(_OPENINGS)
+        if is_first and (made or is_opening) and _leave_text_open(glimpse.text_lines[:number]):
+            return None
+        is_first = is_first and not (made or is_opening)
+        if is_opening or (made and _unquoted(made["table"]).lower() in _TABLES):
             return _BY
     return None
+
+
+def _leave_text_open(before: Sequence[str]) -> bool:
+    """Tell whether the lines before the first statement leave a text open: then the SQL is part of a program.
+
+    What a terminal or a ticket shows above a dump (a prompt, the command, prose, a fence) leaves none open.
+    """
+    told = [line for line in before if line.strip() and not _FENCE.match(line)]
+    if not told:
+        return False
+    ending = told[-1].rstrip()
+    is_quote = ending.endswith(("'", '"')) and ending.count(ending[-1]) % 2 == 1
+    has_long = any("\n".join(told).count(quote) % 2 == 1 for quote in _LONG_QUOTES)
+    return is_quote or has_long or _OPENS_TEXT.search(ending) is not None
 
 
 FORMS = (Form("sqlite3 .dump", SourceKind.TASK_EXPORT, _recognised, lambda path, _: parse_dump(path)),)

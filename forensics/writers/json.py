@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from importlib.resources import files
 from typing import Any
 
 import polars as pl
@@ -14,6 +13,7 @@ import polars as pl
 from forensics import __version__
 from forensics.model.baseline import Entry, fingerprint_of
 from forensics.model.check import Check
+from forensics.model.contracts import contract
 from forensics.model.evidence import Evidence, rows_of_sources
 from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation, NotInstead, Statement
 from forensics.model.finding import Citation, CorrectedRow, Finding, Release, Report, Restart
@@ -88,11 +88,22 @@ def write_timeline_json(report: Report, facts: pl.DataFrame) -> str:
 
 
 def write_check_json(check: Check) -> str:
-    """Give the outcome of a check as JSON: the audit, which findings fail it, and what the baseline makes of them."""
-    failed = [{"gateway": finding.gateway, "task_id": finding.task_id} for finding in check.failing()]
-    document = {"schema": "forensics.check/1", "tool": _tool(), "fail_on": list(check.fail_on), "passed": not failed}
-    compared = _compared(check) if check.baseline else None
-    return _dumped(document | {"failing": failed, "baseline": compared, "audit": audit_document(check.report)})
+    """Give the outcome of a check as JSON: the audit, which findings fail it, and what the baseline makes of them.
+
+    It has not passed where a part of the evidence could not be read (``unread``): that may hold findings.
+    """
+    return _dumped(
+        {
+            "schema": "forensics.check/1",
+            "tool": _tool(),
+            "fail_on": list(check.fail_on),
+            "passed": check.exit_code() == 0,
+            "failing": [{"gateway": finding.gateway, "task_id": finding.task_id} for finding in check.failing()],
+            "unread": list(check.unread()),
+            "baseline": _compared(check) if check.baseline else None,
+            "audit": audit_document(check.report),
+        }
+    )
 
 
 def audit_document(report: Report) -> dict[str, object]:
@@ -121,14 +132,12 @@ def audit_document(report: Report) -> dict[str, object]:
 
 def audit_schema() -> dict[str, object]:
     """Give the JSON Schema of the audit."""
-    loaded: dict[str, object] = json.loads((files("forensics") / "schema" / "audit-1.json").read_text("utf-8"))
-    return loaded
+    return contract("audit")
 
 
 def journal_schema() -> dict[str, object]:
     """Give the JSON Schema of the journal that an applied fix-up leaves beside its backup."""
-    loaded: dict[str, object] = json.loads((files("forensics") / "schema" / "journal-1.json").read_text("utf-8"))
-    return loaded
+    return contract("journal")
 
 
 def _compared(check: Check) -> dict[str, object]:

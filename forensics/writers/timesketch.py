@@ -57,6 +57,9 @@ _TOLD: dict[FactKind, tuple[str, str]] = {
     FactKind.RUN_ENDED: ("Run Ended", "openclaw:cron:run"),
     FactKind.RUN_RECORDED: ("Run Recorded", "openclaw:cron:run"),
     FactKind.VERDICT: ("Task Judged", "openclaw:task:verdict"),
+    FactKind.CHANGE_PREPARED: ("Correction Prepared", "openclaw:task:correction"),
+    FactKind.TASK_CORRECTED: ("Task Corrected", "openclaw:task:correction"),
+    FactKind.TASK_RESTORED: ("Task Restored", "openclaw:task:correction"),
 }
 """What the time of a fact means, and the kind of its record."""
 

@@ -63,7 +63,15 @@ _WARNINGS = frozenset(
         LifecycleKind.LOG_CAPPED,
     }
 )
-_RESTART_KINDS = frozenset({FactKind.RESTART_DOWN, FactKind.RESTART_UP, FactKind.RESTART_READY})
+_NOTED = frozenset(
+    {
+        FactKind.RESTART_DOWN,
+        FactKind.RESTART_UP,
+        FactKind.RESTART_READY,
+        FactKind.TASK_CORRECTED,
+        FactKind.TASK_RESTORED,
+    }
+)
 _FAILED = frozenset({"error", TaskStatus.FAILED, TaskStatus.TIMED_OUT})
 _ENDS = frozenset({FactKind.RUN_ENDED, FactKind.RUN_RECORDED, FactKind.TASK_ENDED})
 
@@ -102,4 +110,4 @@ def _weight(kind: FactKind, row: dict[str, str | None]) -> Weight:
     is_doubtful = kind is FactKind.TASK_LOST or (kind in _ENDS and row["status"] in _FAILED)
     if is_doubtful or (kind is FactKind.LIFECYCLE and row["event"] in _WARNINGS):
         return Weight.WARNING
-    return Weight.NOTICE if kind in _RESTART_KINDS else Weight.INFO
+    return Weight.NOTICE if kind in _NOTED else Weight.INFO

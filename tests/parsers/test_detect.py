@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from forensics import load_evidence
 from forensics.model.errors import UnreadableError
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.detect import Found, Unread, detect, find_files, is_run_log_place, left_out
@@ -22,6 +25,7 @@ from tests.parsers.shapes import (
     write_wal_registry,
 )
 
+ROOT = Path(__file__).parent.parent.parent
 STORE = {"version": 1, "jobs": []}
 EXPORT: dict[str, object] = {"count": 0, "runtime": None, "status": None, "tasks": []}
 AUDIT = {"count": 0, "summary": {"total": 0}, "findings": []}
@@ -217,3 +221,19 @@ def test_a_database_with_a_view_is_only_recognised_as_a_database(tmp_path: Path)
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE VIEW task_runs AS SELECT 1")
     assert detect(path).kind is SourceKind.TASK_REGISTRY
+
+
+@pytest.mark.parametrize("name", ["fix-every-verdict.sql", "undo-every-verdict.sql"])
+def test_a_script_of_fix_that_lies_beside_the_evidence_is_none_and_no_problem(tmp_path: Path, name: str) -> None:
+    shutil.copytree(ROOT / "samples" / "founding-same-run", tmp_path / "evidence")
+    calm = load_evidence([str(tmp_path / "evidence")]).notices
+    shutil.copy(ROOT / "tests" / "golden" / name, tmp_path / "evidence")
+    assert detect(tmp_path / "evidence" / name).kind is SourceKind.OTHER
+    assert load_evidence([str(tmp_path / "evidence")]).notices.equals(calm)
+
+
+@pytest.mark.usefixtures("at_root")
+def test_the_maker_of_the_samples_is_no_evidence_and_no_problem() -> None:
+    """It holds SQL that begins like a dump of a registry."""
+    told = load_evidence(["samples"]).notices.filter(pl.col("message").str.contains("make_samples"))
+    assert told.select("level", "code").unique().rows() == [("info", "unknown_kind")]

@@ -13,6 +13,7 @@ from forensics.model import policy
 from forensics.model.schemas import TASKS, assert_schema
 from forensics.model.verdicts import SourceKind
 from forensics.parsers import dump
+from forensics.parsers.detect import detect
 from forensics.parsers.dump import parse_dump, restored
 from forensics.parsers.parsed import Parsed
 from tests.parsers.shapes import DDL_4_15, JOB, START_MS, TASK, assert_balance, at, codes, insert, noted_lines, task_row
@@ -62,6 +63,46 @@ def test_a_dump_of_a_library_is_recognised_however_far_below_the_table_stands(tm
     parsed = read(written(tmp_path / "dump.sql", f"BEGIN TRANSACTION;\n{others}{DDL}\n{ROW}{END}"))
     assert (parsed.form, rows_of(parsed)) == ("sqlite3 .dump", [(93, TASK, None)])
     assert codes(parsed) == []
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "$ sqlite3 runs.sqlite '.dump task_runs'",
+        'claw@host:~$ sqlite3 ~/.openclaw/tasks/runs.sqlite ".dump"',
+        "sqlite> .dump task_runs",
+        "Here it is, as you asked for it, it's long:\n\n```sql",
+        "~~~",
+        "rest of a text');",
+        "-- Loading resources from /home/claw/.sqliterc",
+        "\ufeff",
+        "",
+    ],
+)
+@pytest.mark.parametrize("text", [HEAD + ROW + END, f"{DDL}\n{ROW}", ROW.replace("VALUES", "(a,b,status,c) VALUES")])
+def test_a_dump_is_recognised_whatever_a_terminal_or_a_ticket_shows_above_it(
+    tmp_path: Path, above: str, text: str
+) -> None:
+    assert detect(written(tmp_path / "file", f"{above}\n{text}")).by == "the SQL of a database dump"
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        '"""Makes registries."""\n\nDDL = """',
+        "DDL = '''",
+        'database.executescript("""PRAGMA user_version=1;',
+        "const ddl = `",
+        "const ddl = `-- the registry",
+        "sqlite3 runs.sqlite <<EOF",
+        "sqlite3 -bail runs.sqlite << 'SQL'",
+        "script: |",
+        "x = '",
+    ],
+)
+@pytest.mark.parametrize("text", [HEAD + ROW + END, f"{DDL}\n{ROW}", f"CREATE TABLE other (n);\n{DDL}\n"])
+def test_a_program_that_holds_sql_is_no_dump(tmp_path: Path, above: str, text: str) -> None:
+    assert detect(written(tmp_path / "file", f"{above}\n{text}")).kind is SourceKind.UNKNOWN
 
 
 def test_every_row_of_every_table_knows_its_line(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from forensics.model.finding import Report
 from forensics.writers.lnav import lnav_format, write_lnav
 from forensics.writers.timesketch import FIELDS, write_timesketch_csv, write_timesketch_jsonl
 from tests.support.command import forensics
+from tests.support.journals import sample
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 HOSTILE = '=HYPERLINK("https://example.org?"&A1)\r\n,"x",\x1b[31m\u202e'
@@ -69,6 +70,17 @@ def test_timesketch_gets_the_verdict_with_its_place() -> None:
     ]
     assert {event["source_table"] for event in judged} == {"task_runs"}
     assert all(event["source_file"].endswith("runs.sqlite") and event["source_line"] for event in judged)
+
+
+@pytest.mark.parametrize("form", ["text", "json", "timesketch-jsonl", "timesketch-csv", "lnav"])
+def test_every_format_tells_of_corrections(form: str, tmp_path: Path) -> None:
+    registry = sample(tmp_path, "real-lost-write")
+    journal = registry.fix("runs.backup.sqlite", {"97b96ec8-5199-4df1-9cb1-1d65e1071d5c": {"status": "succeeded"}})
+    result = forensics("timeline", tmp_path / "real-lost-write", "-f", form)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "task row corrected by fix from lost to succeeded (false_lost)" in result.stdout
+    assert "backups/runs.backup.sqlite.journal.json" in result.stdout
+    assert journal.exists()
 
 
 def lost_at(finding: Any) -> Any:
