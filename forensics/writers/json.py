@@ -90,9 +90,11 @@ def write_timeline_json(report: Report, facts: pl.DataFrame) -> str:
 def write_check_json(check: Check) -> str:
     """Give the outcome of a check as JSON: the audit, which findings fail it, and what the baseline makes of them."""
     failed = [{"gateway": finding.gateway, "task_id": finding.task_id} for finding in check.failing()]
-    document = {"schema": "forensics.check/1", "tool": _tool(), "fail_on": list(check.fail_on), "passed": not failed}
+    code = check.exit_code()
+    document = {"schema": "forensics.check/1", "tool": _tool(), "fail_on": list(check.fail_on), "passed": not code}
     compared = _compared(check) if check.baseline else None
-    return _dumped(document | {"failing": failed, "baseline": compared, "audit": audit_document(check.report)})
+    told = {"exit_code": code, "failing": failed, "unread": list(check.unread()), "baseline": compared}
+    return _dumped(document | told | {"audit": audit_document(check.report)})
 
 
 def audit_document(report: Report) -> dict[str, object]:
