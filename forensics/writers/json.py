@@ -14,6 +14,7 @@ import polars as pl
 from forensics import __version__
 from forensics.model.baseline import Entry, fingerprint_of
 from forensics.model.check import Check
+from forensics.model.escape import for_json
 from forensics.model.evidence import Evidence, rows_of_sources
 from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation, NotInstead, Statement
 from forensics.model.finding import Citation, CorrectedRow, Finding, Release, Report, Restart
@@ -299,4 +300,4 @@ def _time(time: datetime | None) -> str | None:
 
 
 def _dumped(document: Mapping[str, object]) -> str:
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return for_json(json.dumps(document, ensure_ascii=False, indent=2)) + "\n"
