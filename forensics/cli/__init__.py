@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -15,7 +17,7 @@ import click
 
 from forensics import __version__
 from forensics.cli.settings import name_variables, settings_in
-from forensics.model.errors import ForensicsError
+from forensics.model.errors import ForensicsError, UsageError
 
 _COMMANDS = {
     "audit": "The corrected audit: what really happened to every lost row.",
@@ -32,6 +34,8 @@ _COMMANDS = {
 }
 _BUG_EXIT_CODE = 70
 _TERMINATED_EXIT_CODE = 128 + signal.SIGTERM
+_HELP = frozenset({"-h", "--help"})
+_DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _LazyGroup(click.Group):
@@ -48,7 +52,12 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command with the settings of the working directory behind those of the command line."""
-        file, ctx.default_map = settings_in(Path.cwd(), lambda: self._commands(ctx))
+        try:
+            file, ctx.default_map = settings_in(Path.cwd(), lambda: self._commands(ctx))
+        except UsageError:
+            if _HELP.isdisjoint(ctx.args):  # help is at hand all the same
+                raise
+            file, ctx.default_map = "", {}
         if any(ctx.default_map.values()):
             click.echo(f"settings: {file}", err=True)
         return super().invoke(ctx)
@@ -62,7 +71,7 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": sorted(_HELP, key=len), "max_content_width": 100})
 @click.version_option(__version__, prog_name="forensics", message="%(prog)s %(version)s")
 def main() -> None:
     """Offline forensics for background-task ledgers.
@@ -88,7 +97,8 @@ def run() -> None:
         outcome = main.main(standalone_mode=False)
         sys.exit(outcome if isinstance(outcome, int) else 0)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
@@ -96,13 +106,10 @@ def run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except ForensicsError as error:
-        click.echo(f"error: {error}", err=True)
-        if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
+        _tell(f"error: {error}", *([f"hint: {error.hint}"] if error.hint else []))
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the one place that turns a bug into a report worth sending
-        _report_bug(error)
-        sys.exit(_BUG_EXIT_CODE)
+        sys.exit(_unforeseen(error))
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
@@ -110,12 +117,26 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(_TERMINATED_EXIT_CODE)
 
 
-def _report_bug(error: Exception) -> None:
+def _unforeseen(error: Exception) -> int:
+    """Report what no command foresaw; a full disk is no bug, but may cut an apply short. Give the exit code."""
+    is_apply = any(word.startswith("--apply") for word in sys.argv)
+    if isinstance(error, OSError) and error.errno in _DISK_IS_FULL and not is_apply:
+        _tell(f"error: {error}", "hint: make room where the output goes, or in the folder for temporary files")
+        return UsageError.exit_code
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames[::-1][:6])
-    is_apply = any(word.startswith("--apply") for word in sys.argv)
     told = "run the same command again to see whether anything was changed" if is_apply else "nothing was changed"
-    click.echo(f"error: this is a bug in forensics; {told}. Please report these lines:", err=True)
-    click.echo(f"  forensics {__version__}, Python {platform.python_version()}, {platform.system()}", err=True)
-    click.echo(f"  {type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}", err=True)
-    click.echo(f"  at {where}", err=True)
+    _tell(
+        f"error: this is a bug in forensics; {told}. Please report these lines:",
+        f"  forensics {__version__}, Python {platform.python_version()}, {platform.system()}",
+        f"  {type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}",
+        f"  at {where}",
+    )
+    return _BUG_EXIT_CODE
+
+
+def _tell(*lines: str) -> None:
+    """Write to standard error; where that is closed or full, the exit code still tells."""
+    with suppress(OSError):
+        for line in lines:
+            click.echo(line, err=True)

@@ -324,16 +324,36 @@ def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:
 
 
 def emit(text: str, output: Path | None) -> None:
-    """Write a result to standard output, which ``-`` means as well, or to a file.
+    """Write a result to standard output, which ``-`` means as well, or to a file; UTF-8, whatever the locale.
+
+    A reader of standard output who has left, like ``head``, has what it wanted; that is no error.
 
     Raises:
-        UsageError: the file cannot be written.
+        UsageError: it cannot be written.
     """
     if output is None or output == _STANDARD_OUTPUT:
-        click.echo(text, nl=False)
+        _emit_to_standard_output(text)
         return
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         message = f"{output} cannot be written: {error.strerror}"
         raise UsageError(message) from error
+
+
+def _emit_to_standard_output(text: str) -> None:
+    if sys.stdout is None:
+        raise UsageError("standard output is closed: there is nowhere to write to", "name a file with -o")
+    try:
+        click.echo(_shown(text) if sys.stdout.isatty() else text.encode(), nl=False)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        message = f"standard output cannot be written: {error.strerror}"
+        raise UsageError(message) from error
+
+
+def _shown(text: str) -> str:
+    """Give text as the terminal can show it: a character that it lacks is spelled out."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

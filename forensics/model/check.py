@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from forensics.model.baseline import Baseline, Entry, Identity, identity_of
 from forensics.model.errors import NothingToReadError
 from forensics.model.finding import Finding, Report
-from forensics.model.verdicts import Verdict
+from forensics.model.verdicts import SourceKind, Verdict
+
+_KINDS_OF_ROWS = (SourceKind.TASK_REGISTRY.value, SourceKind.TASK_EXPORT.value)
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,19 @@ class Check:
         return tuple(entry for entry in entries if entry.identity not in present)
 
     def unread(self) -> tuple[str, ...]:
-        """Give what of the evidence could not be read: it may hold findings."""
-        notices = self.report.notices
-        return tuple(notices.filter(notices["level"] == "error")["message"].to_list())
+        """Give what of the evidence could not be read, each with its place: it may hold findings."""
+        notices = self.report.notices.filter(level="error")
+        paths = self.report.paths()
+        told = [_placed(message, paths.get(source)) for source, message in notices.select("source", "message").rows()]
+        return (*told, *self._rejected(set(notices["source"].to_list())))
+
+    def _rejected(self, told: Container[int]) -> Iterator[str]:
+        """Say of which files an entry that should be a task row was not read, where nothing worse is told of them."""
+        sources = self.report.sources
+        rejecting = sources.filter(sources["kind"].is_in(_KINDS_OF_ROWS) & (sources["rejected"] > 0))
+        for source, path, count in rejecting.select("id", "path", "rejected").rows():
+            if source not in told:
+                yield f"{path}: {count} {'entry' if count == 1 else 'entries'} could not be read and may be lost rows"
 
     def exit_code(self) -> int:
         """Give 1 where findings fail the check, 3 where passing would say nothing, else 0."""
@@ -70,3 +82,8 @@ class Check:
     @cached_property
     def _entries(self) -> Mapping[Identity, Entry]:
         return self.baseline.by_identity() if self.baseline else {}
+
+
+def _placed(message: str, path: str | None) -> str:
+    """Give a notice with the file it speaks of, which one about a file that was read leaves out."""
+    return message if path is None or path in message else f"{path}: {message}"

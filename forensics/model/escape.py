@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import math
 import re
 from urllib.parse import quote
@@ -74,6 +75,17 @@ def for_sql_comment(text: str) -> str:
     'x\\nDROP TABLE t;'
     """
     return for_terminal(text)
+
+
+def for_json(document: str) -> str:
+    r"""Give a JSON document without hidden characters: each is written as its escape, so that no value changes.
+
+    Line ends between values stay, and within a text ``json`` has escaped them already.
+
+    >>> for_json('["a\u202eb"]')
+    '["a\\u202eb"]'
+    """
+    return _CONTROL.sub(lambda found: found[0] if found[0] < " " else json.dumps(found[0])[1:-1], document)
 
 
 def for_xml(text: str) -> str:

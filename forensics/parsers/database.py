@@ -26,6 +26,7 @@ DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 _BESIDE = ("-wal", "-journal")
 _MIGRATED = ".migrated"
 _DATABASE_NAMES = (".sqlite", ".sqlite.bak")
+_REGISTRY_NAMES = ("runs.sqlite", "openclaw.sqlite")
 _FLOWS = "flows"
 
 Row = Mapping[str, object]
@@ -45,6 +46,11 @@ def companions_of(path: Path) -> list[Path]:
 def is_database_name(path: Path, name: str) -> bool:
     """Tell whether a file is called as the databases with task rows are; without content it is a loss to be named."""
     return name.removesuffix(_MIGRATED).endswith(_DATABASE_NAMES) and path.parent.name != _FLOWS
+
+
+def is_registry_name(name: str) -> bool:
+    """Tell whether a file is called as a gateway calls the database of its task rows, or a copy of it."""
+    return name.removesuffix(_MIGRATED).removesuffix(".bak") in _REGISTRY_NAMES
 
 
 def is_filled_wal(companion: Path) -> bool:

@@ -17,7 +17,7 @@ from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF, FORMS
 from forensics.parsers.collected import Snapshot, snapshot_above, snapshot_in
 from forensics.parsers.containers import STANDARD_INPUT, Opened, Scratch, called_inside, is_container
-from forensics.parsers.database import SHM_MAGICS, WAL_MAGICS, is_database_name
+from forensics.parsers.database import SHM_MAGICS, WAL_MAGICS, is_database_name, is_registry_name
 from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.parsed import well_formed
 from forensics.parsers.text_forms import is_behind_a_prefix
@@ -62,6 +62,18 @@ class Unread:
     why: str
     place: Path | None = None
     code: str = "unreadable"
+
+    def may_hold_rows(self) -> bool:
+        """Tell whether task rows may be in it: it is called like a registry, or a folder that could hold one."""
+        if is_registry_name(Path(self.shown).name):
+            return True
+        place = self.place
+        try:
+            if place is None or place.name.endswith(UNFINISHED) or not place.is_dir():
+                return False
+            return not place.is_symlink() or _is_state_directory(place)
+        except OSError:  # a name that is too long for this file system
+            return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,8 @@ def gather(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], scratch:
             gathered.gaps += _real(argument)
         _note_left_out(argument, argument, gathered)
     for skipped in unread:
-        gathered.note(skipped.code, f"{skipped.shown}: {skipped.why}; nothing of it is used")
+        level = "error" if skipped.may_hold_rows() else "warning"
+        gathered.note(skipped.code, f"{skipped.shown}: {skipped.why}; nothing of it is used", level=level)
         gathered.gaps += [skipped.place] if skipped.place else []
     _note_opened(scratch, gathered)
     gathered.readings = sorted(readings.values(), key=lambda reading: reading.found.shown)

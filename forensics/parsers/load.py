@@ -30,6 +30,7 @@ from forensics.model.schemas import (
 )
 from forensics.model.verdicts import LifecycleKind, Origin, SourceKind
 from forensics.parsers.containers import Scratch
+from forensics.parsers.database import is_registry_name
 from forensics.parsers.detect import Found, is_run_log_place
 from forensics.parsers.files import sha256_of
 from forensics.parsers.forms import Given
@@ -288,6 +289,10 @@ def _note_unknown(gathered: Gathered, arguments: Sequence[str]) -> None:
             message = f"{argument}: {files} of no known kind {verb} not read: {_first_of([f.shown for f in unknown])}"
             level = "warning" if _looks_like_evidence(unknown[0]) else "info"
             gathered.note("unknown_kind", message, level=level)
+            for found in unknown:
+                if is_registry_name(Path(found.name).name):
+                    message = f"{found.shown}: it is called like a registry, but is of no known kind"
+                    gathered.note("unknown_kind", message, level="error")
     empty = [reading.found for reading in gathered.readings if _is_empty(reading)]
     for found in empty[:_NAMED_FILES]:
         message = f"{found.shown}: an empty file; look for another copy, if it should be evidence"

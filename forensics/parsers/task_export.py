@@ -166,7 +166,7 @@ def parse_task_export(path: Path, by: str = _BY) -> Parsed:
 
     Shape: frame ``tasks``, and ``runs`` (origin ``task_detail``) from 2026.8.1; ``line`` is the line of the row's id.
     ``histories``: see ``_histories``.
-    Notices: no_task_id, wrong_type, out_of_range, projected_rows, keys_sorted, no_run_record.
+    Notices: no_task_id, no_status, wrong_type, out_of_range, projected_rows, keys_sorted, no_run_record.
     Source: formats.md §2.1, §2.2, §3.4.
 
     Raises:
@@ -187,7 +187,7 @@ def parse_record_lines(path: Path) -> Parsed:
     """Read a file with one task record a line.
 
     Shape: frames ``tasks`` and ``runs``, as ``parse_task_export``; ``line`` is the line of the record.
-    Notices: not_json, no_task_id, wrong_type, out_of_range, projected_rows, keys_sorted, no_run_record.
+    Notices: not_json, no_task_id, no_status, wrong_type, out_of_range, projected_rows, keys_sorted, no_run_record.
     Source: formats.md §2.2.
 
     Raises:
@@ -317,7 +317,10 @@ def task_row(record: object, line: int | None, parsed: Parsed) -> Row | None:
         value = record.get(key)
         row[name] = well_formed(value) if isinstance(value, str) else None
         if value is not None and row[name] is None:
-            parsed.notices.add("wrong_type", f"{key} is no text; it is not used", line)
+            if name == "status":
+                parsed.notices.add("no_status", "status is no text, so that the row may be a lost one", line, "error")
+            else:
+                parsed.notices.add("wrong_type", f"{key} is no text; it is not used", line)
     for name, key in _TIMES.items():
         value = record.get(key)
         row[name] = from_epoch_ms(value)

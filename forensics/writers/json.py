@@ -14,6 +14,7 @@ from forensics import __version__
 from forensics.model.baseline import Entry, fingerprint_of
 from forensics.model.check import Check
 from forensics.model.contracts import contract
+from forensics.model.escape import for_json
 from forensics.model.evidence import Evidence, rows_of_sources
 from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation, NotInstead, Statement
 from forensics.model.finding import Citation, CorrectedRow, Finding, Release, Report, Restart
@@ -92,12 +93,14 @@ def write_check_json(check: Check) -> str:
 
     It has not passed where a part of the evidence could not be read (``unread``): that may hold findings.
     """
+    code = check.exit_code()
     return _dumped(
         {
             "schema": "forensics.check/1",
             "tool": _tool(),
             "fail_on": list(check.fail_on),
-            "passed": check.exit_code() == 0,
+            "passed": code == 0,
+            "exit_code": code,
             "failing": [{"gateway": finding.gateway, "task_id": finding.task_id} for finding in check.failing()],
             "unread": list(check.unread()),
             "baseline": _compared(check) if check.baseline else None,
@@ -306,4 +309,4 @@ def _time(time: datetime | None) -> str | None:
 
 
 def _dumped(document: Mapping[str, object]) -> str:
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return for_json(json.dumps(document, ensure_ascii=False, indent=2)) + "\n"

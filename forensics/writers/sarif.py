@@ -10,7 +10,7 @@ from typing import Any
 from forensics import __version__
 from forensics.model.baseline import fingerprint_of
 from forensics.model.check import Check
-from forensics.model.escape import for_sarif, for_terminal, for_uri
+from forensics.model.escape import for_json, for_sarif, for_terminal, for_uri
 from forensics.model.finding import Citation, Finding
 from forensics.model.verdicts import SEVERITY_OF, EvidenceRole, Reason, Severity, SourceKind, Verdict
 from forensics.writers.layout import job_of, repository_path
@@ -110,7 +110,7 @@ def write_sarif(check: Check) -> str:
         },
     }
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return for_json(json.dumps(document, ensure_ascii=False, indent=2)) + "\n"
 
 
 def _told(check: Check) -> _Told:

@@ -283,3 +283,76 @@ def test_files_are_named_as_the_repository_names_them(monkeypatch: pytest.Monkey
     assert {"logs/openclaw-2026-04-20.log", "state/tasks/runs.sqlite"} < uris
     assert not [uri for uri in uris if uri.startswith(".")]
     assert "::error file=state/tasks/runs.sqlite,title=" in check(".", "-f", "github").stdout
+
+
+ROWS = [
+    {
+        "taskId": f"aaaaaaaa-0000-4000-8000-00000000000{number}",
+        "runtime": "cron",
+        "sourceId": "job",
+        "runId": f"cron:job:{1776679020008 + number}",
+        "status": "succeeded",
+        "createdAt": 1776679020008 + number,
+        "startedAt": 1776679020008 + number,
+        "endedAt": 1776679030008 + number,
+    }
+    for number in range(3)
+]
+LOST = ROWS[2] | {"status": "lost", "error": "backing session missing"}
+
+
+def lines_of(rows: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def csv_of(rows: list[dict[str, Any]]) -> str:
+    head = "task_id,runtime,source_id,run_id,status,created_at,started_at,ended_at\n"
+    return head + "".join(",".join(map(str, list(row.values())[:8])) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tasks.jsonl", lines_of([*ROWS[:2], LOST])[:-40]),
+        ("tasks.json", json.dumps([*ROWS[:2], LOST], indent=1)[:-40]),
+        ("tasks-list.json", json.dumps({"count": 3, "tasks": [*ROWS[:2], LOST | {"taskId": None}]})),
+        ("tasks-list.json", json.dumps({"count": 3, "tasks": [*ROWS[:2], LOST | {"status": ["lost"]}]})),
+        ("rows.csv", csv_of([*ROWS[:2], LOST]).replace(",lost,", ",")),
+    ],
+)
+def test_a_check_does_not_pass_where_a_lost_row_may_have_been_rejected(name: str, content: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_text(content, encoding="utf-8")
+    result = check(file, "-f", "json")
+    told = json.loads(result.stdout)
+    assert told["audit"]["summary"]["verdicts"]["undetermined"] == 0
+    assert (code_of(result), told["exit_code"], told["passed"]) == (3, 3, False)
+    assert len(told["unread"]) == 1
+    assert told["unread"][0].startswith(f"{file}: ")
+    assert f"error: {file}: " in result.stderr
+
+
+def hidden(place: Path, how: str) -> None:
+    """Put a registry beside other evidence in a way in which it cannot be read."""
+    registry = place / "b/tasks/runs.sqlite"
+    registry.parent.mkdir(parents=True)
+    if how == "garbage":
+        registry.write_bytes(bytes(range(255, 0, -1)) * 20)
+    elif how == "dangling":
+        registry.symlink_to(place / "nowhere")
+    elif how == "pipe":
+        os.mkfifo(registry)
+    else:
+        (place / "c").symlink_to(Path(SAMPLE) / "state")
+
+
+@pytest.mark.parametrize("how", ["garbage", "dangling", "pipe", "linked"])
+def test_a_check_does_not_pass_where_a_registry_beside_others_cannot_be_read(how: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "samples" / "founding-same-run", tmp_path / "a")
+    assert code_of(check(tmp_path)) == 0
+    (tmp_path / "elsewhere").symlink_to(ROOT / "tests")
+    assert code_of(check(tmp_path)) == 0
+    hidden(tmp_path, how)
+    result = check(tmp_path)
+    assert code_of(result) == 3, result.output
+    assert f"error: {tmp_path}/{'c' if how == 'linked' else 'b/tasks/runs.sqlite'}: " in result.stderr

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import html
+import json
 import math
 import re
 import sqlite3
@@ -19,6 +20,7 @@ from forensics.model.escape import (
     for_annotation_property,
     for_csv,
     for_html,
+    for_json,
     for_markdown,
     for_sarif,
     for_sql_comment,
@@ -289,3 +291,11 @@ def test_html_text_holds_no_hidden_character_and_nothing_that_opens_or_ends_mark
     assert [character for character in shown if unicodedata.category(character) in HIDDEN] == []
     assert not set(shown) & set("<>\"'")
     assert html.unescape(shown) == for_terminal(text)
+
+
+@given(ANY_TEXT)
+@example("a\x9b31m\x7f\u202e\U000e0041\ud800")
+def test_a_json_document_holds_no_hidden_character_and_says_the_same(text: str) -> None:
+    document = for_json(json.dumps({text: [text, 1]}, ensure_ascii=False, indent=2))
+    assert json.loads(document) == {text: [text, 1]}
+    assert {one for one in document if unicodedata.category(one) in HIDDEN} == {"\n"}
