@@ -62,7 +62,11 @@ def input_options(function: _Command) -> Callable[..., object]:
     def with_asked(
         *args: object, paths: tuple[str, ...], gateways: tuple[str, ...], zone: str | None, **kwargs: object
     ) -> object:
-        return function(*args, asked=Asked(paths, parsed_gateways(gateways), parsed_zone(zone)), **kwargs)
+        return function(
+            *args,
+            asked=Asked(paths, parsed_gateways(gateways), parsed_zone(zone) if zone is not None else None),
+            **kwargs,
+        )
 
     return with_asked
 
@@ -169,14 +173,12 @@ def parsed_gateways(given: tuple[str, ...]) -> dict[str, list[str]]:
     return gateways
 
 
-def parsed_zone(text: str | None) -> tzinfo | None:
+def parsed_zone(text: str, option: str = "--tz") -> tzinfo:
     """Read a time zone from the command line: an IANA name, or a fixed offset from UTC.
 
     Raises:
         UsageError: it is neither.
     """
-    if text is None:
-        return None
     told = _OFFSET.fullmatch(text)
     if told is not None:
         offset = timedelta(hours=int(told["hours"]), minutes=int(told["minutes"]))
@@ -185,7 +187,7 @@ def parsed_zone(text: str | None) -> tzinfo | None:
     try:
         return ZoneInfo(text)
     except (KeyError, ValueError, OSError) as error:
-        message = f"--tz {text!r} is no time zone"
+        message = f"{option} {text!r} is no time zone"
         raise UsageError(message, "give a name like Europe/Berlin, or an offset from UTC like +02:00") from error
 
 
@@ -326,11 +328,13 @@ def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:
 def emit(text: str, output: Path | None) -> None:
     """Write a result to standard output, which ``-`` means as well, or to a file.
 
+    It bears colours only where they are wanted, so that none is taken out again.
+
     Raises:
         UsageError: the file cannot be written.
     """
     if output is None or output == _STANDARD_OUTPUT:
-        click.echo(text, nl=False)
+        click.echo(text, nl=False, color=True)
         return
     try:
         output.write_text(text, encoding="utf-8")
