@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from forensics.cli.display import Display, display_options
 from forensics.cli.options import (
     Asked,
     audit_options,
@@ -18,6 +20,10 @@ from forensics.cli.options import (
     told_command,
 )
 from forensics.cli.saving import folder_path, guard_folder, save_frames
+
+if TYPE_CHECKING:
+    from forensics.model.finding import Report
+    from forensics.model.shown import Shown
 
 
 @click.command("audit")
@@ -32,7 +38,10 @@ from forensics.cli.saving import folder_path, guard_folder, save_frames
     help="Save all frames into this folder, too, as Parquet: what was read, restarts, findings and their facts.",
 )
 @now_option
-def command(asked: Asked, form: str, output: Path | None, folder: Path | None, now: str | None) -> None:
+@display_options
+def command(
+    asked: Asked, form: str, output: Path | None, folder: Path | None, now: str | None, display: Display
+) -> None:
     """Show the corrected audit: what really happened to every lost row.
 
     PATH is a state directory, a folder, a file, an archive of any of these (tar, zip, gz, zst, bz2, xz), or - for
@@ -57,11 +66,16 @@ def command(asked: Asked, form: str, output: Path | None, folder: Path | None, n
         if folder is not None:
             save_frames(evidence, report, folder)
         return
+    emit(_written(form, report, display.shown(output)), output)
+    if folder is not None:
+        save_frames(evidence, report, folder)
+
+
+def _written(form: str, report: Report, shown: Shown) -> str:
     from forensics.writers.json import write_json
     from forensics.writers.markdown import write_markdown
     from forensics.writers.text import write_text
 
-    writers = {"text": write_text, "markdown": write_markdown, "json": write_json}
-    emit(writers[form](report), output)
-    if folder is not None:
-        save_frames(evidence, report, folder)
+    if form == "json":
+        return write_json(report)
+    return write_markdown(report, shown) if form == "markdown" else write_text(report, shown)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from forensics.cli.display import Display, display_options
 from forensics.cli.options import (
     Asked,
     audit_options,
@@ -26,6 +27,7 @@ from forensics.model.verdicts import FAIL_ON_BY_DEFAULT
 if TYPE_CHECKING:
     from forensics.model.baseline import Baseline
     from forensics.model.check import Check
+    from forensics.model.shown import Shown
 
 _FORMATS = ("text", "json", "sarif", "junit", "github")
 
@@ -62,6 +64,7 @@ _FORMATS = ("text", "json", "sarif", "junit", "github")
     help="Write this format to a file as well: sarif=forensics.sarif. Can be given several times.",
 )
 @now_option
+@display_options
 def command(
     asked: Asked,
     fail_on: str,
@@ -70,6 +73,7 @@ def command(
     output: Path | None,
     also: tuple[str, ...],
     now: str | None,
+    display: Display,
     *,
     only_new: bool,
     is_update: bool,
@@ -107,7 +111,7 @@ def command(
     if is_update and baseline_file is not None:
         check = _updated(check, baseline_file)
     for asked_form, path in outputs:
-        emit(_written(check, asked_form), path)
+        emit(_written(check, asked_form, display.shown(path)), path)
     if summary is not None:
         _append_summary(check, summary)
     if outputs[0][0] != "github":
@@ -175,15 +179,16 @@ def _guard_baseline(file: Path | None, outputs: list[Path]) -> None:
         raise UsageError(message, "write to another file")
 
 
-def _written(check: Check, form: str) -> str:
+def _written(check: Check, form: str, shown: Shown) -> str:
     from forensics.writers.check import write_check
     from forensics.writers.github import write_annotations
     from forensics.writers.json import write_check_json
     from forensics.writers.junit import write_junit
     from forensics.writers.sarif import write_sarif
 
+    if form == "text":
+        return write_check(check, shown)
     writers = {
-        "text": write_check,
         "json": write_check_json,
         "sarif": write_sarif,
         "junit": write_junit,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from forensics.cli.display import Display, display_options
 from forensics.cli.options import Asked, audit_options, emit, evidence_with_tasks, format_option
 from forensics.model.errors import UsageError
 from forensics.model.escape import for_terminal
+from forensics.model.shown import PLAIN, Shown
 
 if TYPE_CHECKING:
     from forensics.correlator.asked import Asked as Meant
@@ -28,7 +30,8 @@ _CANDIDATES_NAMED = 10
 @click.argument("task", metavar="TASK")
 @audit_options
 @format_option("text", "json")
-def command(task: str, asked: Asked, form: str) -> None:
+@display_options
+def command(task: str, asked: Asked, form: str, display: Display) -> None:
     """Explain one row: what it claims, what the records show, why this verdict and no other.
 
     Each fact comes with file and line, or table and rowid, and with what would overturn the verdict and where it would
@@ -54,30 +57,32 @@ def command(task: str, asked: Asked, form: str) -> None:
     from forensics.writers.explain import write_choice, write_explanation, write_unlost_job
     from forensics.writers.json import write_explanation_json
 
-    surroundings = Surroundings(evidence, report, judged)
+    surroundings, shown = Surroundings(evidence, report, judged), display.shown()
     if form == "json":
         emit(write_explanation_json(report, _explained(meant, report, surroundings)), None)
     elif meant.is_job and not meant.losses:
-        emit(write_unlost_job(report, surroundings.states(meant.others), task), None)
+        emit(write_unlost_job(report, surroundings.states(meant.others), task, shown), None)
     elif len(meant.losses) > _EXPLAINED_AT_ONCE:
-        emit(write_choice(report, meant.losses, task), None)
+        emit(write_choice(report, meant.losses, task, shown), None)
     else:
-        told = _explained(meant, report, surroundings)
-        emit("\n".join(write_explanation(report, one) for one in told), None)
+        told = _explained(meant, report, surroundings, shown)
+        emit("\n".join(write_explanation(report, one, shown) for one in told), None)
 
 
-def _explained(meant: Meant, report: Report, surroundings: Surroundings) -> list[ExplainedLoss | ExplainedRow]:
+def _explained(
+    meant: Meant, report: Report, surroundings: Surroundings, shown: Shown = PLAIN
+) -> list[ExplainedLoss | ExplainedRow]:
     """Explain the lost rows that are meant and, unless a job is, the others as well."""
     from forensics.writers.reasoning import explained_loss
     from forensics.writers.told_rows import explained_row
 
     around = surroundings.of_losses(meant.losses)
     told: list[ExplainedLoss | ExplainedRow] = [
-        explained_loss(report, finding, circumstances)
+        explained_loss(report, finding, circumstances, shown)
         for finding, circumstances in zip(meant.losses, around, strict=True)
     ]
     others = () if meant.is_job else meant.others
-    return told + [explained_row(report, surroundings.of_row(*key)) for key in others]
+    return told + [explained_row(report, surroundings.of_row(*key), shown) for key in others]
 
 
 def _refuse_unclear(task: str, meant: Meant, evidence: Evidence) -> None:

@@ -62,7 +62,11 @@ def input_options(function: _Command) -> Callable[..., object]:
     def with_asked(
         *args: object, paths: tuple[str, ...], gateways: tuple[str, ...], zone: str | None, **kwargs: object
     ) -> object:
-        return function(*args, asked=Asked(paths, parsed_gateways(gateways), parsed_zone(zone)), **kwargs)
+        return function(
+            *args,
+            asked=Asked(paths, parsed_gateways(gateways), parsed_zone(zone) if zone is not None else None),
+            **kwargs,
+        )
 
     return with_asked
 
@@ -169,14 +173,12 @@ def parsed_gateways(given: tuple[str, ...]) -> dict[str, list[str]]:
     return gateways
 
 
-def parsed_zone(text: str | None) -> tzinfo | None:
+def parsed_zone(text: str, option: str = "--tz") -> tzinfo:
     """Read a time zone from the command line: an IANA name, or a fixed offset from UTC.
 
     Raises:
         UsageError: it is neither.
     """
-    if text is None:
-        return None
     told = _OFFSET.fullmatch(text)
     if told is not None:
         offset = timedelta(hours=int(told["hours"]), minutes=int(told["minutes"]))
@@ -185,7 +187,7 @@ def parsed_zone(text: str | None) -> tzinfo | None:
     try:
         return ZoneInfo(text)
     except (KeyError, ValueError, OSError) as error:
-        message = f"--tz {text!r} is no time zone"
+        message = f"{option} {text!r} is no time zone"
         raise UsageError(message, "give a name like Europe/Berlin, or an offset from UTC like +02:00") from error
 
 
@@ -328,6 +330,8 @@ def emit(text: str, output: Path | None) -> None:
 
     A reader of standard output who has left, like ``head``, has what it wanted; that is no error.
 
+    It bears colours only where they are wanted, so that none is taken out again.
+
     Raises:
         UsageError: it cannot be written.
     """
@@ -345,7 +349,7 @@ def _emit_to_standard_output(text: str) -> None:
     if sys.stdout is None:
         raise UsageError("standard output is closed: there is nowhere to write to", "name a file with -o")
     try:
-        click.echo(_shown(text) if sys.stdout.isatty() else text.encode(), nl=False)
+        click.echo(_shown(text) if sys.stdout.isatty() else text.encode(), nl=False, color=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from forensics.cli.display import Display, display_options
 from forensics.cli.options import Asked, emit, evidence_of, format_option, input_options
 from forensics.model.errors import NothingToReadError
 
@@ -11,7 +12,8 @@ from forensics.model.errors import NothingToReadError
 @click.command("restarts")
 @input_options
 @format_option("text", "json")
-def command(asked: Asked, form: str) -> None:
+@display_options
+def command(asked: Asked, form: str, display: Display) -> None:
     """Show the restart ledger: every window from the first sign of going down to ready again.
 
     \b
@@ -35,4 +37,4 @@ def command(asked: Asked, form: str) -> None:
     if form == "json":
         emit(write_restarts_json(evidence.sources, restarts), None)
     else:
-        emit(write_restarts(restarts, evidence.sources), None)
+        emit(write_restarts(restarts, evidence.sources, display.shown()), None)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import click
 
+from forensics.cli.display import Display, display_options
 from forensics.cli.options import Asked, emit, evidence_of, format_option, input_options
 
 
 @click.command("sources")
 @input_options
 @format_option("text", "json")
-def command(asked: Asked, form: str) -> None:
+@display_options
+def command(asked: Asked, form: str, display: Display) -> None:
     """Show what was found, how it was recognised and read, and what is missing.
 
     \b
@@ -23,5 +25,7 @@ def command(asked: Asked, form: str) -> None:
 
     evidence = evidence_of(asked)
     missing = missing_sources(evidence)
-    writer = write_sources_json if form == "json" else write_sources
-    emit(writer(evidence, missing), None)
+    if form == "json":
+        emit(write_sources_json(evidence, missing), None)
+    else:
+        emit(write_sources(evidence, missing, display.shown()), None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from forensics.cli.display import Display, display_options
 from forensics.cli.options import (
     Asked,
     audit_options,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from forensics.model.finding import Report
+    from forensics.model.shown import Shown
 
 _LNAV = "lnav"
 _NEED_TIME = ("timesketch-jsonl", "timesketch-csv", _LNAV)
@@ -38,7 +40,15 @@ _NEED_TIME = ("timesketch-jsonl", "timesketch-csv", _LNAV)
     "--lnav-format", "lnav_format_file", type=output_path, metavar="FILE", help="Write lnav's format file here, too."
 )
 @now_option
-def command(asked: Asked, form: str, output: Path | None, lnav_format_file: Path | None, now: str | None) -> None:
+@display_options
+def command(
+    asked: Asked,
+    form: str,
+    output: Path | None,
+    lnav_format_file: Path | None,
+    now: str | None,
+    display: Display,
+) -> None:
     """Show all facts in time order: the gateway's life, restarts, task rows, run records and verdicts.
 
     Each fact has its place: file and line, or table and rowid. The other formats are for tools: Timesketch (CSV and
@@ -63,7 +73,7 @@ def command(asked: Asked, form: str, output: Path | None, lnav_format_file: Path
     guard_outputs(evidence, output, lnav_format_file)
     report = audit(evidence, now=moment, release=asked.release)
     facts = timeline(evidence, report)
-    emit(_written(form, report, facts), output)
+    emit(_written(form, report, facts, display.shown(output)), output)
     if lnav_format_file is not None:
         from forensics.writers.lnav import lnav_format
 
@@ -73,14 +83,15 @@ def command(asked: Asked, form: str, output: Path | None, lnav_format_file: Path
         click.echo(f"left out, as they bear no time: {untimed} verdicts (see audit)", err=True)
 
 
-def _written(form: str, report: Report, facts: pl.DataFrame) -> str:
+def _written(form: str, report: Report, facts: pl.DataFrame, shown: Shown) -> str:
     from forensics.writers.json import write_timeline_json
     from forensics.writers.lnav import write_lnav
     from forensics.writers.timeline import write_timeline
     from forensics.writers.timesketch import write_timesketch_csv, write_timesketch_jsonl
 
+    if form == "text":
+        return write_timeline(report, facts, shown)
     writers = {
-        "text": write_timeline,
         "json": write_timeline_json,
         "timesketch-jsonl": write_timesketch_jsonl,
         "timesketch-csv": write_timesketch_csv,

@@ -7,20 +7,25 @@ from collections.abc import Iterator
 from forensics.model.check import Check
 from forensics.model.escape import for_terminal
 from forensics.model.finding import Finding
+from forensics.model.shown import PLAIN, Shown
 from forensics.writers.layout import job_of
-from forensics.writers.wording import of_baseline, outcome, stale_told, why
+from forensics.writers.measure import paragraph
+from forensics.writers.wording import of_baseline, outcome, stale_told, style_of, why
 
 
-def write_check(check: Check) -> str:
+def write_check(check: Check, shown: Shown = PLAIN) -> str:
     """Give one line per finding that fails or is known, one per stale entry of the baseline, and one closing line."""
-    return "\n".join(for_terminal(line) for line in _lines(check)) + "\n"
+    return "\n".join(_lines(check, shown)) + "\n"
 
 
-def _lines(check: Check) -> Iterator[str]:
+def _lines(check: Check, shown: Shown) -> Iterator[str]:
     paths = check.report.paths()
-    yield from (_line(check, finding, why(finding, paths)) for finding in check.listed())
-    yield from (f"stale: {stale_told(entry)}" for entry in check.stale())
-    yield outcome(check)
+    for finding in check.listed():
+        first, *rest = paragraph(for_terminal(_line(check, finding, why(finding, paths))), shown.width, rest="  ")
+        yield shown.painted(finding.verdict, style_of(finding.verdict)) + first.removeprefix(finding.verdict)
+        yield from rest
+    for told in (*(f"stale: {stale_told(entry)}" for entry in check.stale()), outcome(check)):
+        yield from paragraph(for_terminal(told), shown.width, rest="  ")
 
 
 def _line(check: Check, finding: Finding, reasons: str) -> str:

@@ -1,4 +1,4 @@
-"""Tables for terminals and Markdown; every cell is escaped here and nowhere else."""
+"""What the reports for people share: tables in Markdown, short ids, names."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from forensics.model.escape import for_markdown, for_terminal, shortened
+from forensics.model.escape import for_markdown, shortened
 from forensics.model.finding import Finding, Report
+from forensics.writers.tables import Column
+from forensics.writers.wording import style_of_level
+
+NOTICE_COLUMNS = (
+    Column("level", style=style_of_level),
+    Column("where", moves=1),
+    Column("what", is_text=True),
+)
+"""The columns of a table of notices."""
 
 _HERE = re.compile(r"^(?:\./+)+(?=.)", re.DOTALL)
 _SHORT_ID = 8
 _NAME_WIDTH = 32
 
 
-def text_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, indent: str = "") -> str:
-    """Give a plain table; cells are shown as they are, never read as numbers."""
-    cells = [[for_terminal(cell) for cell in row] for row in rows]
-    table = tabulate(cells, headers=headers, tablefmt="simple", disable_numparse=True)
-    return "\n".join((indent + line).rstrip() for line in table.splitlines())
-
-
 def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Give a Markdown table."""
+    """Give a Markdown table; every cell is escaped here."""
     cells = [[for_markdown(cell) for cell in row] for row in rows]
     return tabulate(cells, headers=headers, tablefmt="github", disable_numparse=True)
 

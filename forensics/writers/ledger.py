@@ -9,8 +9,11 @@ import polars as pl
 
 from forensics.model.evidence import Evidence, rows_of_sources
 from forensics.model.finding import Restart
-from forensics.writers.layout import text_table
-from forensics.writers.wording import place, stamp
+from forensics.model.shown import PLAIN, Shown, Style
+from forensics.writers.layout import NOTICE_COLUMNS
+from forensics.writers.measure import paragraph
+from forensics.writers.tables import Column, text_table
+from forensics.writers.wording import place
 
 _WAL = "-wal"
 _COUNTS = ("lines", "records", "skipped", "rejected")
@@ -27,27 +30,37 @@ _NAMES = {
 }
 
 
-def write_restarts(restarts: Iterable[Restart], sources: pl.DataFrame) -> str:
+def write_restarts(restarts: Iterable[Restart], sources: pl.DataFrame, shown: Shown = PLAIN) -> str:
     """Give the restart windows, each with the lines it rests on."""
     paths = dict(sources.select("id", "path").iter_rows())
-    return "\n\n".join(_restarts(list(restarts), paths)) + "\n"
+    return "\n\n".join(_restarts(list(restarts), paths, shown)) + "\n"
 
 
-def _restarts(restarts: list[Restart], paths: dict[int, str]) -> Iterator[str]:
+def _restarts(restarts: list[Restart], paths: dict[int, str], shown: Shown) -> Iterator[str]:
     if not restarts:
         yield "No restart is on record: no log that belongs to a gateway holds a line that starts or ends its process."
         return
     several = len({restart.gateway for restart in restarts}) > 1
-    headers = ["restart", "kind", "process", "down at (UTC)", "at the latest", "up at", "ready at", "drain", "reason"]
+    headers: list[str | Column] = [
+        "restart",
+        "kind",
+        "process",
+        shown.heading("down at"),
+        Column("at the latest", moves=1, is_named=True),
+        Column("up at", moves=1, is_named=True),
+        "ready at",
+        Column("drain", is_text=True, moves=1, is_named=True),
+        Column("reason", is_text=True, moves=1, is_named=True),
+    ]
     rows = [
         [
             restart.id,
             restart.kind,
             restart.process,
-            stamp(restart.down_at),
-            "-" if restart.down_at == restart.down_at_latest else stamp(restart.down_at_latest),
-            stamp(restart.up_at),
-            stamp(restart.ready_at) if restart.ready_at else "never seen",
+            shown.stamp(restart.down_at),
+            "-" if restart.down_at == restart.down_at_latest else shown.stamp(restart.down_at_latest),
+            shown.stamp(restart.up_at),
+            shown.stamp(restart.ready_at) if restart.ready_at else "never seen",
             restart.drain or "-",
             restart.reason or "-",
         ]
@@ -56,42 +69,60 @@ def _restarts(restarts: list[Restart], paths: dict[int, str]) -> Iterator[str]:
     if several:
         headers.insert(0, "gateway")
         rows = [[restart.gateway, *row] for restart, row in zip(restarts, rows, strict=True)]
-    yield text_table(headers, rows)
-    yield from _doubts(restarts, several=several)
+    yield text_table(headers, rows, shown=shown)
+    yield from _doubts(restarts, shown, several=several)
     lines = [
-        (restart.id, stamp(fact.at), fact.text, place(fact, paths)) for restart in restarts for fact in restart.evidence
+        (restart.id, shown.stamp(fact.at), fact.text, place(fact, paths))
+        for restart in restarts
+        for fact in restart.evidence
     ]
-    yield text_table(("restart", "at (UTC)", "line", "where"), lines)
+    yield text_table(
+        ("restart", shown.heading("at"), Column("line", is_text=True), Column("where", moves=1)), lines, shown=shown
+    )
 
 
-def _doubts(restarts: list[Restart], *, several: bool) -> Iterator[str]:
+def _doubts(restarts: list[Restart], shown: Shown, *, several: bool) -> Iterator[str]:
     """Name the windows whose sources disagree; they prove nothing about the process."""
     doubtful = [restart for restart in restarts if restart.doubt is not None]
     if doubtful:
         names = [f"{restart.gateway} {restart.id}" if several else restart.id for restart in doubtful]
-        told = [f"  {name}: {restart.doubt}" for name, restart in zip(names, doubtful, strict=True)]
-        yield "In doubt, and no proof of anything:\n" + "\n".join(told)
+        told = [
+            line
+            for name, restart in zip(names, doubtful, strict=True)
+            for line in paragraph(f"{name}: {restart.doubt}", shown.width, first="  ", rest="    ")
+        ]
+        head = shown.painted("In doubt, and no proof of anything:", Style.HEADING)
+        yield "\n".join([head, *told])
 
 
-def write_sources(evidence: Evidence, missing: Iterable[str]) -> str:
+def write_sources(evidence: Evidence, missing: Iterable[str], shown: Shown = PLAIN) -> str:
     """Give every file that was read: what it is and gave, its span, zone and counts; and what is missing."""
-    return "\n\n".join(_sources(evidence, list(missing))) + "\n"
+    return "\n\n".join(_sources(evidence, list(missing), shown)) + "\n"
 
 
-def _sources(evidence: Evidence, missing: list[str]) -> Iterator[str]:
+def _sources(evidence: Evidence, missing: list[str], shown: Shown) -> Iterator[str]:
     files = list(evidence.sources.iter_rows(named=True))
     paths = {row["id"]: row["path"] for row in files}
-    yield _files(files, rows_of_sources(evidence), set(paths.values()))
-    yield _spans(files)
-    yield _LEGEND
+    yield _files(files, rows_of_sources(evidence), set(paths.values()), shown)
+    yield _spans(files, shown)
+    yield "\n".join(paragraph(_LEGEND, shown.width))
     if evidence.notices.height:
-        yield text_table(("level", "where", "what"), _notices(evidence.notices, paths))
+        yield text_table(NOTICE_COLUMNS, _notices(evidence.notices, paths), shown=shown)
     if missing:
-        yield "Missing:\n" + "\n".join(f"  - {what}" for what in missing)
+        told = [line for what in missing for line in paragraph(what, shown.width, first="  - ", rest="    ")]
+        yield "\n".join([shown.painted("Missing:", Style.HEADING), *told])
 
 
-def _files(files: list[dict[str, Any]], given: Mapping[int, Mapping[str, int]], paths: set[str]) -> str:
-    headers = ("file", "kind", "read as", "recognised by", "release", "gateway", "gave")
+def _files(files: list[dict[str, Any]], given: Mapping[int, Mapping[str, int]], paths: set[str], shown: Shown) -> str:
+    headers = (
+        Column("file", moves=1),
+        "kind",
+        Column("read as", is_text=True),
+        Column("recognised by", is_text=True, moves=2, is_named=True),
+        Column("release", is_text=True, moves=2, is_named=True),
+        Column("gateway", is_text=True, moves=2, is_named=True),
+        Column("gave", is_text=True),
+    )
     rows = [
         (
             row["path"],
@@ -104,21 +135,28 @@ def _files(files: list[dict[str, Any]], given: Mapping[int, Mapping[str, int]], 
         )
         for row in files
     ]
-    return text_table(headers, rows)
+    return text_table(headers, rows, shown=shown)
 
 
-def _spans(files: list[dict[str, Any]]) -> str:
+def _spans(files: list[dict[str, Any]], shown: Shown) -> str:
     rows = [
         (
             row["path"],
-            stamp(row["first_at"]),
-            stamp(row["last_at"]),
+            shown.stamp(row["first_at"]),
+            shown.stamp(row["last_at"]),
             row["timezone"] or "-",
             *(str(row[name]) for name in _COUNTS),
         )
         for row in files
     ]
-    return text_table(("file", "first (UTC)", "last (UTC)", "zone", *_COUNTS), rows)
+    headers = (
+        Column("file", moves=1),
+        shown.heading("first"),
+        shown.heading("last"),
+        Column("zone", is_text=True, moves=2, is_named=True),
+        *_COUNTS,
+    )
+    return text_table(headers, rows, shown=shown)
 
 
 def _without_form(path: str, paths: set[str]) -> str:

@@ -6,40 +6,41 @@ from collections.abc import Iterator
 
 from forensics.model.escape import for_markdown
 from forensics.model.finding import Citation, Finding, Report
+from forensics.model.shown import PLAIN, Shown
 from forensics.writers.layout import job_of, markdown_table, short_ids
-from forensics.writers.wording import VERDICTS, closing, place, releases_told, stamp, why
+from forensics.writers.wording import VERDICTS, closing, place, releases_told, why
 
 
-def write_markdown(report: Report) -> str:
+def write_markdown(report: Report, shown: Shown = PLAIN) -> str:
     """Give the audit as Markdown, with the chain of evidence of every finding."""
-    return "\n".join(_sections(report)) + "\n"
+    return "\n".join(_sections(report, shown)) + "\n"
 
 
-def _sections(report: Report) -> Iterator[str]:
+def _sections(report: Report, shown: Shown) -> Iterator[str]:
     yield "# Corrected task audit"
     yield ""
     yield f"**{closing(report)}**"
     yield ""
-    yield f"{report.summary.tasks} task rows, as of {stamp(report.now)} UTC."
+    yield f"{report.summary.tasks} task rows, as of {shown.moment(report.now)}."
     yield ""
-    for told in releases_told(report):
+    for told in releases_told(report, shown):
         yield f"Gateway release: {for_markdown(told)}\n"
     yield _counts(report)
     if report.findings:
         yield "\n## Lost rows\n"
-        yield _findings(report)
+        yield _findings(report, shown)
         yield "\n## Evidence\n"
         for finding in report.findings:
-            yield from _evidence(finding, report)
+            yield from _evidence(finding, report, shown)
     if report.summary.healed:
         yield "\n## Healed rows\n"
         yield from (f"- `{task_id}`" for task_id in report.summary.healed)
     if report.summary.corrected:
         yield "\n## Corrected rows\n"
-        yield _corrected(report)
+        yield _corrected(report, shown)
     if report.restarts:
         yield "\n## Restarts\n"
-        yield _restarts(report)
+        yield _restarts(report, shown)
     yield "\n## Sources\n"
     yield _sources(report)
     if report.notices.height:
@@ -57,13 +58,13 @@ def _counts(report: Report) -> str:
     return markdown_table(("`openclaw tasks audit`", "before", "after"), rows)
 
 
-def _findings(report: Report) -> str:
+def _findings(report: Report, shown: Shown) -> str:
     ids, paths = short_ids(report), report.paths()
     rows = [
         (
             ids[finding.gateway, finding.task_id],
             job_of(finding),
-            stamp(finding.lost_at),
+            shown.stamp(finding.lost_at),
             finding.verdict,
             finding.cause,
             finding.confidence or "-",
@@ -71,24 +72,24 @@ def _findings(report: Report) -> str:
         )
         for finding in report.findings
     ]
-    return markdown_table(("task", "job", "lost at (UTC)", "verdict", "cause", "confidence", "why"), rows)
+    return markdown_table(("task", "job", shown.heading("lost at"), "verdict", "cause", "confidence", "why"), rows)
 
 
-def _evidence(finding: Finding, report: Report) -> Iterator[str]:
+def _evidence(finding: Finding, report: Report, shown: Shown) -> Iterator[str]:
     paths = report.paths()
     yield f"### {for_markdown(finding.task_id)}: {finding.verdict}\n"
     yield f"{VERDICTS[finding.verdict].capitalize()}.\n"
-    rows = [(stamp(fact.at), fact.role, fact.text, place(fact, paths)) for fact in finding.evidence]
-    yield markdown_table(("at (UTC)", "what", "text", "where"), rows)
+    rows = [(shown.stamp(fact.at), fact.role, fact.text, place(fact, paths)) for fact in finding.evidence]
+    yield markdown_table((shown.heading("at"), "what", "text", "where"), rows)
     yield ""
 
 
-def _corrected(report: Report) -> str:
+def _corrected(report: Report, shown: Shown) -> str:
     paths = report.paths()
     rows = [
         (
             row.task_id,
-            stamp(row.at),
+            shown.stamp(row.at),
             row.before.status or "-",
             row.after.status or "-",
             row.verdict,
@@ -96,22 +97,22 @@ def _corrected(report: Report) -> str:
         )
         for row in report.summary.corrected
     ]
-    return markdown_table(("task", "corrected at (UTC)", "from", "to", "verdict", "journal"), rows)
+    return markdown_table(("task", shown.heading("corrected at"), "from", "to", "verdict", "journal"), rows)
 
 
-def _restarts(report: Report) -> str:
+def _restarts(report: Report, shown: Shown) -> str:
     rows = [
         (
             restart.id,
             restart.kind,
             restart.process,
-            stamp(restart.down_at),
-            stamp(restart.ready_at),
+            shown.stamp(restart.down_at),
+            shown.stamp(restart.ready_at),
             restart.reason or "-",
         )
         for restart in report.restarts
     ]
-    return markdown_table(("restart", "kind", "process", "down (UTC)", "ready (UTC)", "reason"), rows)
+    return markdown_table(("restart", "kind", "process", shown.heading("down"), shown.heading("ready"), "reason"), rows)
 
 
 def _sources(report: Report) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from forensics.correlator.circumstances import OF_ROW, Circumstances, JobRun
 from forensics.model.escape import for_terminal, shortened
 from forensics.model.explanation import RowState, Statement
 from forensics.model.finding import Citation, Finding, Report, Restart
+from forensics.model.shown import PLAIN, Shown
 from forensics.model.verdicts import EvidenceRole, Origin, Reason, WindowKind
-from forensics.writers.wording import stamp
 
 _MS = timedelta(milliseconds=1)
 _TENTH = timedelta(milliseconds=100)
@@ -41,6 +41,7 @@ class Case:
     report: Report
     finding: Finding
     around: Circumstances
+    shown: Shown = PLAIN
 
     @property
     def row(self) -> RowState:
@@ -64,7 +65,7 @@ class Case:
 
     def at(self, time: datetime | None) -> str:
         """Say a moment, without its date where that is the day of the row's start."""
-        return clock(time, self.row)
+        return clock(time, self.row, self.shown)
 
     def has(self, *reasons: Reason) -> bool:
         """Tell whether one of these reasons is behind the verdict."""
@@ -92,18 +93,17 @@ def assuming_restart(case: Case) -> Restart | None:
     return between[-1] if between else None
 
 
-def clock(time: datetime | None, row: RowState) -> str:
-    """Say a moment, without its date where that is the day of the row's start."""
+def clock(time: datetime | None, row: RowState, shown: Shown = PLAIN) -> str:
+    """Say a moment: without its date where that is the day of the row's start, its offset only where that differs."""
     if time is None:
         return "an unknown time"
-    day = day_of(row)
-    return stamp(time).split(" ", 1)[1] if day == time.date() else stamp(time)
-
-
-def day_of(row: RowState) -> date | None:
-    """Give the day of which times without a date are: that of the row's start."""
-    moment = row.start or row.ended_at
-    return moment.date() if moment else None
+    begun, told = row.start or row.ended_at, shown.stamp(time)
+    if begun is None:
+        return told
+    first, local = shown.local(begun), shown.local(time)
+    if shown.offset(first) == shown.offset(local):
+        told = told.removesuffix(shown.offset(local))
+    return told.split(" ", 1)[1] if first.date() == local.date() else told
 
 
 def lasted(span: timedelta) -> str:

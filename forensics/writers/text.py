@@ -6,36 +6,54 @@ from collections.abc import Iterator
 
 from forensics.model.escape import for_terminal
 from forensics.model.finding import Counts, Report
+from forensics.model.shown import PLAIN, Shown, Style
 from forensics.model.verdicts import Verdict
-from forensics.writers.layout import job_of, short_ids, text_table
-from forensics.writers.wording import VERDICTS, closing, corrections_told, releases_told, stamp, why
+from forensics.writers.layout import NOTICE_COLUMNS, job_of, short_ids
+from forensics.writers.measure import paragraph
+from forensics.writers.tables import Cell, Column, text_table
+from forensics.writers.wording import (
+    VERDICTS,
+    closing,
+    corrections_told,
+    reasons_told,
+    releases_told,
+    style_of,
+)
 
 _NOTICE_LEVELS = ("error", "warning")
 
 
-def write_text(report: Report) -> str:
+def write_text(report: Report, shown: Shown = PLAIN) -> str:
     """Give the audit as text: counts before and after, one line per lost row with its why, one closing sentence."""
-    return "\n".join(_sections(report)) + "\n"
+    return "\n".join(_sections(report, shown)) + "\n"
 
 
-def _sections(report: Report) -> Iterator[str]:
-    yield f"Corrected audit of {report.summary.tasks} task rows, as of {stamp(report.now)} UTC"
-    yield from (f"Gateway release: {told}" for told in releases_told(report))
+def _sections(report: Report, shown: Shown) -> Iterator[str]:
+    head = f"Corrected audit of {report.summary.tasks} task rows, as of {shown.moment(report.now)}"
+    yield from (shown.painted(line, Style.HEADING) for line in paragraph(head, shown.width))
+    for told in releases_told(report, shown):
+        yield from paragraph(f"Gateway release: {told}", shown.width)
     yield ""
-    yield from _counts(report)
+    yield from _counts(report, shown)
     if report.findings:
         yield ""
-        yield _findings(report)
+        yield _findings(report, shown)
         yield ""
-        yield _legend(report)
-    yield from _healed(report)
-    yield from _corrected(report)
-    yield from _notices(report)
+        yield from _legend(report, shown)
+    yield from _healed(report, shown)
+    yield from _corrected(report, shown)
+    yield from _notices(report, shown)
     yield ""
-    yield f"Verdict: {closing(report)}"
+    yield from _closing(report, shown)
 
 
-def _counts(report: Report) -> Iterator[str]:
+def _closing(report: Report, shown: Shown) -> Iterator[str]:
+    first, *rest = paragraph(f"Verdict: {closing(report)}", shown.width)
+    yield shown.painted("Verdict:", Style.HEADING) + first.removeprefix("Verdict:")
+    yield from rest
+
+
+def _counts(report: Report, shown: Shown) -> Iterator[str]:
     before, after = report.summary.before, report.summary.after
     yield f"before  Tasks audit: {_headline(before)}"
     yield f"after   Tasks audit: {_headline(after)}"
@@ -43,7 +61,7 @@ def _counts(report: Report) -> Iterator[str]:
     if codes:
         rows = [(code, str(before.by_code[code]), str(after.by_code[code])) for code in codes]
         yield ""
-        yield text_table(("code", "before", "after"), rows, indent="  ")
+        yield text_table(("code", "before", "after"), rows, indent="  ", shown=shown)
 
 
 def _headline(counts: Counts) -> str:
@@ -51,35 +69,48 @@ def _headline(counts: Counts) -> str:
     return f"{total} findings · {counts.errors} errors · {counts.warnings} warnings"
 
 
-def _findings(report: Report) -> str:
+def _findings(report: Report, shown: Shown) -> str:
     ids, paths = short_ids(report), report.paths()
     several = len({finding.gateway for finding in report.findings}) > 1
-    headers = ["task", "job", "lost at (UTC)", "verdict", "cause", "confidence", "why"]
-    rows = [
+    headers: list[str | Column] = [
+        "task",
+        Column("job", is_text=True),
+        shown.heading("lost at"),
+        Column("verdict", style=style_of),
+        Column("cause", moves=2, is_named=True),
+        "confidence",
+        Column("why", is_text=True, moves=1),
+    ]
+    rows: list[list[Cell]] = [
         [
             ids[finding.gateway, finding.task_id],
             job_of(finding),
-            stamp(finding.lost_at),
+            shown.stamp(finding.lost_at),
             finding.verdict,
             finding.cause + (f" {finding.restart}" if finding.restart else ""),
             finding.confidence or "-",
-            why(finding, paths),
+            reasons_told(finding, paths),
         ]
         for finding in report.findings
     ]
     if several:
         headers.insert(0, "gateway")
         rows = [[finding.gateway, *row] for finding, row in zip(report.findings, rows, strict=True)]
-    return text_table(headers, rows)
+    return text_table(headers, rows, shown=shown)
 
 
-def _legend(report: Report) -> str:
-    shown = [verdict for verdict in Verdict if report.summary.verdicts[verdict]]
-    width = max(len(verdict) for verdict in shown)
-    return "\n".join(f"  {verdict:<{width}}  {VERDICTS[verdict]}" for verdict in shown)
+def _legend(report: Report, shown: Shown) -> Iterator[str]:
+    told = [verdict for verdict in Verdict if report.summary.verdicts[verdict]]
+    width = max(len(verdict) for verdict in told)
+    for verdict in told:
+        first, *rest = paragraph(
+            VERDICTS[verdict], shown.width, first=f"  {verdict:<{width}}  ", rest=" " * (width + 4)
+        )
+        yield first.replace(verdict, shown.painted(verdict, style_of(verdict)), 1)
+        yield from rest
 
 
-def _healed(report: Report) -> Iterator[str]:
+def _healed(report: Report, shown: Shown) -> Iterator[str]:
     healed, aborted = report.summary.healed, report.summary.healed_aborted
     if healed:
         cleaned = sum(row.is_cleaned for row in report.summary.corrected)
@@ -90,22 +121,22 @@ def _healed(report: Report) -> Iterator[str]:
         if aborted:
             told.append(f"{len(aborted)} of them ended in a restart and were recorded ok: {', '.join(aborted)}.")
         yield ""
-        yield " ".join(told)
+        yield from paragraph(" ".join(told), shown.width)
 
 
-def _corrected(report: Report) -> Iterator[str]:
-    told = [for_terminal(sentence) for sentence in corrections_told(report)]
+def _corrected(report: Report, shown: Shown) -> Iterator[str]:
+    told = [for_terminal(sentence) for sentence in corrections_told(report, shown)]
     if told:
         yield ""
-        yield from told
+        yield from (line for sentence in told for line in paragraph(sentence, shown.width))
 
 
-def _notices(report: Report) -> Iterator[str]:
+def _notices(report: Report, shown: Shown) -> Iterator[str]:
     paths = report.paths()
     loud = [row for row in report.notices.iter_rows(named=True) if row["level"] in _NOTICE_LEVELS]
     if loud:
         yield ""
-        yield "Notices:"
+        yield shown.painted("Notices:", Style.HEADING)
         rows = [
             (
                 row["level"],
@@ -114,4 +145,4 @@ def _notices(report: Report) -> Iterator[str]:
             )
             for row in loud
         ]
-        yield text_table(("level", "where", "what"), rows, indent="  ")
+        yield text_table(NOTICE_COLUMNS, rows, indent="  ", shown=shown)

@@ -6,26 +6,39 @@ import polars as pl
 
 from forensics.model.escape import shortened
 from forensics.model.finding import Report
-from forensics.writers.layout import text_table
+from forensics.model.shown import PLAIN, Shown
+from forensics.writers.tables import Column, text_table
 from forensics.writers.told_in_order import Fact, told_in_order
-from forensics.writers.wording import stamp
 
 _NAME_WIDTH = 32
 _TEXT_WIDTH = 120
 
 
-def write_timeline(report: Report, facts: pl.DataFrame) -> str:
-    """Give all facts in time order as a table; ``facts`` is the frame ``timeline``."""
+def write_timeline(report: Report, facts: pl.DataFrame, shown: Shown = PLAIN) -> str:
+    """Give all facts in time order as a table; ``facts`` is the frame ``timeline``.
+
+    A long text is cut where it cannot be wrapped: where no width is given.
+    """
     told = list(told_in_order(report, facts))
     if not told:
         return "Nothing that happened at a known time is on record.\n"
     several = len({fact.gateway for fact in told}) > 1
-    headers = ["at (UTC)", "what", "of", "text", "where"]
-    rows = [[stamp(fact.at), fact.kind, _of(fact), shortened(fact.text, _TEXT_WIDTH), fact.place] for fact in told]
+    headers: list[str | Column] = [
+        shown.heading("at"),
+        "what",
+        Column("of", is_text=True),
+        Column("text", is_text=True, moves=2),
+        Column("where", moves=1),
+    ]
+    rows = [[shown.stamp(fact.at), fact.kind, _of(fact), _text(fact, shown), fact.place] for fact in told]
     if several:
         headers.insert(1, "gateway")
         rows = [[row[0], fact.gateway or "-", *row[1:]] for fact, row in zip(told, rows, strict=True)]
-    return text_table(headers, rows) + "\n"
+    return text_table(headers, rows, shown=shown) + "\n"
+
+
+def _text(fact: Fact, shown: Shown) -> str:
+    return fact.text if shown.width else shortened(fact.text, _TEXT_WIDTH)
 
 
 def _of(fact: Fact) -> str:

@@ -9,6 +9,7 @@ from forensics.correlator.circumstances import JobRun
 from forensics.model.escape import for_terminal
 from forensics.model.explanation import RowState, Statement
 from forensics.model.finding import Citation, Restart
+from forensics.model.shown import Shown
 from forensics.model.verdicts import Cause, EvidenceRole, Origin, ProcessFate, Reason, Verdict
 from forensics.writers.phrases import (
     Case,
@@ -39,9 +40,9 @@ def claims(case: Case) -> Iterator[Statement]:
     yield of_row(f"{who} lost: {begun}, ended {case.at(case.finding.lost_at)}, {error}.", row)
     yield _meaning(case)
     yield from _cause(case)
-    yield from about_start(row)
-    yield from other_states(row, case.around.elsewhere)
-    yield from journal_says(row, case.around.journal)
+    yield from about_start(row, case.shown)
+    yield from other_states(row, case.around.elsewhere, case.shown)
+    yield from journal_says(row, case.around.journal, case.shown)
 
 
 def _meaning(case: Case) -> Statement:
@@ -94,26 +95,27 @@ def _unknown_cause(case: Case) -> str:
     return "Why it was marked is not known: no log shows whether a start-up caught it up, or a restart is in doubt."
 
 
-def about_start(row: RowState) -> Iterator[Statement]:
+def about_start(row: RowState, shown: Shown) -> Iterator[Statement]:
     """Say what is special about the start that a row names."""
     if row.is_manual:
         yield of_row("Its run id says that it was started by hand.", row)
     if row.precision_ms > 1 and row.start:
         yield of_row(
-            f"Its times are printed in whole seconds: {clock(row.start, row)} is any moment of that second.", row
+            f"Its times are printed in whole seconds: {clock(row.start, row, shown)} is any moment of that second.", row
         )
     elif row.started_at and row.start and row.start != row.started_at:
         yield of_row(
-            f"Its run id names the start {clock(row.start, row)}, which counts; started_at was changed later.", row
+            f"Its run id names the start {clock(row.start, row, shown)}, which counts; started_at was changed later.",
+            row,
         )
 
 
-def other_states(row: RowState, elsewhere: tuple[RowState, ...]) -> Iterator[Statement]:
+def other_states(row: RowState, elsewhere: tuple[RowState, ...], shown: Shown) -> Iterator[Statement]:
     """Say what other copies and exports say of the row."""
     for state in elsewhere:
         kinds = {"export": "An export", "log": "An answer of a command line in the gateway's log"}
         kind = kinds.get(state.registry or "", "Another copy")
-        ended = f", ended {clock(state.ended_at, row)}" if state.ended_at else ""
+        ended = f", ended {clock(state.ended_at, row, shown)}" if state.ended_at else ""
         yield of_row(f"{kind} shows it {for_terminal(state.status or 'without a status')}{ended}.", state)
 
 

@@ -10,7 +10,17 @@ from forensics.model.baseline import Entry
 from forensics.model.check import Check
 from forensics.model.escape import for_terminal, shortened
 from forensics.model.finding import Citation, Finding, Report
-from forensics.model.verdicts import POSSIBLE_END, Cause, Confidence, EvidenceRole, Reason, Verdict
+from forensics.model.shown import PLAIN, Shown, Style
+from forensics.model.verdicts import (
+    POSSIBLE_END,
+    SEVERITY_OF,
+    Cause,
+    Confidence,
+    EvidenceRole,
+    Reason,
+    Severity,
+    Verdict,
+)
 
 VERDICTS: dict[Verdict, str] = {
     Verdict.FALSE_LOST: "the run was recorded ok; the row is wrong",
@@ -77,6 +87,8 @@ REASONS: dict[Reason, str] = {
     Reason.OTHER_ERROR: "lost with another error text",
 }
 
+_STYLES = {Severity.HIGH: Style.BAD, Severity.MEDIUM: Style.DOUBT, Severity.LOW: Style.MILD}
+
 _LACKS_RECORDS = (Reason.RUN_LOG_ABSENT, Reason.RUN_LOG_MISSING, Reason.RUN_LOG_PRUNED, Reason.RUN_LOG_DAMAGED)
 _LACKS_LOG = (Reason.GATEWAY_LOG_ABSENT, Reason.GATEWAY_LOG_GAP)
 _LONGEST_NAME = 80
@@ -98,7 +110,22 @@ _PLACED: dict[Reason, EvidenceRole] = {
 
 def why(finding: Finding, paths: Mapping[int, str]) -> str:
     """Say in one line why a finding has its verdict, each proof with its place."""
-    return "; ".join(_reason(finding, Reason(code), paths) for code in finding.reasons)
+    return "; ".join(reasons_told(finding, paths))
+
+
+def reasons_told(finding: Finding, paths: Mapping[int, str]) -> list[str]:
+    """Say each reason why a finding has its verdict, with its place."""
+    return [_reason(finding, Reason(code), paths) for code in finding.reasons]
+
+
+def style_of(verdict: str) -> Style | None:
+    """Give the colour of a verdict: that of its severity, and one of its own for rows that are wrong."""
+    return Style.GOOD if verdict == Verdict.FALSE_LOST else _STYLES.get(SEVERITY_OF[Verdict(verdict)])
+
+
+def style_of_level(level: str) -> Style | None:
+    """Give the colour of the level of a notice."""
+    return {"error": Style.BAD, "warning": Style.DOUBT}.get(level)
 
 
 def place(citation: Citation, paths: Mapping[int, str]) -> str:
@@ -148,12 +175,12 @@ def outcome(check: Check) -> str:
     return f"{told}. {closing(check.report)}"
 
 
-def releases_told(report: Report) -> Iterator[str]:
+def releases_told(report: Report, shown: Shown = PLAIN) -> Iterator[str]:
     """Say which releases the evidence of each gateway fits, and from when on where it was updated."""
     several = len({release.gateway for release in report.releases}) > 1
     updated = Counter(release.gateway for release in report.releases)
     for release in report.releases:
-        since = f" from {stamp(release.since)} UTC" if updated[release.gateway] > 1 and release.since else ""
+        since = f" from {shown.moment(release.since)}" if updated[release.gateway] > 1 and release.since else ""
         told = "as given" if release.is_given else "by its wording and layout"
         whose = f"{for_terminal(release.gateway)}: " if several else ""
         yield f"{whose}{release.span}{since}, {told}"
@@ -179,11 +206,11 @@ def closing(report: Report) -> str:
     return f"{total} lost {'row' if total == 1 else 'rows'}: {told}."
 
 
-def corrections_told(report: Report) -> Iterator[str]:
+def corrections_told(report: Report, shown: Shown = PLAIN) -> Iterator[str]:
     """Say how many rows forensics fix corrected: when, from what, and which journal tells of it."""
     paths = report.paths()
     counted = Counter(
-        (row.at.date(), row.is_cleaned, row.before.status or "no status", row.source)
+        (shown.local(row.at).date(), row.is_cleaned, row.before.status or "no status", row.source)
         for row in report.summary.corrected
     )
     for (day, is_cleaned, status, source), count in sorted(counted.items()):
@@ -200,7 +227,7 @@ def stamp(time: datetime | None) -> str:
     >>> stamp(datetime(2026, 4, 17, 7, 40, 44, tzinfo=UTC))
     '2026-04-17 07:40:44.000'
     """
-    return time.strftime("%Y-%m-%d %H:%M:%S.") + f"{time.microsecond // 1000:03d}" if time else "-"
+    return PLAIN.stamp(time)
 
 
 def rfc3339(time: datetime) -> str:

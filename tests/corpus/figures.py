@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from forensics.model.verdicts import Reason
-from forensics.writers.layout import markdown_table, text_table
+from forensics.writers.layout import markdown_table
+from forensics.writers.tables import text_table
 from tests.corpus.judging import GROUPED_BY, Flaw, Judged
 from tests.corpus.tally import ALL, FATE, Group, Score, Tally, percent
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from forensics import __version__
-from forensics.writers.layout import markdown_table, text_table
+from forensics.writers.layout import markdown_table
+from forensics.writers.tables import text_table
 from tests.product.cases import CASES, Case
 from tests.product.registries import ROW
 from tests.product.releases import RELEASES

@@ -1,0 +1,114 @@
+"""Columns that a text takes in a terminal, and lines that fit a width without losing a character."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+_PART = re.compile(r"[^/]*/|[^/]+")
+_EMOJI_FOLLOWS = "\ufe0f"
+_WITHOUT_WIDTH = frozenset({"Mn", "Me", "Cf"})
+
+
+def width_of(text: str) -> int:
+    r"""Count the columns that a text takes in a terminal: two for wide characters, none for combining ones.
+
+    Source: Unicode Standard Annex 11 (East Asian Width); a variation selector makes the sign before it a wide emoji.
+
+    >>> width_of("abc"), width_of("漢字"), width_of("e\u0301"), width_of("✔\ufe0f")
+    (3, 4, 1, 2)
+    """
+    if text.isascii():
+        return len(text)
+    total, last = 0, 0
+    for character in text:
+        if character == _EMOJI_FOLLOWS and last == 1:
+            total, last = total + 1, 2
+        elif unicodedata.category(character) not in _WITHOUT_WIDTH:
+            last = 2 if unicodedata.east_asian_width(character) in "WF" else 1
+            total += last
+    return total
+
+
+def padded(text: str, width: int, shown: str | None = None) -> str:
+    """Fill a text up to a width with blanks; ``shown`` stands for it where it is painted."""
+    return (text if shown is None else shown) + " " * (width - width_of(text))
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Break a text into lines at its blanks; a longer word, such as a path, only behind a ``/``, else anywhere.
+
+    >>> wrapped("its own record (logs/a.log:1)", 16)
+    ['its own record', '(logs/a.log:1)']
+    >>> wrapped("logs/gateway/openclaw.log:12", 16)
+    ['logs/gateway/', 'openclaw.log:12']
+    """
+    return _filled(text, width, width, width)
+
+
+def paragraph(text: str, width: int | None, *, first: str = "", rest: str = "") -> list[str]:
+    """Give a sentence as one line, whatever its length, where there is no width, else as lines that fit."""
+    return [first + text] if width is None else indented(text, width, first=first, rest=rest)
+
+
+def indented(text: str, width: int, *, first: str, rest: str) -> list[str]:
+    """Give a paragraph, its first line and all others indented; a word too long for that is not indented.
+
+    >>> indented("see logs/gateway.log:12 there", 22, first="- ", rest="  ")
+    ['- see', '  logs/gateway.log:12', '  there']
+    >>> indented("see logs/gateway.log:12 there", 20, first="- ", rest="  ")
+    ['- see', 'logs/gateway.log:12', '  there']
+    """
+    lines = _filled(text, width - width_of(first), width - width_of(rest), width)
+    return [lead + line for lead, line in zip(_leads(lines, width, first, rest), lines, strict=True)]
+
+
+def longest_word(text: str) -> int:
+    """Give the columns of the longest word: the least that a text can be wrapped to without breaking one."""
+    return max(map(width_of, text.split(" ")))
+
+
+def _leads(lines: list[str], width: int, first: str, rest: str) -> Iterator[str]:
+    yield first
+    for line in lines[1:]:
+        yield rest if width_of(rest) + width_of(line) <= width else ""
+
+
+def _filled(text: str, first: int, rest: int, longest: int) -> list[str]:
+    """Fill lines with words: the first line has another room than the rest; up to ``longest`` no word is broken."""
+    lines: list[str] = []
+    line: str | None = None
+    for word in text.split(" "):
+        room = rest if lines else first
+        if line is not None and width_of(line) + 1 + width_of(word) <= room:
+            line = f"{line} {word}"
+            continue
+        if line is not None:
+            lines.append(line.rstrip())
+        *whole, line = _broken(word, longest if lines else first)
+        lines += whole
+    return [*lines, (line or "").rstrip()]
+
+
+def _broken(word: str, width: int) -> list[str]:
+    """Break a word that is wider than a line, behind slashes where it has them."""
+    if width_of(word) <= width:
+        return [word]
+    lines = [""]
+    for part in _PART.findall(word):
+        if width_of(lines[-1]) + width_of(part) <= width:
+            lines[-1] += part
+        else:
+            lines += _cut(part, width)
+    return [line for line in lines if line]
+
+
+def _cut(part: str, width: int) -> Iterator[str]:
+    line = ""
+    for character in part:
+        if line and width_of(line + character) > width:
+            yield line
+            line = ""
+        line += character
+    yield line
