@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from forensics.model.escape import for_terminal
 from forensics.model.finding import Counts, Report
 from forensics.model.verdicts import Verdict
 from forensics.writers.layout import job_of, short_ids, text_table
+from forensics.writers.told_reliability import HEADERS, has_runs, reliability_notes, reliability_rows
+from forensics.writers.told_times import odd_times_told
 from forensics.writers.wording import VERDICTS, closing, corrections_told, releases_told, stamp, why
 
+_WIDTH = 100
 _NOTICE_LEVELS = ("error", "warning")
 
 
 def write_text(report: Report) -> str:
-    """Give the audit as text: counts before and after, one line per lost row with its why, one closing sentence."""
+    """Give the audit as text: counts before and after, one line per lost row with its why, the jobs, one sentence."""
     return "\n".join(_sections(report)) + "\n"
 
 
@@ -28,6 +32,7 @@ def _sections(report: Report) -> Iterator[str]:
         yield _findings(report)
         yield ""
         yield _legend(report)
+    yield from _reliability(report)
     yield from _healed(report)
     yield from _corrected(report)
     yield from _notices(report)
@@ -44,6 +49,10 @@ def _counts(report: Report) -> Iterator[str]:
         rows = [(code, str(before.by_code[code]), str(after.by_code[code])) for code in codes]
         yield ""
         yield text_table(("code", "before", "after"), rows, indent="  ")
+    told = [for_terminal(sentence) for sentence in odd_times_told(report)]
+    if told:
+        yield ""
+        yield from told
 
 
 def _headline(counts: Counts) -> str:
@@ -77,6 +86,16 @@ def _legend(report: Report) -> str:
     shown = [verdict for verdict in Verdict if report.summary.verdicts[verdict]]
     width = max(len(verdict) for verdict in shown)
     return "\n".join(f"  {verdict:<{width}}  {VERDICTS[verdict]}" for verdict in shown)
+
+
+def _reliability(report: Report) -> Iterator[str]:
+    if has_runs(report):
+        yield ""
+        yield "Reliability of the jobs:"
+        yield text_table(HEADERS, reliability_rows(report), indent="  ")
+        yield ""
+        for note in reliability_notes(report):
+            yield from textwrap.wrap(note, _WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
 def _healed(report: Report) -> Iterator[str]:
