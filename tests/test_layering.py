@@ -22,7 +22,10 @@ ALLOWED = {
 REASONING = {"told_contrasts", "told_doubts", "told_facts", "told_journals", "told_proof", "told_searches"}
 """The parts of the reasoning behind an explanation: data, which text and JSON are written from."""
 
-SHARED_WRITING = {"layout", "measure", "phrases", "tables", "told_in_order", "wording"} | REASONING
+FIGURES = {"told_reliability", "told_times"}
+"""Figures beside the findings, in the words of every report."""
+
+SHARED_WRITING = {"layout", "measure", "phrases", "tables", "told_in_order", "wording"} | REASONING | FIGURES
 """What writers share; one writer never imports another."""
 
 

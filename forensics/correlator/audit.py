@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -36,8 +36,10 @@ from forensics.correlator.facts import (
 from forensics.correlator.identity import with_own_record, with_weak_identity
 from forensics.correlator.joins import ROW
 from forensics.correlator.masks import with_unmasked_ids
+from forensics.correlator.odd_times import odd_times
 from forensics.correlator.records import prepared_records, resolved
 from forensics.correlator.releases import given_release, releases_of
+from forensics.correlator.reliability import job_reliability, reliability_told
 from forensics.correlator.restarts import find_restarts
 from forensics.correlator.standins import with_stand_in
 from forensics.correlator.verdicts import with_fate, with_verdict
@@ -47,7 +49,6 @@ from forensics.model.finding import (
     CorrectedRow,
     Correction,
     Finding,
-    Release,
     Report,
     ReportFrames,
     Restart,
@@ -106,11 +107,24 @@ def audit_with_facts(
     gateways = evidence.sources["gateway"].drop_nulls().unique()
     releases = releases_of(evidence) if release is None else given_release(release, gateways)
     facts = cited(found.rows, found.restart_evidence, evidence.sources)
-    frames = ReportFrames(findings, facts, found.restarts, found.restart_evidence)
+    told = with_standing(found.tasks, evidence.corrections)
+    healed = without_corrected(healed_rows(found.tasks, evidence.tasks), found.tasks, told)
+    aborted = _aborted(healed, found, policy)
+    reliability = job_reliability(found.tasks, findings, evidence.jobs, aborted, _replayed(told))
+    frames = ReportFrames(findings, facts, found.restarts, found.restart_evidence, reliability)
     report = Report(
         now=now,
         policy=policy,
-        summary=_summary(evidence, found, findings, releases, now, policy),
+        summary=Summary(
+            tasks=found.tasks.height,
+            lost=findings.height,
+            healed=tuple(healed["task_id"].sort().to_list()),
+            healed_aborted=tuple(aborted["task_id"].sort().to_list()),
+            verdicts=_verdicts(findings),
+            before=audit_counts_of_all(found.tasks, releases, now, policy),
+            after=audit_counts_of_all(_corrected(found.tasks, findings), releases, now, policy),
+            corrected=tuple(_corrected_rows(told)),
+        ),
         sources=evidence.sources,
         notices=pl.concat([evidence.notices, clock_notices(found.errors)]),
         releases=tuple(releases),
@@ -119,6 +133,8 @@ def audit_with_facts(
         frames=frames,
         runs=runs_beside(findings, found.records),
         log_spans=assert_schema(found.log_spans.sort("gateway", "covered_from"), LOG_SPANS, "log_spans"),
+        reliability=reliability_told(reliability),
+        odd_times=odd_times(found.tasks, releases, now),
     )
     return report, found.rows
 
@@ -274,28 +290,14 @@ def runs_beside(findings: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     return assert_schema(runs.sort(*_JOB, "started_at", "ended_at", "source", "line"), JOB_RUNS, "job_runs")
 
 
-def _summary(
-    evidence: Evidence,
-    found: Correlated,
-    findings: pl.DataFrame,
-    releases: Sequence[Release],
-    now: datetime,
-    policy: Policy,
-) -> Summary:
-    tasks = found.tasks
-    told = with_standing(tasks, evidence.corrections)
-    healed = without_corrected(healed_rows(tasks, evidence.tasks), tasks, told)
+def _verdicts(findings: pl.DataFrame) -> dict[str, int]:
     counted = dict(findings.group_by("verdict").len().iter_rows())
-    return Summary(
-        tasks=tasks.height,
-        lost=findings.height,
-        healed=tuple(healed["task_id"].sort().to_list()),
-        healed_aborted=tuple(_aborted(healed, found, policy)),
-        verdicts={verdict.value: counted.get(verdict.value, 0) for verdict in Verdict},
-        before=audit_counts_of_all(tasks, releases, now, policy),
-        after=audit_counts_of_all(_corrected(tasks, findings), releases, now, policy),
-        corrected=tuple(_corrected_rows(told)),
-    )
+    return {verdict.value: counted.get(verdict.value, 0) for verdict in Verdict}
+
+
+def _replayed(told: pl.DataFrame) -> pl.DataFrame:
+    """Give the rows that still are as fix left them, and that it corrected as replayed; ``told`` is of the journals."""
+    return told.filter((pl.col("standing") == Standing.CORRECTED) & (pl.col("verdict") == Verdict.REPLAYED))
 
 
 def _corrected_rows(told: pl.DataFrame) -> Iterable[CorrectedRow]:
@@ -334,8 +336,8 @@ def _corrected(tasks: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
     ).select(tasks.columns)
 
 
-def _aborted(healed: pl.DataFrame, found: Correlated, policy: Policy) -> list[str]:
-    """Name the healed rows whose ok is an abort in disguise: a restart cut them short."""
+def _aborted(healed: pl.DataFrame, found: Correlated, policy: Policy) -> pl.DataFrame:
+    """Give the healed rows whose ok is an abort in disguise: a restart cut them short."""
     bare = resolved(found.records.filter(pl.col("started_at").is_not_null()), [*_JOB, "started_at"]).filter("is_bare")
     ended = (
         with_start(healed)
@@ -350,8 +352,7 @@ def _aborted(healed: pl.DataFrame, found: Correlated, policy: Policy) -> list[st
         .rename({"told_at": "own_told_at", "slack_ms": "own_slack_ms"})
         .with_row_index(ROW)
     )
-    aborted = with_abort(ended, found.restarts, policy).filter("abort_is_sure")
-    return aborted["task_id"].sort().to_list()
+    return with_abort(ended, found.restarts, policy).filter("abort_is_sure")
 
 
 def _citations(evidence: pl.DataFrame) -> dict[tuple[str, str], list[Citation]]:

@@ -52,7 +52,7 @@ def audit_counts(tasks: pl.DataFrame, now: datetime, policy: Policy, *, release:
     Source: formats.md §2.1, §2.2; observed.md §B5 (thresholds and severities); the counts of captured releases.
     """
     rules = audit_rules(release) or AuditRules()
-    rows = _as_audited(tasks, now, rules)
+    rows = as_audited(tasks, now, rules)
     found = _findings(now, policy)
     warned = _is_retained(now, rules)
     counted = rows.select(
@@ -66,6 +66,21 @@ def audit_counts(tasks: pl.DataFrame, now: datetime, policy: Policy, *, release:
 
 def audit_counts_of_all(tasks: pl.DataFrame, releases: Iterable[Release], now: datetime, policy: Policy) -> Counts:
     """Add up what each gateway's own audit would report: of a gateway that was updated, the one of its last release."""
+    of_each = [
+        audit_counts(rows, now, policy, release=release) for release, rows in rows_by_release(tasks, releases).items()
+    ]
+    return Counts(
+        errors=sum(counts.errors for counts in of_each),
+        warnings=sum(counts.warnings for counts in of_each),
+        by_code={code: sum(counts.by_code[code] for counts in of_each) for code in _CODES},
+    )
+
+
+def rows_by_release(tasks: pl.DataFrame, releases: Iterable[Release]) -> dict[str | None, pl.DataFrame]:
+    """Part the rows by the release that audits them: the last of their gateway, none where nothing tells it.
+
+    Shape: each part as ``tasks``.
+    """
     latest = {release.gateway: str(release.span) for release in releases}
     told = (
         tasks.select("gateway")
@@ -73,15 +88,7 @@ def audit_counts_of_all(tasks: pl.DataFrame, releases: Iterable[Release], now: d
         .with_columns(pl.col("gateway").replace_strict(latest, default=None, return_dtype=pl.String).alias("release"))
     )
     placed = tasks.join(told, on="gateway", how="left", validate="m:1")
-    of_each = [
-        audit_counts(rows.drop("release"), now, policy, release=release)
-        for (release,), rows in placed.group_by("release", maintain_order=True)
-    ]
-    return Counts(
-        errors=sum(counts.errors for counts in of_each),
-        warnings=sum(counts.warnings for counts in of_each),
-        by_code={code: sum(counts.by_code[code] for counts in of_each) for code in _CODES},
-    )
+    return {release: rows.drop("release") for (release,), rows in placed.group_by("release", maintain_order=True)}
 
 
 def audit_rules(release: str | None) -> AuditRules | None:
@@ -108,8 +115,11 @@ def _rules_of(release: Number) -> AuditRules:
     )
 
 
-def _as_audited(tasks: pl.DataFrame, now: datetime, rules: AuditRules) -> pl.DataFrame:
-    """Give the rows as the audit sees them: projected, or mended, or as they are."""
+def as_audited(tasks: pl.DataFrame, now: datetime, rules: AuditRules) -> pl.DataFrame:
+    """Give the rows as the audit sees them: projected, or mended, or as they are.
+
+    Shape: as ``tasks``; without the rows that are lost in an export only, where the release shows none such.
+    """
     if rules.mends_creation:
         created = pl.min_horizontal("created_at", "started_at")
         tasks = tasks.with_columns(created.alias("created_at"))
@@ -126,7 +136,7 @@ def _age(now: datetime) -> pl.Expr:
 
 def _findings(now: datetime, policy: Policy) -> dict[str, pl.Expr]:
     """Say for each code which rows are findings of it."""
-    status, ending = pl.col("status"), pl.col("ended_at") < pl.col("started_at")
+    status = pl.col("status")
     is_kept = [*_ACTIVE, TaskStatus.LOST.value]
     return {
         "stale_queued": (status == TaskStatus.QUEUED) & (_age(now) >= policy.stale_queued),
@@ -134,10 +144,23 @@ def _findings(now: datetime, policy: Policy) -> dict[str, pl.Expr]:
         "lost": status == TaskStatus.LOST,
         "delivery_failed": (pl.col("delivery_status") == "failed") & pl.col("notify_policy").ne_missing("silent"),
         "missing_cleanup": ~status.is_in(is_kept) & pl.col("cleanup_after").is_null(),
-        "inconsistent_timestamps": (pl.col("started_at") < pl.col("created_at"))
-        | ending
-        | (status.is_in(_ACTIVE) & pl.col("ended_at").is_not_null()),
+        "inconsistent_timestamps": starts_early_expr() | ends_early_expr() | is_active_ended_expr(),
     }
+
+
+def starts_early_expr() -> pl.Expr:
+    """Tell which rows start before they were created."""
+    return pl.col("started_at") < pl.col("created_at")
+
+
+def ends_early_expr() -> pl.Expr:
+    """Tell which rows end before they start."""
+    return pl.col("ended_at") < pl.col("started_at")
+
+
+def is_active_ended_expr() -> pl.Expr:
+    """Tell which rows have an end although they are queued or running."""
+    return pl.col("status").is_in(_ACTIVE) & pl.col("ended_at").is_not_null()
 
 
 def _is_retained(now: datetime, rules: AuditRules) -> pl.Expr:

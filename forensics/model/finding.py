@@ -11,7 +11,7 @@ import polars as pl
 from forensics.model import schemas
 from forensics.model.policy import Policy
 from forensics.model.releases import ReleaseSpan
-from forensics.model.verdicts import Cause, Confidence, Severity, Verdict
+from forensics.model.verdicts import Cause, Confidence, Severity, TimeOrder, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +167,92 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class RawRuns:
+    """How the runs of a job ended as their rows say; ``by_restart`` are those of the failed and lost which a restart
+    caused. ``rate`` is the part of one that succeeded.
+    """  # noqa: D205
+
+    succeeded: int
+    failed: int
+    lost: int
+    by_restart: int
+    rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedRuns:
+    """How the runs of a job ended with the verdicts applied.
+
+    ``made_good`` and ``by_restart`` are among the failed: another run did the work; a restart caused it. Of
+    ``undecided`` runs the evidence proves neither: the lowest rate takes all of them for failures, the highest none.
+    """
+
+    succeeded: int
+    failed: int
+    made_good: int
+    undecided: int
+    by_restart: int
+    lowest_rate: float | None
+    highest_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How often one job succeeded, before and after correction.
+
+    ``runs`` are the ended cron rows at hand, started from ``first_at`` to ``last_at``; those still queued or running,
+    cancelled, or of no known status are ``not_counted``. ``job_id`` is null for the rows that name no job.
+    """
+
+    gateway: str
+    job_id: str | None
+    job_name: str | None
+    first_at: datetime | None
+    last_at: datetime | None
+    runs: int
+    not_counted: int
+    raw: RawRuns
+    corrected: CorrectedRuns
+
+
+@dataclass(frozen=True, slots=True)
+class OddRow:
+    """A row whose times are out of order, where it stands, and by how much; null where nothing is to be measured."""
+
+    gateway: str
+    task_id: str
+    source: int
+    line: int
+    by_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OddTimes:
+    """The rows that ``inconsistent_timestamps`` counts for one kind; each row counts once, for the gravest kind.
+
+    ``least_ms`` to ``most_ms`` is by how much their times are out of order, over the rows whose times are printed to
+    the millisecond; ``coarse`` rows are printed in whole seconds. ``named`` are the first of the rows, those furthest
+    out of order first; none of the kind that is the gateway's own order of writing.
+    """
+
+    kind: TimeOrder
+    rows: int
+    coarse: int
+    least_ms: int | None
+    median_ms: float | None
+    most_ms: int | None
+    named: tuple[OddRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReportFrames:
-    """The frames behind a report: its findings and restart windows, each with the facts it rests on."""
+    """The frames behind a report: its findings and restart windows, each with the facts it rests on, and the jobs."""
 
     findings: pl.DataFrame
     evidence: pl.DataFrame
     restarts: pl.DataFrame
     restart_evidence: pl.DataFrame
+    reliability: pl.DataFrame
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -185,7 +264,8 @@ class Report:
     """One audit: figures, restarts and findings, with the frames they come from.
 
     ``runs`` are the known runs of the jobs that have lost rows (frame ``job_runs``), ``log_spans`` what the gateway's
-    log covers (frame ``log_spans``): what a picture of the findings needs beside them.
+    log covers (frame ``log_spans``): what a picture of the findings needs beside them. ``reliability`` tells of
+    every job, ``odd_times`` what the warnings about times out of order are.
     """
 
     now: datetime
@@ -199,6 +279,8 @@ class Report:
     frames: ReportFrames
     runs: pl.DataFrame
     log_spans: pl.DataFrame
+    reliability: tuple[Reliability, ...]
+    odd_times: tuple[OddTimes, ...]
 
     def findings_frame(self) -> pl.DataFrame:
         """Give the findings as a frame.
@@ -220,6 +302,13 @@ class Report:
         Shape: frame ``restarts``: one row per window in time order, key (gateway, id).
         """
         return self.frames.restarts
+
+    def reliability_frame(self) -> pl.DataFrame:
+        """Give how often each job succeeded as a frame, before and after correction.
+
+        Shape: frame ``reliability``: one row per job, key and order (gateway, job_id).
+        """
+        return self.frames.reliability
 
     def paths(self) -> dict[int, str]:
         """Give the path of every source by its id."""

@@ -32,5 +32,6 @@ FRAMES: dict[str, FrameKind] = {
     "restart_evidence": FrameKind(schemas.RESTART_EVIDENCE, (), "a line that a restart window rests on"),
     "findings": FrameKind(schemas.FINDINGS, ("gateway", "task_id"), "a lost task"),
     "evidence": FrameKind(schemas.EVIDENCE, (), "a fact behind a finding"),
+    "reliability": FrameKind(schemas.RELIABILITY, ("gateway", "job_id"), "a job with cron rows"),
 }
 """Every frame of an audit; ``source`` is an id of ``sources`` in all of them."""

@@ -17,6 +17,14 @@ LOST_GRACE = timedelta(minutes=5)
 LOST_RETENTION = timedelta(hours=24)
 """A lost row is kept this long after its mark, whatever its clean-up time says (formats.md §1.5, 2026.5.26)."""
 
+CREATED_AFTER_START = timedelta(seconds=1)
+"""Releases before 2026.4.25 read the start of a run first and stamp the row when it is written, so a row is created
+this long after its start at most: 1 to 16 ms were captured (2026.4.15), 1 to 4 ms published (#70887). More is a clock
+that was set, or damage."""
+
+ODD_ROWS_NAMED = 100
+"""So many rows with times out of order are named one by one; where a clock was wrong, every row of a day is one."""
+
 END_AFTER_WRITTEN = timedelta(seconds=5)
 """A run cannot end after its own record was written; a longer duration is damage (records are written 2 ms to 16 min
 after the end, observed.md §A), less what the clock may be set back in between."""

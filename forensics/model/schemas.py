@@ -291,6 +291,34 @@ FINDINGS: Schema = {
 }
 """One row per lost task; key (gateway, task_id). ``new_*`` is filled wherever a correction is known."""
 
+RELIABILITY: Schema = {
+    "gateway": pl.String,
+    "job_id": pl.String,
+    "job_name": pl.String,
+    "first_at": TIME,
+    "last_at": TIME,
+    "runs": pl.Int64,
+    "not_counted": pl.Int64,
+    "raw_succeeded": pl.Int64,
+    "raw_failed": pl.Int64,
+    "raw_lost": pl.Int64,
+    "raw_by_restart": pl.Int64,
+    "raw_rate": pl.Float64,
+    "succeeded": pl.Int64,
+    "failed": pl.Int64,
+    "made_good": pl.Int64,
+    "undecided": pl.Int64,
+    "by_restart": pl.Int64,
+    "lowest_rate": pl.Float64,
+    "highest_rate": pl.Float64,
+}
+"""One row per job with cron rows; key (gateway, job_id), the job is null for rows that name none.
+
+``runs`` are the ended rows: succeeded + failed + lost as the rows say (``raw_*``), succeeded + failed + undecided with
+the verdicts applied. ``not_counted`` are rows still queued or running, cancelled, or of no known status. ``first_at``
+and ``last_at`` are the first and the last start among the runs. ``raw_by_restart`` is of the failed and the lost,
+``by_restart`` of the failed, as is ``made_good``: another run did the work. Rates are parts of one, null without runs;
+the lowest takes every undecided run for a failure, the highest for a success."""
 
 TIMELINE: Schema = {
     "at": TIME,

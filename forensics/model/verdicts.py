@@ -119,6 +119,15 @@ class TaskStatus(StrEnum):
     LOST = "lost"
 
 
+class TimeOrder(StrEnum):
+    """How the times of a row are out of order, the gravest first; the last is how early releases write."""
+
+    ACTIVE_ENDED = "active_ended"
+    END_BEFORE_START = "end_before_start"
+    START_LONG_BEFORE_CREATION = "start_long_before_creation"
+    START_BEFORE_CREATION = "start_before_creation"
+
+
 class Origin(StrEnum):
     """Where a run record was read."""
 

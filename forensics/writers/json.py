@@ -17,7 +17,7 @@ from forensics.model.contracts import contract
 from forensics.model.escape import for_json
 from forensics.model.evidence import Evidence, rows_of_sources
 from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation, NotInstead, Statement
-from forensics.model.finding import Citation, CorrectedRow, Finding, Release, Report, Restart
+from forensics.model.finding import Citation, CorrectedRow, Finding, Release, Reliability, Report, Restart
 from forensics.model.releases import release_text
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT
 from forensics.writers.told_in_order import Fact, told_in_order
@@ -130,6 +130,8 @@ def audit_document(report: Report) -> dict[str, object]:
         "releases": [_release(release) for release in report.releases],
         "restarts": [_restart(restart) for restart in report.restarts],
         "findings": [_finding(finding, paths) for finding in report.findings],
+        "reliability": [_reliability(job) for job in report.reliability],
+        "odd_times": [asdict(odd) for odd in report.odd_times],
     }
 
 
@@ -211,6 +213,10 @@ def _corrected(row: CorrectedRow) -> dict[str, object]:
         "source": row.source,
         "line": row.line,
     }
+
+
+def _reliability(job: Reliability) -> dict[str, object]:
+    return _values(asdict(job))
 
 
 def _release(release: Release) -> dict[str, object]:

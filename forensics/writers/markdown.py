@@ -8,6 +8,8 @@ from forensics.model.escape import for_markdown
 from forensics.model.finding import Citation, Finding, Report
 from forensics.model.shown import PLAIN, Shown
 from forensics.writers.layout import job_of, markdown_table, short_ids
+from forensics.writers.told_reliability import HEADERS, has_runs, reliability_notes, reliability_rows
+from forensics.writers.told_times import odd_times_told
 from forensics.writers.wording import VERDICTS, closing, place, releases_told, why
 
 
@@ -26,12 +28,18 @@ def _sections(report: Report, shown: Shown) -> Iterator[str]:
     for told in releases_told(report, shown):
         yield f"Gateway release: {for_markdown(told)}\n"
     yield _counts(report)
+    yield from (f"\n{for_markdown(told)}" for told in odd_times_told(report))
     if report.findings:
         yield "\n## Lost rows\n"
         yield _findings(report, shown)
         yield "\n## Evidence\n"
         for finding in report.findings:
             yield from _evidence(finding, report, shown)
+    if has_runs(report):
+        yield "\n## Reliability of the jobs\n"
+        yield markdown_table(HEADERS, reliability_rows(report))
+        yield ""
+        yield from (f"- {note}" for note in reliability_notes(report, shown))
     if report.summary.healed:
         yield "\n## Healed rows\n"
         yield from (f"- `{task_id}`" for task_id in report.summary.healed)

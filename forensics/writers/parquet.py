@@ -30,6 +30,7 @@ def frames_of(evidence: Evidence, report: Report) -> dict[str, pl.DataFrame]:
         "restart_evidence": report.frames.restart_evidence,
         "findings": report.frames.findings,
         "evidence": report.frames.evidence,
+        "reliability": report.frames.reliability,
     }
     return {name: assert_schema(frames[name], kind.schema, name) for name, kind in FRAMES.items()}
 

@@ -11,6 +11,8 @@ from forensics.model.verdicts import Verdict
 from forensics.writers.layout import NOTICE_COLUMNS, job_of, short_ids
 from forensics.writers.measure import paragraph
 from forensics.writers.tables import Cell, Column, text_table
+from forensics.writers.told_reliability import HEADERS, has_runs, reliability_notes, reliability_rows
+from forensics.writers.told_times import odd_times_told
 from forensics.writers.wording import (
     VERDICTS,
     closing,
@@ -20,11 +22,12 @@ from forensics.writers.wording import (
     style_of,
 )
 
+_WIDTH = 100
 _NOTICE_LEVELS = ("error", "warning")
 
 
 def write_text(report: Report, shown: Shown = PLAIN) -> str:
-    """Give the audit as text: counts before and after, one line per lost row with its why, one closing sentence."""
+    """Give the audit as text: counts before and after, one line per lost row with its why, the jobs, one sentence."""
     return "\n".join(_sections(report, shown)) + "\n"
 
 
@@ -40,6 +43,7 @@ def _sections(report: Report, shown: Shown) -> Iterator[str]:
         yield _findings(report, shown)
         yield ""
         yield from _legend(report, shown)
+    yield from _reliability(report, shown)
     yield from _healed(report, shown)
     yield from _corrected(report, shown)
     yield from _notices(report, shown)
@@ -62,6 +66,11 @@ def _counts(report: Report, shown: Shown) -> Iterator[str]:
         rows = [(code, str(before.by_code[code]), str(after.by_code[code])) for code in codes]
         yield ""
         yield text_table(("code", "before", "after"), rows, indent="  ", shown=shown)
+    told = list(odd_times_told(report))
+    if told:
+        yield ""
+        for sentence in told:
+            yield from paragraph(for_terminal(sentence), shown.width)
 
 
 def _headline(counts: Counts) -> str:
@@ -108,6 +117,16 @@ def _legend(report: Report, shown: Shown) -> Iterator[str]:
         )
         yield first.replace(verdict, shown.painted(verdict, style_of(verdict)), 1)
         yield from rest
+
+
+def _reliability(report: Report, shown: Shown) -> Iterator[str]:
+    if has_runs(report):
+        yield ""
+        yield shown.painted("Reliability of the jobs:", Style.HEADING)
+        yield text_table(HEADERS, reliability_rows(report), indent="  ", shown=shown)
+        yield ""
+        for note in reliability_notes(report, shown):
+            yield from paragraph(note, shown.width or _WIDTH, first="  ", rest="  ")
 
 
 def _healed(report: Report, shown: Shown) -> Iterator[str]:

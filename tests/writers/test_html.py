@@ -29,7 +29,7 @@ from tests.support.pages import Element, many, read_page, with_texts
 from tests.support.scenario import J, a_day, at, audited
 
 ROOT = Path(__file__).parent.parent.parent
-SECTIONS = ["verdict", "counts", "timeline", "findings", "withheld", "restarts", "sources", "method"]
+SECTIONS = ["verdict", "counts", "timeline", "findings", "withheld", "reliability", "restarts", "sources", "method"]
 SEVEN_HOURS = timedelta(hours=7)
 CHROMIUM = shutil.which("chromium")
 

@@ -13,6 +13,8 @@ from forensics.writers.html.lanes import Names, names_of
 from forensics.writers.html.material import NoticeRow, SourceRow, level_counts, notice_rows, source_rows
 from forensics.writers.html.picture import Drawing, Picture, told_restart
 from forensics.writers.phrases import counted, lasted, way_down
+from forensics.writers.told_reliability import HEADERS, reliability_notes, reliability_rows
+from forensics.writers.told_times import odd_times_told
 from forensics.writers.wording import (
     CAUSES,
     REASONS,
@@ -32,6 +34,7 @@ _DRAWN_GATEWAYS = 8
 _OPEN_INCIDENTS = 3
 _OPEN_LOSSES = 12
 _OPEN_FINDINGS = 3
+_JOBS_OF_RELIABILITY = 200
 _FULL_CHAINS = 400
 """Up to so many findings each repeats the lines of its restart; beyond, they stand once, with the restart."""
 _RUNS = {
@@ -227,6 +230,10 @@ class Page:
     groups: tuple[Group, ...]
     withheld: tuple[Withheld, ...]
     weak: tuple[Link, ...]
+    reliability: tuple[tuple[str, ...], ...]
+    reliability_headers: tuple[str, ...]
+    reliability_notes: tuple[str, ...]
+    odd_times: tuple[str, ...]
     restarts: tuple[RestartShown, ...]
     sources: tuple[SourceRow, ...]
     sources_from: str
@@ -271,6 +278,10 @@ def page_of(report: Report, command: str | None) -> Page:
         groups=tuple(sheet.groups()),
         withheld=tuple(sheet.withheld()),
         weak=tuple(sheet.link(one) for one in report.findings if one.confidence is Confidence.WEAK),
+        reliability=tuple(reliability_rows(report, _JOBS_OF_RELIABILITY)),
+        reliability_headers=HEADERS,
+        reliability_notes=tuple(reliability_notes(report)),
+        odd_times=tuple(odd_times_told(report)),
         restarts=tuple(sheet.restarts()),
         sources=sources,
         sources_from=sources_from,
