@@ -17,18 +17,21 @@ from markupsafe import Markup
 from forensics.model.escape import for_html
 from forensics.model.finding import Report
 from forensics.writers.html.page import page_of
+from forensics.writers.html.sheet import Settling
 
 
-def write_html(report: Report, command: str | None = None) -> str:
+def write_html(report: Report, command: str | None = None, settling: Settling | None = None) -> str:
     """Give the audit as one HTML page; the same report gives the same bytes.
 
-    ``command`` is the command line that made it, for a reader who wants to repeat it.
+    ``command`` is the command line that made it, for a reader who wants to repeat it. ``settling`` says row by row what
+    would settle a withheld verdict (``forensics.writers.reasoning.settling_of``); without it the files are named by
+    reason only.
     """
     style = _style()
     policy = f"default-src 'none'; style-src 'sha256-{_digest(style)}'; base-uri 'none'; form-action 'none'"
     template = _environment().get_template("report.html.j2")
     # the style is the package's own, and must stay byte for byte what the policy was made for
-    return template.render(page=page_of(report, command), style=Markup(style), policy=policy)  # noqa: S704
+    return template.render(page=page_of(report, command, settling), style=Markup(style), policy=policy)  # noqa: S704
 
 
 def _digest(style: str) -> str:

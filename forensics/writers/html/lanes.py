@@ -101,10 +101,11 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """How findings are named on the page: their short ids, and the ids of the elements that tell them."""
+    """How findings are named on the page: their short ids, and the ids of the elements that tell them and restarts."""
 
     short: dict[tuple[str, str], str]
     anchors: dict[tuple[str, str], str]
+    windows: dict[tuple[str, str], str]
 
     def of(self, finding: Finding) -> str:
         """Give the short id of a finding."""
@@ -114,11 +115,16 @@ class Names:
         """Give the id of the element that tells a finding."""
         return self.anchors[finding.gateway, finding.task_id]
 
+    def window(self, gateway: str, restart: str | None) -> str:
+        """Give the id of the element that tells a restart; nothing where none is meant."""
+        return self.windows.get((gateway, restart or ""), "")
+
 
 def names_of(report: Report) -> Names:
-    """Name the findings of a report; their elements are numbered, as ids of evidence are hostile and may be long."""
+    """Name what a report tells of; the elements are numbered, as ids of evidence are hostile and may be long."""
     anchors = {(one.gateway, one.task_id): f"f{number}" for number, one in enumerate(report.findings, 1)}
-    return Names(short_ids(report), anchors)
+    windows = {(one.gateway, one.id): f"r{number}" for number, one in enumerate(report.restarts, 1)}
+    return Names(short_ids(report), anchors, windows)
 
 
 def laid_out(content: Content, scale: Scale, y: float, names: Names, most_tracks: int) -> Lane:

@@ -22,7 +22,8 @@ _LEFT = 196.0
 _RIGHT = 40.0
 _TOP = 62.0
 _COVER_Y = 42.0
-_BOTTOM = 26.0
+_BOTTOM = 8.0
+_LABEL_ROW = 18.0
 _LETTER = 6.6
 _GAP = 8.0
 _THINNEST = 2.0
@@ -45,7 +46,8 @@ PANEL_TRACKS = 6
 class Shade:
     """A restart, across all lanes: down from ``x`` on, starting again from ``up_x`` to ``end_x``.
 
-    ``vague_x`` is up to where the stop may lie, where none was seen. ``label`` is empty where there is no room for it.
+    ``vague_x`` is up to where the stop may lie, where none was seen. ``label`` is empty where there is no room for it,
+    ``target`` is the id of the restart it leads to.
     """
 
     x: float
@@ -55,6 +57,7 @@ class Shade:
     label: str
     label_x: float
     title: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class SweepLine:
 
     x: float
     label: str
+    label_x: float
     title: str
 
 
@@ -97,6 +101,8 @@ class Picture:
     left: float
     right: float
     bottom: float
+    name_y: float
+    sweep_y: float
     cover_y: float
     ticks: tuple[Tick, ...]
     shades: tuple[Shade, ...]
@@ -163,21 +169,26 @@ class Drawing:
             y += lanes[-1].height
         if is_dense:
             left_out.append(_told_dense(len(restarts), len(sweeps)))
+        shades = () if is_dense else tuple(_shades(restarts, scale, self._names))
+        sweep_lines = () if is_dense else tuple(_sweep_lines(sweeps, scale))
+        name_y, sweep_y = _label_rows(shades, sweep_lines, y)
         return Picture(
             name=scene.name,
             title=scene.title,
             description=_description(scene, restarts, scale),
             width=WIDTH,
-            height=y + _BOTTOM,
+            height=sweep_y + _BOTTOM,
             left=_LEFT,
             right=WIDTH - _RIGHT,
             bottom=y,
+            name_y=name_y,
+            sweep_y=sweep_y,
             cover_y=_COVER_Y,
             ticks=scale.ticks(),
-            shades=() if is_dense else tuple(_shades(restarts, scale)),
+            shades=shades,
             cells=tuple(_cells(restarts, scale)) if is_dense else (),
             covers=tuple(self._covers(scene.gateway, scale)),
-            sweeps=() if is_dense else tuple(_sweep_lines(sweeps, scale)),
+            sweeps=sweep_lines,
             lanes=tuple(lanes),
             left_out=tuple(left_out),
         )
@@ -273,7 +284,7 @@ def _without_time(findings: Iterable[Finding]) -> Iterator[str]:
         yield f"{counted(len(untimed), 'row')} without start and lost mark cannot be drawn; told among the findings."
 
 
-def _shades(restarts: Iterable[Restart], scale: Scale) -> Iterator[Shade]:
+def _shades(restarts: Iterable[Restart], scale: Scale, names: Names) -> Iterator[Shade]:
     """Shade the restarts; those that lie in one place become one, and labels stand where there is room."""
     groups: list[list[Restart]] = []
     reached = labelled = 0.0
@@ -284,9 +295,18 @@ def _shades(restarts: Iterable[Restart], scale: Scale) -> Iterator[Shade]:
             groups.append([restart])
         reached = max(reached, _end_x(restart, scale))
     for group in groups:
-        shade = _shade(group, scale, labelled)
+        shade = _shade(group, scale, labelled, names)
         labelled = shade.label_x + len(shade.label) * _LETTER / 2 + _GAP if shade.label else labelled
         yield shade
+
+
+def _label_rows(shades: Iterable[Shade], sweeps: Iterable[SweepLine], bottom: float) -> tuple[float, float]:
+    """Give where the labels of restarts and of sweeps stand below the lanes: in one row, if none covers another."""
+    restarts = [(shade.label_x, len(shade.label) * _LETTER / 2) for shade in shades if shade.label]
+    others = [(line.label_x, len(line.label) * _LETTER / 2) for line in sweeps if line.label]
+    first = bottom + (_LABEL_ROW if restarts or others else 0)
+    is_tight = any(abs(x - other_x) < half + other + _GAP for x, half in restarts for other_x, other in others)
+    return first, first + (_LABEL_ROW if is_tight else 0)
 
 
 def _told_dense(restarts: int, sweeps: int) -> str:
@@ -313,17 +333,24 @@ def _end_x(restart: Restart, scale: Scale) -> float:
     return max(scale.x(max(_moments(restart))), scale.x(restart.down_at) + _THINNEST)
 
 
-def _shade(group: list[Restart], scale: Scale, labelled: float) -> Shade:
+def _shade(group: list[Restart], scale: Scale, labelled: float, names: Names) -> Shade:
     first, last = group[0], group[-1]
     begin, end = scale.x(first.down_at), max(_end_x(restart, scale) for restart in group)
     is_one = len(group) == 1
     vague = scale.x(first.down_at_latest) if is_one else begin
     up_x = max(scale.x(first.up_at), vague) if is_one and first.up_at else end
     label = first.id if is_one else f"{first.id} to {last.id}"
-    middle = round((begin + end) / 2, 1)
+    middle = _inside((begin + end) / 2, label)
     has_room = middle - len(label) * _LETTER / 2 >= labelled
     title = told_restart(first) if is_one else f"{len(group)} restarts, {label}, the first: {told_restart(first)}"
-    return Shade(begin, vague, up_x, end, label if has_room else "", middle, title)
+    target = names.window(first.gateway, first.id)
+    return Shade(begin, vague, up_x, end, label if has_room else "", middle, title, target)
+
+
+def _inside(x: float, label: str) -> float:
+    """Give where the middle of a label lies that is to be at ``x``, but not beyond the edges of the picture."""
+    half = len(label) * _LETTER / 2
+    return round(min(max(x, _LEFT + half), WIDTH - half), 1)
 
 
 def told_restart(restart: Restart) -> str:
@@ -348,11 +375,14 @@ def _sweep_lines(sweeps: dict[datetime, int], scale: Scale) -> Iterator[SweepLin
     for group in groups:
         x, rows = scale.x(group[0][0]), sum(count for _, count in group)
         label = f"sweep, {rows} rows" if len(group) == 1 else f"{len(group)} sweeps, {rows} rows"
-        has_room = x - len(label) * _LETTER / 2 >= labelled
+        middle = _inside(x, label)
+        has_room = middle - len(label) * _LETTER / 2 >= labelled
         if has_room:
-            labelled = x + len(label) * _LETTER / 2 + _GAP
+            labelled = middle + len(label) * _LETTER / 2 + _GAP
         more = "" if len(group) == 1 else f", and {counted(len(group) - 1, 'more sweep')} up to {stamp(group[-1][0])}"
-        yield SweepLine(x, label if has_room else "", f"{rows} rows marked lost: {stamp(group[0][0])} UTC{more}")
+        yield SweepLine(
+            x, label if has_room else "", middle, f"{rows} rows marked lost: {stamp(group[0][0])} UTC{more}"
+        )
 
 
 def _description(scene: Scene, restarts: Sequence[Restart], scale: Scale) -> str:
