@@ -22,7 +22,7 @@ ALLOWED = {
 REASONING = {"told_contrasts", "told_doubts", "told_facts", "told_journals", "told_proof", "told_searches"}
 """The parts of the reasoning behind an explanation: data, which text and JSON are written from."""
 
-SHARED_WRITING = {"layout", "wording", "phrases", "told_in_order"} | REASONING
+SHARED_WRITING = {"columns", "layout", "wording", "phrases", "told_in_order"} | REASONING
 """What writers share; one writer never imports another."""
 
 

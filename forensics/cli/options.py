@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import wraps
@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from forensics.cli.writing import write_whole
 from forensics.model.errors import NothingToReadError, UsageError
 from forensics.model.verdicts import Verdict
 
@@ -332,8 +333,17 @@ def emit(text: str, output: Path | None) -> None:
     if output is None or output == _STANDARD_OUTPUT:
         click.echo(text, nl=False)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        message = f"{output} cannot be written: {error.strerror}"
-        raise UsageError(message) from error
+    write_whole(output, [text])
+
+
+def emit_parts(parts: Iterable[str], output: Path | None) -> None:
+    """Write a result as ``emit`` does, part by part as they come.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if output is None or output == _STANDARD_OUTPUT:
+        for part in parts:
+            emit(part, None)
+    else:
+        write_whole(output, parts)

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 
-from forensics.model.escape import shortened
 from forensics.model.finding import Report
-from forensics.writers.layout import text_table
-from forensics.writers.told_in_order import Fact, told_in_order
-from forensics.writers.wording import stamp
+from forensics.writers.columns import known_expr, shortened_expr, table_parts
+from forensics.writers.told_in_order import told_in_batches
 
 _NAME_WIDTH = 32
 _TEXT_WIDTH = 120
+_STAMP = "%Y-%m-%d %H:%M:%S%.3f"
 
 
 def write_timeline(report: Report, facts: pl.DataFrame) -> str:
     """Give all facts in time order as a table; ``facts`` is the frame ``timeline``."""
-    told = list(told_in_order(report, facts))
-    if not told:
-        return "Nothing that happened at a known time is on record.\n"
-    several = len({fact.gateway for fact in told}) > 1
-    headers = ["at (UTC)", "what", "of", "text", "where"]
-    rows = [[stamp(fact.at), fact.kind, _of(fact), shortened(fact.text, _TEXT_WIDTH), fact.place] for fact in told]
-    if several:
-        headers.insert(1, "gateway")
-        rows = [[row[0], fact.gateway or "-", *row[1:]] for fact, row in zip(told, rows, strict=True)]
-    return text_table(headers, rows) + "\n"
+    return "".join(timeline_parts(report, facts))
 
 
-def _of(fact: Fact) -> str:
-    """Name what a fact is about: the job, else the restart window."""
-    return shortened(fact.job_name or fact.job_id or fact.restart or "-", _NAME_WIDTH)
+def timeline_parts(report: Report, facts: pl.DataFrame) -> Iterator[str]:
+    """Give what ``write_timeline`` gives in parts, each of whole lines."""
+    if facts.is_empty():
+        yield "Nothing that happened at a known time is on record.\n"
+        return
+    nothing = pl.lit("-")
+    cells = {
+        "at (UTC)": pl.coalesce(pl.col("at").dt.strftime(_STAMP), nothing),
+        "gateway": pl.coalesce(known_expr("gateway"), nothing),
+        "what": pl.col("kind"),
+        "of": shortened_expr(pl.coalesce(*map(known_expr, ("job_name", "job_id", "restart")), nothing), _NAME_WIDTH),
+        "text": shortened_expr(pl.col("text"), _TEXT_WIDTH),
+        "where": pl.col("place"),
+    }
+    if facts["gateway"].n_unique() == 1:
+        del cells["gateway"]
+    yield from table_parts(list(cells), lambda: (told.select(**cells) for told in told_in_batches(report, facts)))
