@@ -25,7 +25,7 @@ REASONING = {"told_contrasts", "told_doubts", "told_facts", "told_journals", "to
 FIGURES = {"told_reliability", "told_times"}
 """Figures beside the findings, in the words of every report."""
 
-SHARED_WRITING = {"layout", "measure", "phrases", "tables", "told_in_order", "wording"} | REASONING | FIGURES
+SHARED_WRITING = {"columns", "layout", "measure", "phrases", "tables", "told_in_order", "wording"} | REASONING | FIGURES
 """What writers share; one writer never imports another."""
 
 

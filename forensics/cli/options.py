@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import wraps
@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from forensics.cli.writing import write_whole
 from forensics.model.errors import NothingToReadError, UsageError
 from forensics.model.verdicts import Verdict
 
@@ -338,23 +339,34 @@ def emit(text: str, output: Path | None) -> None:
     if output is None or output == _STANDARD_OUTPUT:
         _emit_to_standard_output(text)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        message = f"{output} cannot be written: {error.strerror}"
-        raise UsageError(message) from error
+    write_whole(output, [text])
 
 
-def _emit_to_standard_output(text: str) -> None:
+def emit_parts(parts: Iterable[str], output: Path | None) -> None:
+    """Write a result as ``emit`` does, part by part as they come.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if output is None or output == _STANDARD_OUTPUT:
+        all(map(_emit_to_standard_output, parts))
+    else:
+        write_whole(output, parts)
+
+
+def _emit_to_standard_output(text: str) -> bool:
+    """Write to standard output; tell whether anybody reads on."""
     if sys.stdout is None:
         raise UsageError("standard output is closed: there is nowhere to write to", "name a file with -o")
     try:
         click.echo(_shown(text) if sys.stdout.isatty() else text.encode(), nl=False, color=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
     except OSError as error:
         message = f"standard output cannot be written: {error.strerror}"
         raise UsageError(message) from error
+    return True
 
 
 def _shown(text: str) -> str:

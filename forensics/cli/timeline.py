@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from forensics.cli.options import (
     Asked,
     audit_options,
     emit,
+    emit_parts,
     evidence_of,
     format_option,
     guard_outputs,
@@ -73,7 +75,7 @@ def command(
     guard_outputs(evidence, output, lnav_format_file)
     report = audit(evidence, now=moment, release=asked.release)
     facts = timeline(evidence, report)
-    emit(_written(form, report, facts, display.shown(output)), output)
+    emit_parts(_parts(form, report, facts, display.shown(output)), output)
     if lnav_format_file is not None:
         from forensics.writers.lnav import lnav_format
 
@@ -83,18 +85,18 @@ def command(
         click.echo(f"left out, as they bear no time: {untimed} verdicts (see audit)", err=True)
 
 
-def _written(form: str, report: Report, facts: pl.DataFrame, shown: Shown) -> str:
-    from forensics.writers.json import write_timeline_json
-    from forensics.writers.lnav import write_lnav
-    from forensics.writers.timeline import write_timeline
-    from forensics.writers.timesketch import write_timesketch_csv, write_timesketch_jsonl
+def _parts(form: str, report: Report, facts: pl.DataFrame, shown: Shown) -> Iterator[str]:
+    from forensics.writers.json import timeline_json_parts
+    from forensics.writers.lnav import lnav_parts
+    from forensics.writers.timeline import timeline_parts
+    from forensics.writers.timesketch import timesketch_csv_parts, timesketch_jsonl_parts
 
     if form == "text":
-        return write_timeline(report, facts, shown)
+        return timeline_parts(report, facts, shown)
     writers = {
-        "json": write_timeline_json,
-        "timesketch-jsonl": write_timesketch_jsonl,
-        "timesketch-csv": write_timesketch_csv,
-        _LNAV: write_lnav,
+        "json": timeline_json_parts,
+        "timesketch-jsonl": timesketch_jsonl_parts,
+        "timesketch-csv": timesketch_csv_parts,
+        _LNAV: lnav_parts,
     }
     return writers[form](report, facts)

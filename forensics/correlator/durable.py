@@ -248,20 +248,22 @@ def _window_of(
     until = bisect_right(windows, change.anchor + policy.same_event, key=lambda window: window.down_at)
     for place in range(max(until - _NEAR, 0), until):
         window = windows[place]
+        if window.ready_at is None and place in joined:
+            continue
         first, last = _reach(window, windows[place + 1] if place + 1 < len(windows) else None, policy)
         is_open = window.ready_at is None
         if is_open and change.before is None:
             last = min(last, window.latest + policy.refused_start)  # what lay between may have been deleted
-        if first <= change.anchor <= last and not (is_open and place in joined):
+        if first <= change.anchor <= last:
             return place
     return None
 
 
 def _reach(window: Window, following: Window | None, policy: Policy) -> tuple[datetime, datetime]:
     """Give the time within which a boot of the new process lies."""
-    starts = [line.at for line in window.lines if line.kind in _START_LINES]
     first = window.down_at
     if window.kind.value in NO_STOP_SEEN and not window.exited:
+        starts = [line.at for line in window.lines if line.kind in _START_LINES]
         first = min([*starts, window.up_at or window.down_at_latest])
     if window.ready_at is not None:
         return first - policy.same_event, window.ready_at + policy.same_event

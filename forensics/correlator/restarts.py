@@ -5,7 +5,9 @@ Lifecycle lines are few, so this is a plain state machine over them; everything 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -102,9 +104,13 @@ def _without_refused(lines: list[Line], policy: Policy) -> list[Line]:
 
 
 def _refused_start(lines: list[Line], position: int, policy: Policy) -> set[int]:
-    """Find the start lines of the process that was refused, and the line of the manager that started it."""
+    """Find the start lines of the process that was refused, and the line of the manager that started it.
+
+    What comes before another refusal in the same file was looked at for that one.
+    """
     refused = lines[position]
     dropped: set[int] = set()
+    began = False
     for earlier in range(position - 1, -1, -1):
         candidate = lines[earlier]
         if candidate.kind is K.READY or refused.at - candidate.at > policy.refused_start:
@@ -112,22 +118,36 @@ def _refused_start(lines: list[Line], position: int, policy: Policy) -> set[int]
         if candidate.kind is K.SERVICE_STARTED:
             dropped.add(earlier)
             break
-        if candidate.kind in (*_STARTS, K.HTTP_STARTING) and candidate.source == refused.source:
-            if any(lines[later].kind is K.PROCESS_START for later in dropped):
+        if candidate.source != refused.source:
+            continue
+        if not began and candidate.kind is K.START_REFUSED:
+            break
+        if candidate.kind in (*_STARTS, K.HTTP_STARTING):
+            if began:
                 break
+            began = candidate.kind is K.PROCESS_START
             dropped.add(earlier)
     return dropped
 
 
 def _told_elsewhere(lines: list[Line], dropped: set[int], policy: Policy) -> set[int]:
     """Find the same start lines in other sources, which may lack the refusal itself."""
+    everywhere: dict[K, list[datetime]] = defaultdict(list)
+    by_source: dict[tuple[K, int], list[datetime]] = defaultdict(list)
+    for number in sorted(dropped):
+        refused = lines[number]
+        everywhere[refused.kind].append(refused.at)
+        by_source[refused.kind, refused.source].append(refused.at)
+
+    def near(moments: Sequence[datetime], line: Line) -> int:
+        last = bisect_right(moments, line.at + policy.same_event)
+        return last - bisect_left(moments, line.at - policy.same_event)
+
     return {
         position
         for position, line in enumerate(lines)
-        for refused in (lines[number] for number in dropped)
-        if line.kind is refused.kind
-        and line.source != refused.source
-        and abs(line.at - refused.at) <= policy.same_event
+        if line.kind in everywhere
+        and near(everywhere[line.kind], line) > near(by_source.get((line.kind, line.source), ()), line)
     }
 
 
@@ -184,7 +204,7 @@ class _Machine:
             return False
         self._recent[key] = told
         for window in self._windows[-1:]:
-            if told in window.lines:
+            if window.rests_on(told):
                 window.lines.append(line)
         return True
 
@@ -394,7 +414,7 @@ class _Machine:
             # what was cut short settles right afterwards (2026.9.6/restarts): the first outcome is the one that counts
             window.drain = window.drain or _DRAIN_OUTCOMES[line.kind]
         elif line.kind is K.SHUTDOWN_COMPLETED:
-            is_stop = any(told.kind in _GOING_DOWN for told in window.lines) and not _is_restarting(window)
+            is_stop = window.has_line(_is_going_down) and not _is_restarting(window)
             window.gone = window.exited or is_stop
             window.gone_at = window.gone_at or line.at
         elif line.kind is K.SERVICE_RESTART:
@@ -407,7 +427,7 @@ class _Machine:
         reason = self._reason
         if reason is not None and window.down_at - reason.at <= self._policy.reason_before_down:
             window.reason = reason.detail
-            window.lines.insert(0, reason)
+            window.begin_with(reason)
         signal = window.lines[-1].signal
         window.reason = window.reason or signal
         self._reason = None
@@ -424,5 +444,13 @@ class _Machine:
 
 def _is_restarting(window: Window) -> bool:
     """Tell whether the gateway said that it restarts, not that it stops; an earlier wish to restart says nothing."""
-    told = [line.raw for line in window.lines if line.kind not in _NOT_OF_THE_GATEWAY]
-    return any("restarting" in raw or "restart " in raw or "with restart" in raw for raw in told)
+    return window.has_line(_says_restart)
+
+
+def _says_restart(line: Line) -> bool:
+    words = ("restarting", "restart ", "with restart")
+    return line.kind not in _NOT_OF_THE_GATEWAY and any(word in line.raw for word in words)
+
+
+def _is_going_down(line: Line) -> bool:
+    return line.kind in _GOING_DOWN

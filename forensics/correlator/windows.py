@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -72,6 +72,9 @@ class Window:
     doubt: str | None = None
     slack_ms: int = 0
     lines: list[Line] = field(default_factory=list)
+    _known: set[Line] = field(default_factory=set)
+    _known_count: int = 0
+    _tried: dict[Callable[[Line], bool], tuple[int, bool]] = field(default_factory=dict)
 
     @property
     def serving_at(self) -> datetime | None:
@@ -85,8 +88,28 @@ class Window:
 
     def add(self, line: Line) -> None:
         """Rest on one more line."""
-        if line not in self.lines:
+        if not self.rests_on(line):
             self.lines.append(line)
+
+    def begin_with(self, line: Line) -> None:
+        """Rest on a line that comes before all others."""
+        self.lines.insert(0, line)
+        self._known_count = 0
+        self._tried.clear()
+
+    def rests_on(self, line: Line) -> bool:
+        """Tell whether it rests on this line; a gateway that is stopped again and again has thousands of them."""
+        if self._known_count != len(self.lines):
+            self._known.update(self.lines[self._known_count :])
+            self._known_count = len(self.lines)
+        return line in self._known
+
+    def has_line(self, test: Callable[[Line], bool]) -> bool:
+        """Tell whether some line passes a test; each line is tried once, however often that is asked."""
+        tried, passed = self._tried.get(test, (0, False))
+        passed = passed or any(map(test, self.lines[tried:]))
+        self._tried[test] = len(self.lines), passed
+        return passed
 
     def question(self, doubt: str) -> None:
         """Say that its sources disagree: it proves nothing about the process any more. The first doubt is told."""

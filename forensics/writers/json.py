@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,8 @@ from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation
 from forensics.model.finding import Citation, CorrectedRow, Finding, Release, Reliability, Report, Restart
 from forensics.model.releases import release_text
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT
-from forensics.writers.told_in_order import Fact, told_in_order
+from forensics.writers.columns import json_strings
+from forensics.writers.told_in_order import told_in_batches
 from forensics.writers.wording import rfc3339, why
 
 AUDIT_CONTRACT = "forensics.audit/1"
@@ -43,6 +44,7 @@ _SOURCE_FIELDS = (
     "zone_is_assumed",
     "detected_by",
 )
+_STAMP = "%Y-%m-%dT%H:%M:%S%.3fZ"
 
 
 def write_json(report: Report) -> str:
@@ -84,8 +86,31 @@ def write_sources_json(evidence: Evidence, missing: Iterable[str]) -> str:
 
 def write_timeline_json(report: Report, facts: pl.DataFrame) -> str:
     """Give all facts in time order as JSON; ``facts`` is the frame ``timeline``, ``why`` a verdict's reasons."""
-    told = [_fact(fact) for fact in told_in_order(report, facts)]
-    return _dumped(_head("forensics.timeline/1", report) | {"sources": _sources(report.sources), "facts": told})
+    return "".join(timeline_json_parts(report, facts))
+
+
+def timeline_json_parts(report: Report, facts: pl.DataFrame) -> Iterator[str]:
+    """Give what ``write_timeline_json`` gives in parts."""
+    document = _head("forensics.timeline/1", report) | {"sources": _sources(report.sources), "facts": []}
+    before, after = _dumped(document).rsplit("[]", 1)
+    yield before + "["
+    separator = "\n"
+    for told in told_in_batches(report, facts):
+        if told.height:
+            yield separator + ",\n".join(_fact_blocks(told).to_list())
+            separator = ",\n"
+    yield ("\n  ]" if facts.height else "]") + after
+
+
+def _fact_blocks(told: pl.DataFrame) -> pl.Series:
+    """Give each fact as an object within the list of facts, as ``_dumped`` would write it."""
+    kept = told.drop("path", "place").with_columns(pl.col("at").dt.strftime(_STAMP))
+    values = {
+        name: json_strings(kept[name]) if kind == pl.String else kept[name].cast(pl.String)
+        for name, kind in kept.schema.items()
+    }
+    fields = [f'      "{name}": ' + value.fill_null("null") for name, value in values.items()]
+    return "    {\n" + pl.select(pl.concat_str(fields, separator=",\n")).to_series() + "\n    }"
 
 
 def write_check_json(check: Check) -> str:
@@ -287,11 +312,6 @@ def _restart(restart: Restart) -> dict[str, object]:
         for f in restart.evidence
     ]
     return _values(told) | {"evidence": lines}
-
-
-def _fact(fact: Fact) -> dict[str, object]:
-    told = {name: getattr(fact, name) for name in Fact.__slots__ if name not in ("path", "place")}
-    return _values(told)
 
 
 def _citation(fact: Citation) -> dict[str, object]:

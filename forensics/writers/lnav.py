@@ -7,33 +7,45 @@ descriptions of operations and pass over them.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from importlib.resources import files
 
 import polars as pl
 
-from forensics.model.escape import for_terminal
 from forensics.model.finding import Report
-from forensics.writers.told_in_order import Fact, told_in_order
+from forensics.writers.columns import for_terminals, json_strings, known_expr
+from forensics.writers.told_in_order import told_in_batches
 
-_FIELDS = ("kind", "event", "gateway", "job_id", "job_name", "task_id", "run_id", "restart", "status")
+_KNOWN = ("kind", "event", "gateway", "job_id", "job_name", "task_id", "run_id", "restart", "status")
 _ANSWERS = ("verdict", "confidence", "severity")
+_ENTRY = {
+    "timestamp": pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"),
+    "level": pl.col("weight"),
+    "body": pl.col("text"),
+    "opid": pl.col("operation"),
+    **{name: pl.col(name) for name in ("place", *_KNOWN, *_ANSWERS)},
+}
+"""The fields of a line, in their order, by the columns of a fact."""
 
 
 def write_lnav(report: Report, facts: pl.DataFrame) -> str:
     """Give the facts that have a time, one JSON object a line, as ``lnav_format`` describes them."""
-    told = (_entry(fact) for fact in told_in_order(report, facts) if fact.at is not None)
-    return "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in told)
+    return "".join(lnav_parts(report, facts))
+
+
+def lnav_parts(report: Report, facts: pl.DataFrame) -> Iterator[str]:
+    """Give what ``write_lnav`` gives in parts, each of whole lines; what is not known is left out of a line.
+
+    lnav shows null as a word.
+    """
+    for told in told_in_batches(report, facts.filter(pl.col("at").is_not_null())):
+        entries = for_terminals(told.select(**_ENTRY).with_columns(known_expr(name) for name in _ENTRY))
+        fields = [(f', "{name}": ' + json_strings(entries[name])).fill_null("") for name in _ENTRY]
+        lines = "{" + pl.select(pl.concat_str(fields)).to_series().str.strip_prefix(", ") + "}"
+        if len(lines):
+            yield "\n".join(lines.to_list()) + "\n"
 
 
 def lnav_format() -> str:
     """Give the format file for lnav."""
     return (files("forensics") / "schema" / "lnav-format.json").read_text("utf-8")
-
-
-def _entry(fact: Fact) -> dict[str, str]:
-    """Give one line of the log; what is not known is left out, for lnav shows null as a word."""
-    stamp = fact.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if fact.at else None
-    told = {"timestamp": stamp, "level": fact.weight, "body": fact.text, "opid": fact.operation, "place": fact.place}
-    told |= {name: getattr(fact, name) for name in (*_FIELDS, *_ANSWERS)}
-    return {name: for_terminal(value) for name, value in told.items() if value}

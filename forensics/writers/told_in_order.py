@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,8 @@ import polars as pl
 
 from forensics.model.escape import for_terminal
 from forensics.model.finding import Report
-from forensics.model.verdicts import FactKind, LifecycleKind, Severity, TaskStatus, Verdict
+from forensics.model.verdicts import FactKind, LifecycleKind, Severity, TaskStatus
+from forensics.writers.columns import in_batches, spelled
 from forensics.writers.wording import VERDICTS, why
 
 
@@ -73,33 +74,69 @@ _NOTED = frozenset(
     }
 )
 _FAILED = frozenset({"error", TaskStatus.FAILED, TaskStatus.TIMED_OUT})
+_MEANINGS = {verdict.value: meaning for verdict, meaning in VERDICTS.items()}
 _ENDS = frozenset({FactKind.RUN_ENDED, FactKind.RUN_RECORDED, FactKind.TASK_ENDED})
 
 
 def told_in_order(report: Report, facts: pl.DataFrame) -> Iterator[Fact]:
     """Give the facts of the frame ``timeline``, in its order; a verdict says why, each proof with its place."""
+    for batch in told_in_batches(report, facts):
+        for row in batch.iter_rows(named=True):
+            yield Fact(**row | {"kind": FactKind(row["kind"]), "weight": Weight(row["weight"])})
+
+
+def told_in_batches(report: Report, facts: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Give the facts of the frame ``timeline`` as ``told_in_order`` does, as frames of some thousands.
+
+    Shape: columns of ``Fact``; kind and weight as text.
+    """
     paths = report.paths()
-    reasons = {(finding.gateway, finding.task_id): why(finding, paths) for finding in report.findings}
-    for row in facts.iter_rows(named=True):
-        text = row.pop("text") or ""
-        kind = FactKind(row["kind"])
-        if kind is FactKind.VERDICT:
-            text = _judged(row, reasons[row["gateway"], row["task_id"]])
-        path = None if row["source"] is None else paths[row["source"]]
-        row |= {"kind": kind, "weight": _weight(kind, row), "text": for_terminal(text)}
-        yield Fact(**row, path=path, place=_place(path, row["line"], row["table"]))
+    reasons = _reasons(report, paths)
+    for batch in in_batches(facts):
+        placed = batch.with_columns(
+            pl.col("source").replace_strict(paths, return_dtype=pl.String).alias("path"), _text(batch, reasons)
+        )
+        weighed = placed.with_columns(_place_expr().alias("place"), _weights(placed))
+        yield weighed.select(Fact.__slots__)
 
 
-def _judged(row: dict[str, str | None], reasons: str) -> str:
-    verdict = Verdict(row["verdict"] or "")
-    confidence = f" ({row['confidence']})" if row["confidence"] else ""
-    return f"{verdict}{confidence}: {VERDICTS[verdict]}; {reasons}"
+def _reasons(report: Report, paths: Mapping[int, str]) -> pl.DataFrame:
+    told = [(finding.gateway, finding.task_id, why(finding, paths)) for finding in report.findings]
+    return pl.DataFrame(told, {"gateway": pl.String, "task_id": pl.String, "why": pl.String}, orient="row")
 
 
-def _place(path: str | None, line: int | None, table: str | None) -> str:
-    if path is None or line is None:
-        return path or ""
-    return f"{path} {table} rowid {line}" if table else f"{path}:{line}"
+def _text(facts: pl.DataFrame, reasons: pl.DataFrame) -> pl.Series:
+    """Give the sentence of each fact, on one line; that of a verdict says what it means, and why it was given."""
+    joined = facts.join(
+        reasons, on=["gateway", "task_id"], how="left", validate="m:1", nulls_equal=True, maintain_order="left"
+    )
+    meaning = pl.col("verdict").replace_strict(_MEANINGS, default=None, return_dtype=pl.String)
+    confidence = pl.coalesce(pl.format(" ({})", "confidence"), pl.lit(""))
+    judged = pl.format("{}{}: {}; {}", "verdict", confidence, meaning, "why")
+    is_verdict = pl.col("kind") == FactKind.VERDICT
+    told = pl.when(is_verdict).then(judged).otherwise(pl.col("text").fill_null(""))
+    return spelled(joined.select(told.alias("text")).to_series(), for_terminal)
+
+
+def _place_expr() -> pl.Expr:
+    """Where a fact stands: ``file:line``, ``file table rowid n``, or nothing."""
+    path, line, table = (pl.col(name) for name in ("path", "line", "table"))
+    in_table = table.is_not_null() & (table != "")
+    at_line = (
+        pl.when(in_table).then(pl.format("{} {} rowid {}", path, table, line)).otherwise(pl.format("{}:{}", path, line))
+    )
+    return pl.when(path.is_not_null() & line.is_not_null()).then(at_line).otherwise(path.fill_null(""))
+
+
+def _weights(facts: pl.DataFrame) -> pl.Series:
+    """Give the weight of each fact; few of many facts differ in what it depends on."""
+    on = ["kind", "event", "status", "severity"]
+    kinds = facts.select(on).unique()
+    weights = [_weight(FactKind(row["kind"]), row).value for row in kinds.iter_rows(named=True)]
+    told = kinds.with_columns(pl.Series("weight", weights, dtype=pl.String))
+    return facts.select(on).join(told, on=on, how="left", validate="m:1", nulls_equal=True, maintain_order="left")[
+        "weight"
+    ]
 
 
 def _weight(kind: FactKind, row: dict[str, str | None]) -> Weight:

@@ -3,9 +3,14 @@
     pip install '.[bench]'
     python -m tests.benchmarks.run log --size-mb 1000
     python -m tests.benchmarks.run correlate --rows 1000000
+    python -m tests.benchmarks.run timeline --rows 125000
+    python -m tests.benchmarks.run crowd --rows 5000
 
 ``log`` reads one gateway log, lifecycle lines and ledger and all, against DuckDB filtering the same file by its
 message. ``correlate`` judges lost rows against run records, against DuckDB joining the same tables on job and start.
+``timeline`` writes the timeline of so many rows (six facts each) in all its formats, against DuckDB copying the same
+facts into CSV and JSON lines. ``crowd`` judges rows of one run id, each with a record that says something else, and
+twice as many, against DuckDB's join of them, which makes all pairs.
 """
 
 from __future__ import annotations
@@ -17,15 +22,20 @@ import random
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
-from forensics.correlator.audit import as_findings, correlated
+from forensics.cli.writing import write_whole
+from forensics.correlator.audit import as_findings, audit, correlated
+from forensics.correlator.timeline import timeline
 from forensics.model.evidence import Evidence
+from forensics.model.finding import Report
 from forensics.model.policy import Policy
 from forensics.model.schemas import (
     COPIES,
@@ -41,8 +51,20 @@ from forensics.model.schemas import (
     frame_of,
 )
 from forensics.parsers.gateway_log import parse_gateway_log
+from forensics.writers.json import timeline_json_parts
+from forensics.writers.lnav import lnav_parts
+from forensics.writers.timeline import timeline_parts
+from forensics.writers.timesketch import timesketch_csv_parts, timesketch_jsonl_parts
 
 START = datetime(2026, 4, 17, tzinfo=UTC)
+Parts = Callable[[Report, pl.DataFrame], Iterator[str]]
+WRITERS: dict[str, Parts] = {
+    "text": timeline_parts,
+    "json": timeline_json_parts,
+    "timesketch-jsonl": timesketch_jsonl_parts,
+    "timesketch-csv": timesketch_csv_parts,
+    "lnav": lnav_parts,
+}
 CHATTER = (
     ({"subsystem": "gateway/ws"}, "⇄ res ✓ cron.list 12ms conn=c148e4ac…dcec id=9b04cc69…5621"),
     ({"subsystem": "agent/embedded"}, "[trace:embedded-run] startup stages: runId=0ae65e59 phase=attempt"),
@@ -152,13 +174,14 @@ def synthetic(rows: int) -> Evidence:
         pl.lit("run_log").alias("origin"),
     )
     registry = {"id": 0, "path": "a", "kind": "task_registry", "gateway": "g", "copy": "c", "last_at": starts[-1]}
+    run_log = {"id": 1, "path": "b", "kind": "cron_run_log", "gateway": "g", "copy": "c", "last_at": starts[-1]}
     copy = {"gateway": "g", "copy": "c", "has_run_logs": True, "has_job_store": True}
     return Evidence(
         tasks=_completed(tasks, TASKS),
         runs=_completed(runs, RUNS),
         lifecycle=empty(LIFECYCLE),
         jobs=empty(JOBS),
-        sources=frame_of([registry], SOURCES),
+        sources=frame_of([registry, run_log], SOURCES),
         copies=frame_of([copy], COPIES),
         histories=empty(HISTORIES),
         notices=empty(NOTICES),
@@ -179,24 +202,88 @@ def bench_correlate(rows: int) -> None:
     database.register("runs", evidence.runs.to_arrow())
     join = "SELECT t.task_id, r.status FROM tasks t LEFT JOIN runs r USING (job_id, started_at)"
     ours, theirs = (
-        timed(lambda: as_findings(correlated(evidence, Policy()).rows)),
+        timed(partial(_judge, evidence)),
         timed(lambda: database.execute(join).fetchall()),
     )
     told = f"{rows} rows against {rows} records: forensics {ours:.2f} s, DuckDB's bare join {theirs:.2f} s"
     print(f"{told}, ratio {ours / theirs:.1f}")
 
 
+def crowded(rows: int) -> Evidence:
+    """Give lost rows that all bear one run id and start, each with a record of its own of that run."""
+    evidence = synthetic(rows)
+    one = [pl.lit("job-0").alias("job_id"), pl.lit(START).cast(TASKS["started_at"]).alias("started_at")]
+    run_id = pl.lit(f"cron:job-0:{int(START.timestamp() * 1000)}").alias("run_id")
+    longer = pl.col("duration_ms") + pl.col("line")
+    return replace(
+        evidence,
+        tasks=evidence.tasks.with_columns(*one, run_id),
+        runs=evidence.runs.with_columns(*one, run_id, longer.alias("duration_ms")),
+    )
+
+
+def _judge(evidence: Evidence) -> object:
+    return as_findings(correlated(evidence, Policy()).rows)
+
+
+def bench_crowd(rows: int) -> None:
+    """Compare judging a crowd of rows that claim one run with twice as many of them, and with DuckDB's join."""
+    evidence, doubled = crowded(rows), crowded(2 * rows)
+    database = duckdb.connect()
+    database.register("tasks", evidence.tasks.to_arrow())
+    database.register("runs", evidence.runs.to_arrow())
+    join = "SELECT count(t.task_id), max(r.duration_ms) FROM tasks t JOIN runs r USING (job_id, started_at)"
+    theirs = timed(lambda: database.execute(join).fetchall())
+    ours, twice = (timed(partial(_judge, each)) for each in (evidence, doubled))
+    told = f"{rows} rows and records of one run: forensics {ours:.2f} s, of {2 * rows} {twice:.2f} s"
+    print(f"{told}; DuckDB's join of all with all {theirs:.2f} s, ratio {ours / theirs:.1f}")
+
+
+def bench_timeline(rows: int) -> None:
+    """Compare writing the timeline with DuckDB's copy of the same facts."""
+    evidence = synthetic(rows)
+    report = audit(evidence)
+    facts = timeline(evidence, report)
+    with tempfile.TemporaryDirectory() as folder:
+        database = duckdb.connect()
+        database.register("facts", facts.to_arrow())
+        theirs = {
+            form: timed(partial(database.execute, f"COPY facts TO '{folder}/theirs' (FORMAT {form})"), 1)
+            for form in ("csv", "json")
+        }
+        print(
+            f"{facts.height} facts: DuckDB {duckdb.__version__}, CSV {theirs['csv']:.2f} s, JSON {theirs['json']:.2f} s"
+        )
+        for name, parts in WRITERS.items():
+            path = Path(folder) / "ours"
+            ours = timed(partial(_write, path, parts, report, facts), 1)
+            against = theirs["csv" if name in ("text", "timesketch-csv") else "json"]
+            size_mb = path.stat().st_size / 1e6
+            print(
+                f"  {name}: {ours:.2f} s, {size_mb:.0f} MB, ratio {ours / against:.1f}; peak memory {peak_mb():.0f} MB"
+            )
+
+
+def _write(path: Path, parts: Parts, report: Report, facts: pl.DataFrame) -> None:
+    write_whole(path, parts(report, facts))
+
+
+def peak_mb() -> float:
+    """Give the peak memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+BENCHMARKS = {"log": bench_log, "correlate": bench_correlate, "timeline": bench_timeline, "crowd": bench_crowd}
+
+
 def main() -> None:
     """Run one benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["log", "correlate"])
+    parser.add_argument("what", choices=list(BENCHMARKS))
     parser.add_argument("--size-mb", type=int, default=300)
     parser.add_argument("--rows", type=int, default=200_000)
     options = parser.parse_args()
-    if options.what == "log":
-        bench_log(options.size_mb)
-    else:
-        bench_correlate(options.rows)
+    BENCHMARKS[options.what](options.size_mb if options.what == "log" else options.rows)
 
 
 if __name__ == "__main__":

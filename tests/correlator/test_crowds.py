@@ -1,4 +1,4 @@
-"""Thousands of rows and records that claim one run: they are judged one by one, never as pairs of all with all."""
+"""Thousands of rows and records that claim one run, of lines of one restart: never all of them with all of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from forensics.correlator.audit import audit
+from forensics.correlator.windows import Line
+from forensics.model.verdicts import LifecycleKind
 from tests.support.scenario import Gateway, J, a_day, at, audited, evidence_of, finding_of, found, said, seconds
 
 S = at("10:00")
@@ -97,3 +99,29 @@ def test_two_rows_claim_a_printed_record_even_if_the_start_of_one_was_moved_by_i
 def test_a_row_whose_column_was_moved_claims_the_printed_record_of_its_start() -> None:
     gateway = a_day().row(J, S + seconds(0.1), L, started_at=S + seconds(40))
     assert said(finding_of(gateway.record(J, S, precision_ms=1000))) == ("false_lost", "strong")
+
+
+@pytest.mark.parametrize(
+    "kind", [LifecycleKind.DRAIN_STARTED, LifecycleKind.SHUTDOWN_COMPLETED, LifecycleKind.SERVICE_STOPPED]
+)
+def test_each_line_of_a_restart_without_end_is_compared_with_few_others(
+    kind: LifecycleKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = Gateway()
+    for late, log in enumerate((gateway.logged, gateway.shown)):
+        log(at("00:00"), at("23:00"))
+        for number in range(MANY):
+            gateway.line(kind, S + seconds(number * 0.3 + late * 0.05))
+    evidence = evidence_of(gateway)
+    compared = []
+    same = Line.__eq__
+
+    def watched(line: Line, other: object) -> bool:
+        compared.append(line)
+        return same(line, other)
+
+    monkeypatch.setattr(Line, "__eq__", watched)
+    report = audit(evidence)
+    told = sum(len(restart.evidence) for restart in report.restarts)
+    assert told == 2 * MANY
+    assert len(compared) <= 8 * MANY
