@@ -46,9 +46,9 @@ from forensics.parsers.containers import Scratch
 from forensics.parsers.database import opened_copy, quoted_name, row_number, tables_of
 from forensics.parsers.detect import is_run_log_place
 from forensics.parsers.files import content_of, open_evidence
-from forensics.parsers.gathering import Reading, gather
+from forensics.parsers.gathering import Reading, gather, path_of
 from forensics.parsers.lifecycle_messages import events_of
-from forensics.parsers.load import EVIDENCE_KINDS, load_evidence
+from forensics.parsers.load import EVIDENCE_KINDS, load_evidence, modified_at
 from forensics.parsers.log_record import content_of as content_of_record
 from forensics.parsers.task_registry import TABLE
 
@@ -222,8 +222,9 @@ def _add_file(reading: Reading, target: Path, made: _Making) -> None:
     kind, form = reading.detected.kind.value, ""
     sha256 = hashlib.sha256(content).hexdigest()
     made.files.append(Stored(target.as_posix(), kind, form, len(content), sha256, "", ()))
-    with suppress(OSError):
-        made.stamps[target.as_posix()] = reading.found.path.stat().st_mtime
+    moment = modified_at(reading.found)
+    if moment is not None:
+        made.stamps[target.as_posix()] = moment.timestamp()
 
 
 def _keep_run_folders(readings: Iterable[Reading], paths: Sequence[str], made: _Making) -> None:
@@ -308,7 +309,8 @@ def _write_documents(reading: Reading, target: Path, told: Replacements, _: froz
     """Write a JSON document, or one per line, with every value replaced and the keys in their order."""
     if reading.size_bytes > _LARGEST_DOCUMENT_BYTES:
         raise UnreadableError("it is too large for a document")
-    text = content_of(reading.found.path).decode("utf-8-sig")
+    with path_of(reading) as path:
+        text = content_of(path).decode("utf-8-sig")
     try:
         lines = [_replaced(json.loads(text), told)]
     except ValueError:
@@ -332,7 +334,7 @@ def _replaced(document: object, told: Replacements) -> str:
 
 def _write_log(reading: Reading, target: Path, told: Replacements, _: frozenset[str] | None) -> None:
     """Write a log line by line: of a file log the lifecycle lines, those before them, the first and the last."""
-    with open_evidence(reading.found.path) as log, new_file(target) as file:
+    with path_of(reading) as path, open_evidence(path) as log, new_file(target) as file:
         lines = io.TextIOWrapper(log, encoding="utf-8", errors="replace", newline="\n")
         for line in _around_events(line.rstrip("\r\n") for line in lines):
             file.write(f"{_log_line(line, told)}\n".encode())
