@@ -329,9 +329,10 @@ def _stored_registry(reading: Reading, target: Path, work: _Work) -> Stored | No
     for attempt in range(_ATTEMPTS):
         time.sleep(_PAUSE_SECONDS * bool(attempt))
         try:
-            with tempfile.TemporaryDirectory(prefix="forensics-") as folder:
+            # within the unfinished snapshot, so that no copy stays anywhere if this process is killed
+            with tempfile.TemporaryDirectory(prefix="forensics-", dir=work.part) as folder:
                 made = Path(folder) / "made"
-                originals = _copied(reading, made)
+                originals = _copied(reading, made, work.part)
                 if originals is None:
                     return None
                 with open_evidence(made) as source:
@@ -342,11 +343,11 @@ def _stored_registry(reading: Reading, target: Path, work: _Work) -> Stored | No
     raise UnreadableError(found)
 
 
-def _copied(reading: Reading, made: Path) -> tuple[Original, ...] | None:
+def _copied(reading: Reading, made: Path, within: Path) -> tuple[Original, ...] | None:
     """Copy the evidence tables of a registry; None where it holds no task rows."""
     path = reading.found.path
     companions = companions_of(path)  # a live gateway makes and removes them at any time
-    with opened_copy(path, companions) as database:
+    with opened_copy(path, companions, within) as database:
         if companions_of(path) != companions:
             raise UnreadableError("its write-ahead log came or went while it was copied")
         if TABLE not in tables_of(database):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from forensics.model.errors import UnreadableError
 from forensics.model.journal import ENDING
+from forensics.model.manifest import LOCK
 from forensics.model.policy import Limits
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF, FORMS
@@ -315,6 +316,8 @@ def _walk(folder: Path, *, state_root: bool, depth: int = 0) -> Iterator[Path]:
         return
     for entry in entries:
         path = folder / entry.name
+        if entry.name == LOCK:
+            continue
         if not entry.is_dir(follow_symlinks=False):
             if not (state_root and path.is_dir() and entry.name not in _STATE_FOLDERS):
                 yield path

@@ -188,14 +188,15 @@ def _add_again(found: Found, known: Reading, gathered: Gathered) -> None:
     """Note another name of a file. Of a log that has grown from day to day, the longest is read."""
     stored = found.kept.stored if found.kept else None
     other = known.found.kept.stored if known.found.kept else None
-    if stored is None or other is None:
+    if stored is None:
         return
-    if (stored.bytes, stored.sha256) == (other.bytes, other.sha256):
+    if other is not None and (stored.bytes, stored.sha256) == (other.bytes, other.sha256):
         known.also.append(found)
         return
     again = _reading(found, stored.bytes, known.named, gathered)
     is_sound = again.detected.kind is not SourceKind.DAMAGED
-    if is_sound and (known.detected.kind is SourceKind.DAMAGED or stored.bytes > other.bytes):
+    is_longer = other is not None and stored.bytes > other.bytes
+    if is_sound and (is_longer or known.detected.kind is SourceKind.DAMAGED):
         known.found, known.detected, known.size_bytes = again.found, again.detected, again.size_bytes
         known.sha256, known.also = again.sha256, []
 
