@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from forensics import __version__
-from forensics.cli.options import default_paths
+from forensics.cli.options import Asked, audit_options, default_paths
 from forensics.model.escape import for_terminal
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("bundle")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@audit_options
 @click.option(
     "-o",
     "--output",
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     metavar="TASK",
     help="Show only this lost row: its id, or the beginning of it. Can be given several times.",
 )
-def command(paths: tuple[str, ...], output: Path, tasks: tuple[str, ...]) -> None:
+def command(asked: Asked, output: Path, tasks: tuple[str, ...]) -> None:
     """Make an anonymised repro of an incident, ready to attach to a public issue.
 
     \b
@@ -48,10 +48,19 @@ def command(paths: tuple[str, ...], output: Path, tasks: tuple[str, ...]) -> Non
     """  # noqa: D301
     from forensics.collect.bundling import bundle
 
-    _tell(bundle(paths or default_paths(), output, tasks, version=__version__), output)
+    made = bundle(
+        asked.paths if asked.paths or asked.gateways else default_paths(),
+        output,
+        tasks,
+        version=__version__,
+        gateways=asked.gateways,
+        zone=asked.zone,
+        release=asked.release,
+    )
+    _tell(made, output, asked.release)
 
 
-def _tell(made: Bundle, output: Path) -> None:
+def _tell(made: Bundle, output: Path, release: str | None) -> None:
     rows = "1 lost row" if made.rows == 1 else f"{made.rows} lost rows"
     click.echo(f"{for_terminal(str(output))}: {len(made.manifest.files)} files; {rows}, same verdicts", err=True)
     replaced = ", ".join(f"{count} {kind}" for kind, count in made.replaced.items())
@@ -64,4 +73,6 @@ def _tell(made: Bundle, output: Path) -> None:
         click.echo(f"left out: {left}", err=True)
     if 0 < len(made.task_ids) <= 5:
         click.echo(f"in the bundle: {', '.join(made.task_ids)}", err=True)
+    if release is not None:
+        click.echo(f"audit it with --release {release}, as here", err=True)
     click.echo("Look at it before you publish it: no program knows what is secret to you.", err=True)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -27,9 +25,7 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)")
 _STANDARD_OUTPUT = Path("-")
-_LARGEST_OFFSET = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,16 +176,13 @@ def parsed_zone(text: str, option: str = "--tz") -> tzinfo:
     Raises:
         UsageError: it is neither.
     """
-    told = _OFFSET.fullmatch(text)
-    if told is not None:
-        offset = timedelta(hours=int(told["hours"]), minutes=int(told["minutes"]))
-        if offset < _LARGEST_OFFSET and int(told["minutes"]) < 60:
-            return timezone(-offset if told["sign"] == "-" else offset)
-    try:
-        return ZoneInfo(text)
-    except (KeyError, ValueError, OSError) as error:
+    from forensics.parsers.zones import zone_named
+
+    zone = zone_named(text)
+    if zone is None:
         message = f"{option} {text!r} is no time zone"
-        raise UsageError(message, "give a name like Europe/Berlin, or an offset from UTC like +02:00") from error
+        raise UsageError(message, "give a name like Europe/Berlin, or an offset from UTC like +02:00")
+    return zone
 
 
 def parsed_now(text: str | None, option: str = "--now") -> datetime | None:

@@ -16,10 +16,12 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 from pathlib import Path
+from types import MappingProxyType
 
 from forensics.collect.folders import make_folders
 from forensics.collect.leaks import leaks_in
@@ -46,11 +48,12 @@ from forensics.parsers.containers import Scratch
 from forensics.parsers.database import opened_copy, quoted_name, row_number, tables_of
 from forensics.parsers.detect import is_run_log_place
 from forensics.parsers.files import content_of, open_evidence
-from forensics.parsers.gathering import Reading, gather
+from forensics.parsers.gathering import Reading, gather, path_of
 from forensics.parsers.lifecycle_messages import events_of
-from forensics.parsers.load import EVIDENCE_KINDS, load_evidence
+from forensics.parsers.load import EVIDENCE_KINDS, load_evidence, modified_at
 from forensics.parsers.log_record import content_of as content_of_record
 from forensics.parsers.task_registry import TABLE
+from forensics.parsers.zones import name_of_zone, zone_named
 
 _LARGEST_DOCUMENT_BYTES = 256 << 20
 _LOGS = (SourceKind.GATEWAY_LOG, SourceKind.GATEWAY_CONSOLE)
@@ -84,6 +87,10 @@ class Bundle:
     task_ids: tuple[str, ...]
 
 
+_Copy = tuple[str, Path, str]
+"""A copied folder: which copy, the folder it is a copy of, and the gateway that was named for it."""
+
+
 @dataclass(slots=True)
 class _Making:
     """A bundle that is being made."""
@@ -92,16 +99,46 @@ class _Making:
     told: Replacements = field(default_factory=Replacements)
     files: list[Stored] = field(default_factory=list)
     stamps: dict[str, float] = field(default_factory=dict)
-    places: dict[tuple[str, Path], str] = field(default_factory=dict)
+    places: dict[_Copy, str] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     left_out: Counter[str] = field(default_factory=Counter)
+    zone: str | None = None
 
 
-def bundle(paths: Sequence[str], output: Path, tasks: Sequence[str] = (), *, version: str) -> Bundle:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a bundle is to be made of, and how its audit is to be made."""
+
+    paths: Sequence[str]
+    gateways: Mapping[str, Sequence[str]]
+    zone: tzinfo | None
+    release: str | None
+    version: str
+
+    @property
+    def given(self) -> list[str]:
+        return [*self.paths, *(path for named in self.gateways.values() for path in named)]
+
+    def audited(self) -> Report:
+        return audit(load_evidence(list(self.paths), self.gateways, self.zone), release=self.release)
+
+
+def bundle(
+    paths: Sequence[str],
+    output: Path,
+    tasks: Sequence[str] = (),
+    *,
+    version: str,
+    gateways: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    zone: tzinfo | None = None,
+    release: str | None = None,
+) -> Bundle:
     """Write an anonymised copy of the evidence as one archive: the same evidence always gives the same bytes.
 
     ``tasks`` are ids, or beginnings of ids, of the rows that the bundle is to show; their jobs' rows alone are kept,
-    unless their verdicts need more.
+    unless their verdicts need more. ``gateways`` are the paths of named gateways, ``zone`` is that of local times which
+    nothing explains: audits of the bundle learn both from its manifest, but the names. ``release`` has to be named to
+    them again.
 
     Raises:
         UsageError: the output is no zip or tar.gz, or exists; no row of that id is lost.
@@ -112,18 +149,18 @@ def bundle(paths: Sequence[str], output: Path, tasks: Sequence[str] = (), *, ver
         raise UsageError(f"{output} is neither .zip nor .tar.gz", "write it like -o repro.zip")
     if output.exists() or output.is_symlink():
         raise UsageError(f"{output} exists; nothing was written", "choose another name")
-    evidence = load_evidence(list(paths))
-    report = audit(evidence)
+    asked = _Asked(paths, gateways, zone, release, version)
+    report = asked.audited()
     chosen = _chosen(report, tasks)
     jobs = frozenset(each.job_id for each in chosen if each.job_id) if tasks else None
     for wanted in [jobs, None] if jobs else [None]:
         with tempfile.TemporaryDirectory(prefix="forensics-") as folder:
-            made, archive, wrong = _attempt(paths, Path(folder), output.name, wanted, chosen, version)
+            made, archive, wrong = _attempt(asked, Path(folder), output.name, wanted, chosen)
             if not wrong:
                 _hand_over(archive, output)
                 ids = tuple(made.told.made.get(each.task_id, each.task_id) for each in chosen)
                 counts = (dict(sorted(made.told.counts.items())), dict(sorted(made.told.kept.items())))
-                return Bundle(_manifest(made, version), *counts, len(chosen), ids)
+                return Bundle(_manifest(made, asked), *counts, len(chosen), ids)
     raise RefusedError(
         "the bundle would not show what the evidence shows: " + "; ".join(wrong[:3]) + "; nothing was handed over",
         "bundle fewer files, or those that the verdict cites",
@@ -138,7 +175,7 @@ def _chosen(report: Report, tasks: Sequence[str]) -> list[Finding]:
 
 
 def _attempt(
-    paths: Sequence[str], folder: Path, name: str, jobs: frozenset[str] | None, chosen: list[Finding], version: str
+    asked: _Asked, folder: Path, name: str, jobs: frozenset[str] | None, chosen: list[Finding]
 ) -> tuple[_Making, Path, list[str]]:
     """Make a bundle and look at it; give it with what is wrong with its verdicts.
 
@@ -147,22 +184,27 @@ def _attempt(
     """
     made = _Making(folder / "bundle")
     made.top.mkdir()
-    _fill(paths, made, jobs)
-    (made.top / NAME).write_text(manifest_text(_manifest(made, version)), encoding="utf-8")
+    _fill(asked, made, jobs)
+    (made.top / NAME).write_text(manifest_text(_manifest(made, asked)), encoding="utf-8")
     archive = folder / name
     _pack(made, archive)
-    found = leaks_in(archive, made.told, _own_words(version))
+    found = leaks_in(archive, made.told, _own_words(made, asked))
     if found:
         message = f"{len(found)} names or words of the evidence would be published: {', '.join(found[:5])}"
         raise RefusedError(f"{message}; nothing was handed over", "please report this; name only what you may publish")
-    return made, archive, _unlike(chosen, audit(load_evidence([str(archive)])), made.told)
+    return (
+        made,
+        archive,
+        _unlike(chosen, replace(asked, paths=[str(archive)], gateways={}, zone=None).audited(), made.told),
+    )
 
 
-def _fill(paths: Sequence[str], made: _Making, jobs: frozenset[str] | None) -> None:
-    gathered = gather(paths, {}, Scratch())
+def _fill(asked: _Asked, made: _Making, jobs: frozenset[str] | None) -> None:
+    gathered = gather(asked.paths, asked.gateways, Scratch())
     wanted = [each for each in gathered.readings if each.detected.kind in EVIDENCE_KINDS]
     if not wanted:
-        raise NothingToReadError(f"no evidence behind {', '.join(paths)}; nothing was written")
+        raise NothingToReadError(f"no evidence behind {', '.join(asked.given)}; nothing was written")
+    made.zone = _zone(asked, wanted)
     _meet_jobs(wanted, made.told)
     for reading in wanted:
         writer = _writer(reading)
@@ -179,7 +221,7 @@ def _fill(paths: Sequence[str], made: _Making, jobs: frozenset[str] | None) -> N
             made.missing.add(target.as_posix())
             continue
         _add_file(reading, target, made)
-    _keep_run_folders(wanted, paths, made)
+    _keep_run_folders(wanted, asked.given, made)
     made.missing |= set(made.places.values()) if gathered.gaps else set()
     others = sum(each.detected.kind not in EVIDENCE_KINDS for each in gathered.readings)
     if others:
@@ -198,10 +240,11 @@ def _is_of_another_job(reading: Reading, jobs: frozenset[str]) -> bool:
     return is_run_log_place(path) and path.name.partition(".jsonl")[0] not in jobs
 
 
-def _place(reading: Reading) -> tuple[str, Path]:
-    """Give the copied folder that a file is a part of: which copy, and the folder it is a copy of."""
+def _place(reading: Reading) -> _Copy:
+    """Give the copied folder that a file is a part of."""
     found = reading.found
-    return found.copy, found.copy_home if found.home.is_relative_to(found.copy_home) else found.home
+    home = found.copy_home if found.home.is_relative_to(found.copy_home) else found.home
+    return found.copy, home, reading.named or ""
 
 
 def _target(reading: Reading, made: _Making) -> Path:
@@ -222,8 +265,9 @@ def _add_file(reading: Reading, target: Path, made: _Making) -> None:
     kind, form = reading.detected.kind.value, ""
     sha256 = hashlib.sha256(content).hexdigest()
     made.files.append(Stored(target.as_posix(), kind, form, len(content), sha256, "", ()))
-    with suppress(OSError):
-        made.stamps[target.as_posix()] = reading.found.path.stat().st_mtime
+    moment = modified_at(reading.found)
+    if moment is not None:
+        made.stamps[target.as_posix()] = moment.timestamp()
 
 
 def _keep_run_folders(readings: Iterable[Reading], paths: Sequence[str], made: _Making) -> None:
@@ -236,20 +280,34 @@ def _keep_run_folders(readings: Iterable[Reading], paths: Sequence[str], made: _
             make_folders(made.top, made.top / place / "cron" / "runs")
 
 
-def _manifest(made: _Making, version: str) -> Manifest:
-    homes = sorted({home for _, home in made.places})
-    places = [Place(folder, f"/origin-{homes.index(home) + 1}") for (_, home), folder in made.places.items()]
+def _manifest(made: _Making, asked: _Asked) -> Manifest:
+    homes = sorted({home for _, home, _ in made.places})
+    names = sorted({gateway for *_, gateway in made.places if gateway})
+    places = [
+        Place(folder, f"/origin-{homes.index(home) + 1}", f"gateway-{names.index(gateway) + 1}" if gateway else None)
+        for (_, home, gateway), folder in made.places.items()
+    ]
     left = tuple(LeftOut(what, files) for what, files in sorted(made.left_out.items()))
     files = tuple(sorted(made.files, key=lambda each: each.path))
     missing = tuple(Missing(path, _NOT_READ) for path in sorted(made.missing))
-    return Manifest(version, "host", "", tuple(places), files, missing, left)
+    return Manifest(asked.version, "host", "", tuple(places), files, missing, left, made.zone)
 
 
-def _own_words(version: str) -> str:
+def _zone(asked: _Asked, readings: Iterable[Reading]) -> str | None:
+    """Give the zone of local times: as asked for, else as it was said when all of the evidence was collected."""
+    if asked.zone is not None:
+        return name_of_zone(asked.zone)
+    said = {reading.found.kept.zone if reading.found.kept else None for reading in readings}
+    zone = said.pop() if len(said) == 1 else None
+    return zone if zone and zone_named(zone) else None
+
+
+def _own_words(made: _Making, asked: _Asked) -> str:
     """Give all that the manifest of any bundle may say in words of its own, whatever the evidence holds."""
     left = tuple(LeftOut(what, 0) for what in (_NOT_BUNDLED, _OF_OTHER_JOBS, _UNREADABLE, _NO_EVIDENCE))
     files = tuple(Stored("", "", form, 0, "", "", (Original("", 0, ""),)) for form in FORM_OF)
-    return manifest_text(Manifest(version, "host", "", (Place("", "/origin"),), files, (Missing("", _NOT_READ),), left))
+    places, missing = (Place("", "/origin", "gateway"),), (Missing("", _NOT_READ),)
+    return manifest_text(Manifest(asked.version, "host", "", places, files, missing, left, made.zone))
 
 
 _Writer = Callable[[Reading, Path, Replacements, "frozenset[str] | None"], None]
@@ -308,7 +366,8 @@ def _write_documents(reading: Reading, target: Path, told: Replacements, _: froz
     """Write a JSON document, or one per line, with every value replaced and the keys in their order."""
     if reading.size_bytes > _LARGEST_DOCUMENT_BYTES:
         raise UnreadableError("it is too large for a document")
-    text = content_of(reading.found.path).decode("utf-8-sig")
+    with path_of(reading) as path:
+        text = content_of(path).decode("utf-8-sig")
     try:
         lines = [_replaced(json.loads(text), told)]
     except ValueError:
@@ -332,7 +391,7 @@ def _replaced(document: object, told: Replacements) -> str:
 
 def _write_log(reading: Reading, target: Path, told: Replacements, _: frozenset[str] | None) -> None:
     """Write a log line by line: of a file log the lifecycle lines, those before them, the first and the last."""
-    with open_evidence(reading.found.path) as log, new_file(target) as file:
+    with path_of(reading) as path, open_evidence(path) as log, new_file(target) as file:
         lines = io.TextIOWrapper(log, encoding="utf-8", errors="replace", newline="\n")
         for line in _around_events(line.rstrip("\r\n") for line in lines):
             file.write(f"{_log_line(line, told)}\n".encode())

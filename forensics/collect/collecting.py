@@ -2,25 +2,37 @@
 
 Rolling logs and, from 2026.5.26 on, lost rows are deleted after 24 hours (formats.md §1.5, §4.1). Originals are only
 ever read: no lock is taken and no SQLite client is started on them.
+
+A log that has grown since an earlier day is stored with that day's bytes at its beginning; once the new snapshot is
+whole, the file of the earlier one is replaced by a link to the longer one. Its manifest still tells which bytes were
+there that day, and their hash. A log that does not begin with what was stored is stored apart.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, tzinfo
 from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
 from urllib.parse import quote
 
 from forensics.collect.folders import (
+    APPENDED,
+    Earlier,
+    Written,
     free_name,
     make_folders,
     new_folder,
+    series_of,
     share,
+    share_beginnings,
     stored_earlier,
     working_in,
     write_manifest,
@@ -35,24 +47,31 @@ from forensics.parsers.database import companions_of, opened_copy, tables_of
 from forensics.parsers.detect import left_out
 from forensics.parsers.files import open_evidence, sha256_of
 from forensics.parsers.gathering import Gathered, Reading, gather, why
-from forensics.parsers.load import EVIDENCE_KINDS
+from forensics.parsers.load import EVIDENCE_KINDS, modified_at
 from forensics.parsers.parsed import well_formed
 from forensics.parsers.task_registry import TABLE
+from forensics.parsers.zones import name_of_zone
 
 _ATTEMPTS = 5
 _PAUSE_SECONDS = 0.2
 _LONGEST_NAME_BYTES = 240
+_HEAD_BYTES = 4096
 _NO_REGISTRY = "databases without task rows"
+_COLLECTED = "files that were collected before"
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """One snapshot: its folder and manifest, and how many bytes were new; the others are shared with earlier ones."""
+    """One snapshot: its folder and manifest, and how many bytes were new; the others are shared with earlier ones.
+
+    ``shared_files`` were stored before as they are, ``grown_files`` with fewer bytes.
+    """
 
     folder: Path
     manifest: Manifest
     new_bytes: int
     shared_files: int
+    grown_files: int
 
 
 @dataclass(slots=True)
@@ -60,37 +79,59 @@ class _Work:
     """A snapshot that is being made."""
 
     part: Path
-    earlier: dict[tuple[str, int], Path]
+    earlier: Earlier
+    manifest: Manifest
     files: list[Stored] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    grown: list[tuple[str, Path]] = field(default_factory=list)
+    beginnings: dict[str, int] = field(default_factory=dict)
     new_bytes: int = 0
     shared_files: int = 0
+    grown_files: int = 0
 
 
-def collect(paths: Sequence[str], into: Path, *, at: datetime, host: str, version: str) -> Collected:
+def collect(
+    paths: Sequence[str],
+    into: Path,
+    *,
+    at: datetime,
+    host: str,
+    version: str,
+    gateways: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    zone: tzinfo | None = None,
+) -> Collected:
     """Preserve the evidence behind the paths as a new snapshot in a folder.
 
     A registry is stored as one sound file, without the tables that hold no evidence. Other files are stored byte for
-    byte. Files of an earlier snapshot with the same bytes are shared by hard links; nothing that is there is changed.
-    What could not be read is in the manifest, and proves nothing when the snapshot is audited.
+    byte. Files of an earlier snapshot with the same bytes, or with the first of them, are shared by hard links. What
+    could not be read is in the manifest, and proves nothing when the snapshot is audited. ``gateways`` are the paths of
+    named gateways, ``zone`` is that of local times which nothing explains: the manifest tells both to later audits.
 
     Raises:
-        UsageError: the folder lies within the evidence, or the evidence within it.
+        UsageError: the folder lies within the evidence, or the evidence within it; the evidence is a collection itself;
+            a path is given for two gateways.
         NothingToReadError: no file behind the paths is evidence.
         RefusedError: another collect is at work, or the folder cannot be written; nothing is kept.
     """
-    _refuse_evidence(paths, into)
-    gathered = gather(paths, {}, Scratch())
-    wanted = [reading for reading in gathered.readings if reading.detected.kind in EVIDENCE_KINDS]
+    given = [*paths, *(path for named in gateways.values() for path in named)]
+    _refuse_evidence(given, into)
+    gathered = gather(paths, gateways, Scratch())
+    evidence = [reading for reading in gathered.readings if reading.detected.kind in EVIDENCE_KINDS]
+    wanted = [reading for reading in evidence if reading.found.kept is None]
+    if evidence and not wanted:
+        message = f"all evidence behind {', '.join(given)} was collected before; nothing was collected"
+        raise UsageError(message, "copy the collection as it is: cp -a, rsync -aH, or tar")
     if not wanted:
         raise NothingToReadError(
-            f"no evidence behind {', '.join(paths)}; nothing was collected",
+            f"no evidence behind {', '.join(given)}; nothing was collected",
             "give a state directory, its gateway logs, or both",
         )
     try:
         with working_in(into):
-            return _snapshot(paths, into, gathered, wanted, Manifest(version, host, _stamp(at), (), (), (), ()))
+            named_zone = None if zone is None else name_of_zone(zone)
+            told = Manifest(version, well_formed(host), _stamp(at), (), (), (), (), named_zone)
+            return _snapshot(given, into, gathered, wanted, told)
     except OSError as error:
         message = f"{into} cannot be written: {error.strerror or error}; nothing of this run was kept"
         raise RefusedError(message, "make room, or choose another folder; then run it again") from error
@@ -101,8 +142,9 @@ def _snapshot(
 ) -> Collected:
     name = free_name(into, told.collected_at.replace(":", ""))
     places = _places(paths, wanted)
+    told = replace(told, places=tuple(Place(folder, *_told_place(key)) for key, folder in places.items()))
     with new_folder(into, name) as part:
-        work = _Work(part, stored_earlier(into))
+        work = _Work(part, stored_earlier(into), told)
         for reading in wanted:
             _store(reading, _target(reading, paths, places), work)
         _keep_empty_run_folders(wanted, paths, places, work)
@@ -110,17 +152,15 @@ def _snapshot(
         _count_left_out(paths, gathered, work)
         if not work.files:
             raise NothingToReadError(f"no evidence behind {', '.join(paths)}; nothing was collected")
-        manifest = Manifest(
-            told.version,
-            well_formed(told.host),
-            told.collected_at,
-            tuple(Place(folder, well_formed(str(base))) for base, folder in places.items()),
-            tuple(sorted(work.files, key=lambda stored: stored.path)),
-            tuple(sorted(set(work.missing), key=lambda missing: missing.path)),
-            tuple(LeftOut(what, files) for what, files in sorted(work.left_out.items())),
+        manifest = replace(
+            told,
+            files=tuple(sorted(work.files, key=lambda stored: stored.path)),
+            missing=tuple(sorted(set(work.missing), key=lambda missing: missing.path)),
+            left_out=tuple(LeftOut(what, files) for what, files in sorted(work.left_out.items())),
         )
         write_manifest(part, manifest)
-    return Collected(into / name, manifest, work.new_bytes, work.shared_files)
+    share_beginnings(into, [(into / name / path, stored) for path, stored in work.grown])
+    return Collected(into / name, manifest, work.new_bytes, work.shared_files, work.grown_files)
 
 
 def _refuse_evidence(paths: Sequence[str], into: Path) -> None:
@@ -156,23 +196,35 @@ def _base(reading: Reading, paths: Sequence[str]) -> Path:
     return top if found.home.is_relative_to(top) else found.home
 
 
-def _places(paths: Sequence[str], readings: Sequence[Reading]) -> dict[Path, str]:
+_Base = tuple[Path, str]
+"""A copied folder, and the gateway that was named for its files, empty where none was."""
+
+
+def _key(reading: Reading, paths: Sequence[str]) -> _Base:
+    return _base(reading, paths), reading.named or ""
+
+
+def _told_place(key: _Base) -> tuple[str, str | None]:
+    return well_formed(str(key[0])), well_formed(key[1]) or None
+
+
+def _places(paths: Sequence[str], readings: Sequence[Reading]) -> dict[_Base, str]:
     """Give each copied folder a name of its own in the snapshot."""
-    places: dict[Path, str] = {}
-    for base in sorted({_base(reading, paths) for reading in readings}):
+    places: dict[_Base, str] = {}
+    for base, gateway in sorted({_key(reading, paths) for reading in readings}):
         name, number = _clean(base.name).lstrip(".") or "root", 1
         tried = name
         while tried in places.values():
             number += 1
             tried = f"{name}-{number}"
-        places[base] = tried
+        places[base, gateway] = tried
     return places
 
 
-def _target(reading: Reading, paths: Sequence[str], places: dict[Path, str]) -> Path:
-    base = _base(reading, paths)
-    inner = reading.found.home.relative_to(base).parts
-    return Path(places[base], *map(_clean, inner), _clean(reading.found.name))
+def _target(reading: Reading, paths: Sequence[str], places: dict[_Base, str]) -> Path:
+    key = _key(reading, paths)
+    inner = reading.found.home.relative_to(key[0]).parts
+    return Path(places[key], *map(_clean, inner), _clean(reading.found.name))
 
 
 def _clean(name: str) -> str:
@@ -204,32 +256,63 @@ def _store(reading: Reading, target: Path, work: _Work) -> None:
         work.left_out[_NO_REGISTRY] += 1
         return
     work.files.append(stored)
-    known = work.earlier.get((stored.sha256, stored.bytes))
-    if known is not None and share(known, work.part / target):
+    known = work.earlier.by_content.get((stored.sha256, stored.bytes))
+    if known is not None and share(known, work.part / target, stored.sha256):
         work.shared_files += 1
     else:
-        work.new_bytes += stored.bytes
-        work.earlier[stored.sha256, stored.bytes] = work.part / target
+        known_bytes = work.beginnings.get(stored.path, 0)
+        work.new_bytes += stored.bytes - known_bytes
+        work.grown_files += bool(known_bytes)
+        work.earlier.by_content[stored.sha256, stored.bytes] = work.part / target
 
 
 def _stored_file(reading: Reading, target: Path, work: _Work) -> Stored:
-    path = work.part / target
-    with open_evidence(reading.found.path) as source:
-        size_bytes, sha256 = write_stream(source, path)
-    return _described(reading, target, size_bytes, sha256, (Original(reading.found.shown, size_bytes, sha256),))
+    """Store a file byte for byte, and note what earlier runs stored of its beginning.
+
+    Raises:
+        UnreadableError: it cannot be read, or does not hold still.
+    """
+    series = series_of(_described(reading, target, Written(0, "", {}), ()), work.manifest)
+    sizes = work.earlier.sizes(series) if series else []
+    for attempt in range(_ATTEMPTS):
+        time.sleep(_PAUSE_SECONDS * bool(attempt))
+        with open_evidence(reading.found.path) as source:
+            before = _state(source, reading)
+            written = write_stream(source, work.part / target, sizes)
+            if _is_same(before, _state(source, reading), reading):
+                break
+        (work.part / target).unlink()
+    else:
+        raise UnreadableError("it kept changing while it was copied")
+    original = Original(reading.found.shown, written.size_bytes, written.sha256)
+    alike = work.earlier.by_series[series] if series and sizes else {}
+    known = {size: alike[size][sha256] for size, sha256 in written.beginnings.items() if sha256 in alike[size]}
+    work.grown += [(target.as_posix(), path) for size in sorted(known) for path in known[size]]
+    work.beginnings[target.as_posix()] = max(known, default=0)
+    return _described(reading, target, written, (original,))
 
 
-def _described(reading: Reading, target: Path, size_bytes: int, sha256: str, originals: tuple[Original, ...]) -> Stored:
+def _state(source: BinaryIO, reading: Reading) -> tuple[int, int, bytes]:
+    """Give size, time stamp and first bytes of an open file; of a file that grows its beginning alone must stay."""
+    told, at = os.fstat(source.fileno()), source.tell()
+    source.seek(0)
+    head = source.read(_HEAD_BYTES) if reading.detected.kind in APPENDED else b""
+    source.seek(at)
+    return told.st_size, told.st_mtime_ns, head
+
+
+def _is_same(before: tuple[int, int, bytes], after: tuple[int, int, bytes], reading: Reading) -> bool:
+    """Tell whether what was read is a state that the file had: nothing of it was written anew meanwhile."""
+    if reading.detected.kind in APPENDED:
+        return after[0] >= before[0] and after[2].startswith(before[2])
+    return before == after
+
+
+def _described(reading: Reading, target: Path, written: Written, originals: tuple[Original, ...]) -> Stored:
     form = reading.detected.form.name if reading.detected.form else ""
-    modified_at = _modified_at(reading.found.path)
-    return Stored(target.as_posix(), reading.detected.kind.value, form, size_bytes, sha256, modified_at, originals)
-
-
-def _modified_at(path: Path) -> str:
-    try:
-        return _stamp(datetime.fromtimestamp(path.stat().st_mtime, UTC))
-    except (OSError, OverflowError, ValueError):
-        return ""
+    modified = modified_at(reading.found)
+    kind, told = reading.detected.kind.value, _stamp(modified) if modified else ""
+    return Stored(target.as_posix(), kind, form, written.size_bytes, written.sha256, told, originals)
 
 
 def _stamp(moment: datetime) -> str:
@@ -246,24 +329,25 @@ def _stored_registry(reading: Reading, target: Path, work: _Work) -> Stored | No
     for attempt in range(_ATTEMPTS):
         time.sleep(_PAUSE_SECONDS * bool(attempt))
         try:
-            with tempfile.TemporaryDirectory(prefix="forensics-") as folder:
+            # within the unfinished snapshot, so that no copy stays anywhere if this process is killed
+            with tempfile.TemporaryDirectory(prefix="forensics-", dir=work.part) as folder:
                 made = Path(folder) / "made"
-                originals = _copied(reading, made)
+                originals = _copied(reading, made, work.part)
                 if originals is None:
                     return None
                 with open_evidence(made) as source:
-                    size_bytes, sha256 = write_stream(source, work.part / target)
-                return _described(reading, target, size_bytes, sha256, originals)
+                    written = write_stream(source, work.part / target)
+                return _described(reading, target, written, originals)
         except (UnreadableError, sqlite3.Error) as error:
             found = str(error)
     raise UnreadableError(found)
 
 
-def _copied(reading: Reading, made: Path) -> tuple[Original, ...] | None:
+def _copied(reading: Reading, made: Path, within: Path) -> tuple[Original, ...] | None:
     """Copy the evidence tables of a registry; None where it holds no task rows."""
     path = reading.found.path
     companions = companions_of(path)  # a live gateway makes and removes them at any time
-    with opened_copy(path, companions) as database:
+    with opened_copy(path, companions, within) as database:
         if companions_of(path) != companions:
             raise UnreadableError("its write-ahead log came or went while it was copied")
         if TABLE not in tables_of(database):
@@ -288,35 +372,37 @@ def _originals(database: sqlite3.Connection, reading: Reading, companions: Seque
 
 
 def _keep_empty_run_folders(
-    readings: Sequence[Reading], paths: Sequence[str], places: dict[Path, str], work: _Work
+    readings: Sequence[Reading], paths: Sequence[str], places: dict[_Base, str], work: _Work
 ) -> None:
     """Keep the folder of run logs even if it is empty: no run has finished, which is not the same as no history."""
     given = [Path(path).resolve() for path in paths if Path(path).exists()]
     for reading in readings:
-        base = _base(reading, paths)
+        base, gateway = _key(reading, paths)
         folder = reading.found.copy_root / "cron" / "runs"
         if folder.is_dir() and any(folder.is_relative_to(top) for top in given) and folder.resolve() == folder:
             inner = reading.found.copy_home.relative_to(base) if reading.found.copy_home.is_relative_to(base) else None
             if inner is not None:
-                make_folders(work.part, work.part / places[base] / inner / "cron" / "runs")
+                make_folders(work.part, work.part / places[base, gateway] / inner / "cron" / "runs")
 
 
-def _gaps(gathered: Gathered, places: dict[Path, str]) -> Iterator[Missing]:
+def _gaps(gathered: Gathered, places: dict[_Base, str]) -> Iterator[Missing]:
     """Give what could not be read where it would lie in the snapshot; what lies nowhere is missing everywhere."""
     for gap in gathered.gaps:
-        inside = [base for base in places if gap.is_relative_to(base)]
-        if inside:
-            base = max(inside, key=lambda each: len(each.parts))
-            place = Path(places[base], *map(_clean, gap.relative_to(base).parts)).as_posix()
-            yield Missing(place, "it could not be read")
-        else:
+        inside = [key for key in places if gap.is_relative_to(key[0])]
+        for base, gateway in inside:
+            if len(base.parts) == max(len(key[0].parts) for key in inside):
+                place = Path(places[base, gateway], *map(_clean, gap.relative_to(base).parts)).as_posix()
+                yield Missing(place, "it could not be read")
+        if not inside:
             for folder in places.values():
                 yield Missing(folder, f"{well_formed(gap.name)} could not be read")
 
 
 def _count_left_out(paths: Sequence[str], gathered: Gathered, work: _Work) -> None:
     for reading in gathered.readings:
-        if reading.detected.kind not in (*EVIDENCE_KINDS, SourceKind.TASK_REGISTRY_WAL):
+        if reading.found.kept is not None:
+            work.left_out[_COLLECTED] += 1
+        elif reading.detected.kind not in (*EVIDENCE_KINDS, SourceKind.TASK_REGISTRY_WAL):
             work.left_out[reading.detected.by] += 1
     for path in paths:
         try:

@@ -1,16 +1,21 @@
 """The manifest of a folder of evidence that was put together: what lies in it, from where, and what is not in it.
 
-It is written last: a folder without a manifest is not whole.
+It is written last: a folder without a manifest is not whole. It is the word on what a folder holds: a stored file
+counts as far as its beginning has the length and the hash that stand there. A log that has grown since is shared with
+a later day, whose longer file begins with the same bytes.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar
 
 SCHEMA = "forensics.manifest/1"
 NAME = "manifest.json"
+LOCK = ".collecting"
+"""The file beside the snapshots of a collection that keeps two collects from working at once."""
+
 UNFINISHED = ".unfinished"
 """The ending of a folder that is still being written, or was left by a process that was killed."""
 
@@ -26,8 +31,9 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One stored file; ``path`` is relative to the manifest.
+    """One stored file, or the beginning of one; ``path`` is relative to the manifest.
 
+    ``bytes`` and ``sha256`` are those of the file as it was then; what follows in the file was written later.
     ``originals`` is what it was made from: one file with the same bytes, or a database and its write-ahead log, whose
     tables were copied. ``modified_at`` is the time stamp of the first.
     """
@@ -43,10 +49,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One folder beside the manifest, and the folder whose files it holds."""
+    """One folder beside the manifest, the folder whose files it holds, and the gateway that was named for them."""
 
     folder: str
     origin: str
+    gateway: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a folder of evidence holds."""
+    """What a folder of evidence holds; ``zone`` is that of local times which nothing in it explains, where given."""
 
     version: str
     host: str
@@ -76,6 +83,10 @@ class Manifest:
     files: tuple[Stored, ...]
     missing: tuple[Missing, ...]
     left_out: tuple[LeftOut, ...]
+    zone: str | None = None
+
+
+_Part = TypeVar("_Part", Place, Stored, Missing, LeftOut, Original)
 
 
 def manifest_text(manifest: Manifest) -> str:
@@ -95,15 +106,21 @@ def parsed_manifest(text: str | bytes) -> Manifest | None:
             version=str(document["tool"]["version"]),
             host=str(document["host"]),
             collected_at=str(document["collected_at"]),
-            places=tuple(Place(**each) for each in document["places"]),
+            places=tuple(_part(Place, each) for each in document["places"]),
             files=tuple(_stored(each) for each in document["files"]),
-            missing=tuple(Missing(**each) for each in document["missing"]),
-            left_out=tuple(LeftOut(**each) for each in document["left_out"]),
+            missing=tuple(_part(Missing, each) for each in document["missing"]),
+            left_out=tuple(_part(LeftOut, each) for each in document["left_out"]),
+            zone=document.get("zone"),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
 def _stored(document: dict[str, Any]) -> Stored:
-    originals = tuple(Original(**each) for each in document["originals"])
-    return Stored(**{**document, "originals": originals})
+    originals = tuple(_part(Original, each) for each in document["originals"])
+    return _part(Stored, {**document, "originals": originals})
+
+
+def _part(kind: type[_Part], document: dict[str, Any]) -> _Part:
+    """Read one part; what a later version of the tool adds is left aside."""
+    return kind(**{each.name: document[each.name] for each in fields(kind) if each.name in document})

@@ -13,7 +13,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
@@ -55,8 +55,8 @@ class Opened:
     ``single`` is the one file of a container that is not an archive; ``torn`` says why it was not read to its end,
     ``cut`` is the file that is therefore not whole; ``is_corrupt`` says that its checksum does not hold, so nothing
     of it was kept, ``has_damage`` that some entry is damaged, whose very name may be; ``refused`` holds each refused
-    entry: its name, its place where it has one, and the reason; ``replaced`` the entries whose name a later one has,
-    which is read.
+    entry: its name, its place where it has one, and the reason; ``links`` where the hard links among them lead;
+    ``replaced`` the entries whose name a later one has, which is read.
     """
 
     path: Path
@@ -71,6 +71,7 @@ class Opened:
     cut: Path | None = None
     refused: list[tuple[str, Path | None, str]] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
+    links: dict[Path, Path] = field(default_factory=dict)
 
     @property
     def is_archive(self) -> bool:
@@ -196,6 +197,7 @@ class Scratch:
                 why = self._take(member, target, opened, is_zip_entry=packed_bytes is not None)
             if why is not None:
                 opened.refused.append((brief(member.name, _NAME_WIDTH), target, why))
+                self._note_link(member, target, opened)
             elif target is not None and packed_bytes is not None:
                 unpacked_bytes += 0 if member.is_folder else target.stat().st_size
                 self._check_growth(unpacked_bytes, packed_bytes)
@@ -227,6 +229,13 @@ class Scratch:
             return f"it cannot be unpacked: {error}"
         opened.files += 1
         return None
+
+    @staticmethod
+    def _note_link(member: Member, target: Path | None, opened: Opened) -> None:
+        if member.link is not None and target is not None:
+            parts, why = _parts_of(replace(member, name=member.link, refused=None))
+            if parts and why is None:
+                opened.links[target] = opened.folder.joinpath(*parts)
 
     def _check_growth(self, unpacked_bytes: int, packed_bytes: int) -> None:
         """Check the growth of a zip file as a whole: its entries may share the same packed bytes.

@@ -59,13 +59,13 @@ def is_filled_wal(companion: Path) -> bool:
 
 
 @contextmanager
-def opened_copy(path: Path, companions: Iterable[Path]) -> Iterator[sqlite3.Connection]:
-    """Open a private copy of a database and of the files beside it.
+def opened_copy(path: Path, companions: Iterable[Path], within: Path | None = None) -> Iterator[sqlite3.Connection]:
+    """Open a private copy of a database and of the files beside it; ``within`` as for ``private_copy``.
 
     Raises:
         UnreadableError: a file cannot be read, or it is no database.
     """
-    with private_copy(path, *companions) as folder:
+    with private_copy(path, *companions, within=within) as folder:
         _rename_companions(folder, path.name)
         try:
             with closing(sqlite3.connect(folder / path.name, isolation_level=None)) as database:

@@ -11,17 +11,18 @@ from pathlib import Path
 
 from forensics.model.errors import UnreadableError
 from forensics.model.journal import ENDING
-from forensics.model.manifest import UNFINISHED
+from forensics.model.manifest import LOCK
 from forensics.model.policy import Limits
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF, FORMS
-from forensics.parsers.collected import Snapshot, snapshot_above, snapshot_in
+from forensics.parsers.collected import Kept, Snapshot, is_unfinished, snapshot_above, snapshot_in, why_not_whole
 from forensics.parsers.containers import STANDARD_INPUT, Opened, Scratch, called_inside, is_container
 from forensics.parsers.database import SHM_MAGICS, WAL_MAGICS, is_database_name, is_registry_name
 from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.parsed import well_formed
 from forensics.parsers.text_forms import is_behind_a_prefix
 
+UNLISTED = "it lies in a snapshot whose manifest does not name it: copy it elsewhere and hand it over from there"
 _BY_PLACE = "its place and name: no line of it could be recognised"
 _STATE_FOLDERS = {"tasks", "cron", "logs", "state", "flows", "tmp"}
 _STATE_DATABASE = "openclaw.sqlite"
@@ -35,7 +36,8 @@ class Found:
     """One file behind an argument: where it lies, how it is shown, and the folder it was copied with.
 
     ``home`` and ``copy_home`` are the folder of the file and ``copy_root`` as they would be if archives were folders.
-    ``called`` is its name before it was compressed. ``is_cut``: the container it came in ends within it.
+    ``called`` is its name before it was compressed. ``is_cut``: the container it came in ends within it. ``kept`` is
+    what the manifest says of it where it lies in a collected snapshot.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class Found:
     copy_home: Path
     called: str | None = None
     is_cut: bool = False
+    kept: Kept | None = None
 
     @property
     def name(self) -> str:
@@ -62,6 +65,7 @@ class Unread:
     why: str
     place: Path | None = None
     code: str = "unreadable"
+    level: str = "warning"
 
     def may_hold_rows(self) -> bool:
         """Tell whether task rows may be in it: it is called like a registry, or a folder that could hold one."""
@@ -69,7 +73,7 @@ class Unread:
             return True
         place = self.place
         try:
-            if place is None or place.name.endswith(UNFINISHED) or not place.is_dir():
+            if place is None or is_unfinished(place) or not place.is_dir():
                 return False
             return not place.is_symlink() or _is_state_directory(place)
         except OSError:  # a name that is too long for this file system
@@ -123,12 +127,18 @@ def find_files(argument: str, unread: list[Unread], scratch: Scratch | None = No
         yield from _in_tree(_Tree(path.resolve(), shown, path.resolve()), path, unread, scratch, 0)
     else:
         root, copy = _copy_root(path.parent, str(Path(shown).parent))
-        found = Found(_real(path), shown, copy, root, explicit=True, home=path.parent.resolve(), copy_home=root)
+        kept = _kept(path)
+        found = Found(
+            _real(path), shown, copy, root, explicit=True, home=path.parent.resolve(), copy_home=root, kept=kept
+        )
         yield from _opened(found, unread, scratch, 0)
 
 
 def _in_tree(tree: _Tree, folder: Path, unread: list[Unread], scratch: Scratch | None, depth: int) -> Iterator[Found]:
     """Give every file of a tree; ``folder`` is its top as the user named it."""
+    if why := why_not_whole(folder.resolve()):
+        unread.append(Unread(tree.shown, why, tree.top, "not_whole", "error"))
+        return
     root, copy = _copy_root(folder, tree.shown)
     known: dict[Path, tuple[Path, str] | None] = {}
     snapshots = {folder: snapshot_in(folder.resolve()) or (snapshot_above(tree.top) if depth == 0 else None)}
@@ -136,20 +146,21 @@ def _in_tree(tree: _Tree, folder: Path, unread: list[Unread], scratch: Scratch |
     for path in _walk(folder, state_root=_is_state_directory(folder)):
         relative = path.relative_to(folder)
         shown = f"{tree.shown}/{well_formed(relative.as_posix())}"
-        if why := _why_unread(path):
-            unread.append(Unread(shown, why, tree.top / relative))
+        if unread_here := _unread(path, shown, tree.top / relative):
+            unread.append(unread_here)
             continue
         if path.parent not in known:
             known[path.parent] = _state_above(path, folder, tree.shown)
             _find_snapshots(path.parent, folder, tree.shown, snapshots, unread)
         inner_root, inner_copy = known[path.parent] or (root, copy)
         home, copy_home = tree.home_of(tree.top / relative.parent), tree.home_of(inner_root)
-        snapshot = snapshots[path.parent]
+        snapshot, kept = snapshots[path.parent], None
         if snapshot is not None:
+            kept = snapshot.kept(tree.top / relative)
             home = snapshot.home_of(tree.top / relative.parent) or home
             copy_home = snapshot.home_of(inner_root) or copy_home
         is_cut = tree.cut is not None and path == tree.cut
-        found = Found(_real(path), shown, inner_copy, inner_root, False, home, copy_home, is_cut=is_cut)
+        found = Found(_real(path), shown, inner_copy, inner_root, False, home, copy_home, is_cut=is_cut, kept=kept)
         yield from _opened(found, unread, scratch, depth)
 
 
@@ -168,14 +179,27 @@ def _find_snapshots(
 
 
 def _note_uncollected(snapshot: Snapshot | None, shown: str, unread: list[Unread]) -> None:
+    """Name what a snapshot lacks: what could not be collected, and what was and is not there any more."""
     for name, place, why in snapshot.missing() if snapshot else []:
         unread.append(Unread(f"{shown}: {well_formed(name)}", f"not collected, {why}", place, "uncollected"))
+    for name, place in snapshot.gone() if snapshot else []:
+        why = "the manifest names it, and it is not there any more; look for another copy"
+        unread.append(Unread(f"{shown}: {well_formed(name)}", why, place, "gone", "error"))
+
+
+def _kept(path: Path) -> Kept | None:
+    """Give what is known of a file that was named by itself, where it lies in a snapshot."""
+    resolved = path.resolve()
+    snapshot = snapshot_above(resolved)
+    return snapshot.kept(resolved) if snapshot else None
 
 
 def _opened(found: Found, unread: list[Unread], scratch: Scratch | None, depth: int) -> Iterator[Found]:
     """Give a file, or what is in it where it is an archive or compressed."""
     if scratch is None or not _is_container(found.path):
         yield found
+    elif found.kept is not None and found.kept.stored is None:
+        unread.append(Unread(found.shown, UNLISTED, found.path, "unlisted", "error"))
     elif depth >= scratch.limits.depth:
         why = f"it lies {depth} archives deep; unpack the outer ones and hand over what is in them"
         unread.append(Unread(found.shown, why, found.path, "refused"))
@@ -185,6 +209,7 @@ def _opened(found: Found, unread: list[Unread], scratch: Scratch | None, depth: 
         except UnreadableError as error:
             unread.append(Unread(found.shown, str(error), found.path))
             return
+        _restore_shared(opened)
         unread.extend(_refused(opened))
         if opened.single is not None:
             is_cut = found.is_cut or opened.cut is not None
@@ -194,6 +219,34 @@ def _opened(found: Found, unread: list[Unread], scratch: Scratch | None, depth: 
             label = found.shown.rsplit("/", 1)[-1]
             tree = _Tree(opened.folder, found.shown, found.home / label, opened.cut)
             yield from _in_tree(tree, opened.folder, unread, scratch, depth + 1)
+
+
+def _restore_shared(opened: Opened) -> None:
+    """Unpack the hard links by which the days of a packed collection share their files; a manifest names each of them.
+
+    Other hard links stay refused: nothing vouches for what they lead to.
+    """
+    left, snapshots = [], dict[Path, Snapshot | None]()
+    for name, place, why in opened.refused:
+        source = opened.links.get(place) if place else None
+        if place is None or source is None or not _is_linked(place, source, snapshots):
+            left.append((name, place, why))
+    opened.refused = left
+
+
+def _is_linked(place: Path, source: Path, snapshots: dict[Path, Snapshot | None]) -> bool:
+    if place.parent not in snapshots:
+        snapshots[place.parent] = snapshot_above(place)
+    snapshot = snapshots[place.parent]
+    kept = snapshot.kept(place) if snapshot else None
+    if kept is None or kept.stored is None or not source.is_file():
+        return False
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.link(source, place, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _is_container(path: Path) -> bool:
@@ -279,10 +332,12 @@ def _walk(folder: Path, *, state_root: bool, depth: int = 0) -> Iterator[Path]:
         return
     for entry in entries:
         path = folder / entry.name
+        if entry.name == LOCK:
+            continue
         if not entry.is_dir(follow_symlinks=False):
             if not (state_root and path.is_dir() and entry.name not in _STATE_FOLDERS):
                 yield path
-        elif entry.name.endswith(UNFINISHED):
+        elif why_not_whole(path):
             yield path
         elif not state_root or _is_entered(path):
             yield from _walk(path, state_root=_is_state_directory(path), depth=depth + 1)
@@ -298,18 +353,20 @@ def _is_entered(folder: Path) -> bool:
         return False
 
 
-def _why_unread(path: Path) -> str | None:
+def _unread(path: Path, shown: str, place: Path) -> Unread | None:
+    """Say why something of a folder is not read; None for a file that is."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        return error.strerror or "it cannot be found"
+        return Unread(shown, error.strerror or "it cannot be found", place)
     if stat.S_ISDIR(mode):
-        if path.name.endswith(UNFINISHED):
-            return "a collection that was not finished; run collect again"
         if path.is_symlink():
-            return "a link to a folder, which is not followed; name the folder itself"
-        return "the folder cannot be listed; check its permissions, and that it lies fewer than 100 folders deep"
-    return None if stat.S_ISREG(mode) else "not a regular file"
+            return Unread(shown, "a link to a folder, which is not followed; name the folder itself", place)
+        if why := why_not_whole(path):
+            return Unread(shown, why, place, "not_whole", "warning" if is_unfinished(path) else "error")
+        why = "the folder cannot be listed; check its permissions, and that it lies fewer than 100 folders deep"
+        return Unread(shown, why, place)
+    return None if stat.S_ISREG(mode) else Unread(shown, "not a regular file", place)
 
 
 def _real(path: Path) -> Path:

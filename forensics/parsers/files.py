@@ -66,15 +66,17 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def private_copy(*paths: Path) -> Iterator[Path]:
+def private_copy(*paths: Path, within: Path | None = None) -> Iterator[Path]:
     """Copy files that belong together into a private folder and give that folder; it is removed afterwards.
+
+    It lies in ``within`` or, without, where the system keeps temporary files.
 
     The copy is repeated until no file changed while it was made, so that a database and its write-ahead log fit.
 
     Raises:
         UnreadableError: a file cannot be read, or does not hold still.
     """
-    with tempfile.TemporaryDirectory(prefix="forensics-") as folder:
+    with tempfile.TemporaryDirectory(prefix="forensics-", dir=within) as folder:
         for _ in range(_COPY_ATTEMPTS):
             before = [_state(path) for path in paths]
             for path in paths:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from forensics.model.errors import UnreadableError, UsageError
+from forensics.model.manifest import Stored
 from forensics.model.verdicts import SourceKind
+from forensics.parsers.collected import Checks, beginning_of
 from forensics.parsers.containers import STANDARD_INPUT, Scratch
 from forensics.parsers.database import companions_of
-from forensics.parsers.detect import Detected, Found, Unread, detect, find_files, left_out
+from forensics.parsers.detect import UNLISTED, Detected, Found, Unread, detect, find_files, left_out
 from forensics.parsers.parsed import Parsed, well_formed
 
 _OF_A_COPY = (SourceKind.TASK_REGISTRY, SourceKind.CRON_RUN_LOG, SourceKind.JOB_STORE, SourceKind.JOB_STATE)
 """What is read once per copied folder even where several share a file: what it does not say counts for each of them."""
+
+_NO_EVIDENCE = (SourceKind.OTHER, SourceKind.UNKNOWN)
+"""What is not read anyway."""
 
 _Identity = tuple[int, int, Path | None]
 """Device and number of a file and, where it is part of several copied folders, which of them is meant."""
@@ -26,7 +32,11 @@ _ONE_GATEWAY = "one state directory is one gateway"
 
 @dataclass(slots=True, eq=False)
 class Reading:
-    """One file on its way from path to frames; ``named`` is the gateway that the user says it belongs to."""
+    """One file on its way from path to frames; ``named`` is the gateway that the user says it belongs to.
+
+    ``size_bytes`` is how much of the file it is about: all of it, but of a stored log that has grown since only what
+    was stored then. ``also`` are the other places at which the same bytes were found.
+    """
 
     found: Found
     detected: Detected
@@ -36,6 +46,7 @@ class Reading:
     parsed: Parsed | None = None
     sha256: Future[str] | None = None
     gateway: str | None = None
+    also: list[Found] = field(default_factory=list)
 
     @property
     def kind(self) -> SourceKind:
@@ -50,11 +61,26 @@ class Gathered:
     readings: list[Reading] = field(default_factory=list)
     notices: list[dict[str, object]] = field(default_factory=list)
     gaps: list[Path] = field(default_factory=list)
+    checks: Checks = field(default_factory=Checks)
 
     def note(self, code: str, message: str, *, level: str = "warning", source: int | None = None) -> None:
         """Note something that belongs to no line of a file."""
         told = well_formed(message)
         self.notices.append({"source": source, "line": None, "level": level, "code": code, "message": told})
+
+
+@contextmanager
+def path_of(reading: Reading) -> Iterator[Path]:
+    """Give the path at which a file ends where it did when it was stored; a private copy where it has grown since.
+
+    Raises:
+        UnreadableError: it cannot be read, or there is no room for the copy.
+    """
+    if reading.found.kept is None:
+        yield reading.found.path
+        return
+    with beginning_of(reading.found.path, reading.size_bytes) as path:
+        yield path
 
 
 def gather(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], scratch: Scratch) -> Gathered:
@@ -77,7 +103,7 @@ def gather(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], scratch:
             gathered.gaps += _real(argument)
         _note_left_out(argument, argument, gathered)
     for skipped in unread:
-        level = "error" if skipped.may_hold_rows() else "warning"
+        level = "error" if skipped.may_hold_rows() else skipped.level
         gathered.note(skipped.code, f"{skipped.shown}: {skipped.why}; nothing of it is used", level=level)
         gathered.gaps += [skipped.place] if skipped.place else []
     _note_opened(scratch, gathered)
@@ -120,16 +146,59 @@ def _add(found: Found, gateway: str | None, readings: dict[_Identity, Reading], 
         gathered.note("unreadable", f"{found.shown}: {why(error)}; nothing of it is used")
         gathered.gaps.append(found.path)
         return
-    place = found.copy_root if told.st_nlink > 1 else None
-    known = readings.get((told.st_dev, told.st_ino, None)) or readings.get((told.st_dev, told.st_ino, place))
+    identity, place = (told.st_dev, told.st_ino), found.copy_root if told.st_nlink > 1 else None
+    # stored files are shared by their bytes: two gateways may have the same, and the same log lies in one folder
+    folder = found.home if found.kept else None
+    known = readings.get((*identity, folder)) or readings.get((*identity, place))
     if known is None:
-        detected = _detect(found, gathered)
-        if detected.kind not in _OF_A_COPY:
-            place = None
-        readings[told.st_dev, told.st_ino, place] = Reading(found, detected, told.st_size, named=gateway)
+        reading = _reading(found, told.st_size, gateway, gathered)
+        readings[*identity, place if reading.detected.kind in _OF_A_COPY else folder] = reading
     elif gateway is not None and gateway != known.named:
         message = f"{found.shown} is given for two gateways: {known.named} and {gateway}"
         raise UsageError(message, _ONE_GATEWAY)
+    else:
+        _add_again(found, known, gathered)
+
+
+def _reading(found: Found, size_bytes: int, gateway: str | None, gathered: Gathered) -> Reading:
+    detected, kept = _detect(found, gathered), found.kept
+    if kept is None:
+        return Reading(found, detected, size_bytes, named=gateway)
+    stored = kept.stored
+    reading = Reading(found, detected, stored.bytes if stored else size_bytes, named=gateway or kept.gateway)
+    code, unlike = ("unlisted", UNLISTED) if stored is None else ("altered", _why_unlike(found, stored, gathered))
+    if unlike is not None and (stored is not None or detected.kind not in _NO_EVIDENCE):
+        gathered.note(code, f"{found.shown}: {unlike}; nothing of it is used", level="error")
+        gathered.gaps.append(found.path)
+        reading.detected, reading.size_bytes = Detected(SourceKind.DAMAGED, unlike), size_bytes
+    elif stored is not None:
+        reading.sha256 = Future()
+        reading.sha256.set_result(stored.sha256)
+    return reading
+
+
+def _why_unlike(found: Found, stored: Stored, gathered: Gathered) -> str | None:
+    try:
+        return gathered.checks.why_unlike(found.path, stored)
+    except (UnreadableError, OSError) as error:
+        return why(error)
+
+
+def _add_again(found: Found, known: Reading, gathered: Gathered) -> None:
+    """Note another name of a file. Of a log that has grown from day to day, the longest is read."""
+    stored = found.kept.stored if found.kept else None
+    other = known.found.kept.stored if known.found.kept else None
+    if stored is None:
+        return
+    if other is not None and (stored.bytes, stored.sha256) == (other.bytes, other.sha256):
+        known.also.append(found)
+        return
+    again = _reading(found, stored.bytes, known.named, gathered)
+    is_sound = again.detected.kind is not SourceKind.DAMAGED
+    is_longer = other is not None and stored.bytes > other.bytes
+    if is_sound and (is_longer or known.detected.kind is SourceKind.DAMAGED):
+        known.found, known.detected, known.size_bytes = again.found, again.detected, again.size_bytes
+        known.sha256, known.also = again.sha256, []
 
 
 def _detect(found: Found, gathered: Gathered) -> Detected:
@@ -170,7 +239,8 @@ def _pair_companions(gathered: Gathered) -> None:
         reading.found.path: reading for reading in readings if reading.detected.kind is SourceKind.TASK_REGISTRY
     }
     for path, reading in databases.items():
-        reading.companions = companions_of(path)
+        # a stored registry is whole: what lies beside it now was not there when it was hashed
+        reading.companions = [] if reading.found.kept else companions_of(path)
     for reading in readings:
         if reading.detected.kind is SourceKind.TASK_REGISTRY_WAL and not _database_of(reading.found.path, databases):
             gathered.note(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -35,12 +36,12 @@ from forensics.parsers.detect import Found, is_run_log_place
 from forensics.parsers.files import sha256_of
 from forensics.parsers.forms import Given
 from forensics.parsers.gateway_log import last_gateway_lines_before
-from forensics.parsers.gathering import Gathered, Reading, gather, why
+from forensics.parsers.gathering import Gathered, Reading, gather, path_of, why
 from forensics.parsers.parsed import Parsed, well_formed
 from forensics.parsers.placing import Placed, place
 from forensics.parsers.rotation import before_holes
 from forensics.parsers.text_line import COMPOSE, COMPOSE_T, CRI, DOCKER_T, JSON_FILE
-from forensics.parsers.zones import agreed
+from forensics.parsers.zones import agreed, zone_named
 
 EVIDENCE_KINDS = (
     SourceKind.TASK_REGISTRY,
@@ -93,7 +94,8 @@ def load_evidence(
     given = [Path(path) for path in arguments if _exists(path)] + ([scratch.root] if scratch.opened else [])
     with ThreadPoolExecutor(max_workers=2) as hashing:
         for reading in gathered.readings:
-            if reading.detected.kind in (*EVIDENCE_KINDS, SourceKind.TASK_REGISTRY_WAL):
+            is_hashed = reading.sha256 is not None
+            if not is_hashed and reading.detected.kind in (*EVIDENCE_KINDS, SourceKind.TASK_REGISTRY_WAL):
                 reading.sha256 = hashing.submit(sha256_of, reading.found.path)
         _parse_all(gathered, given, zone, host_zone)
     _settle_backups(gathered.readings)
@@ -206,7 +208,8 @@ def _parse(reading: Reading, known: Given, gathered: Gathered) -> None:
         if form is None:
             reading.parsed = _without_records(reading)
         else:
-            reading.parsed = form.parse(reading.found.path, _given(reading, known))
+            with path_of(reading) as path:
+                reading.parsed = form.parse(path, _given(reading, known))
             if reading.parsed.kind in (*EVIDENCE_KINDS, form.kind):
                 reading.parsed.form = reading.parsed.form or form.name
             _mark_cut(reading, reading.parsed)
@@ -221,18 +224,27 @@ def _parse(reading: Reading, known: Given, gathered: Gathered) -> None:
 
 
 def _given(reading: Reading, known: Given) -> Given:
+    kept = reading.found.kept
+    said = zone_named(kept.zone) if kept is not None and kept.zone else None
     return replace(
         known,
         name=reading.found.name,
         companions=tuple(reading.companions),
-        modified_at=_modified_at(reading.found.path),
+        modified_at=modified_at(reading.found),
+        zone=known.zone or said,
     )
 
 
-def _modified_at(path: Path) -> datetime | None:
-    """Give when a file was last written; an archive that does not say so leaves the beginning of time."""
+def modified_at(found: Found) -> datetime | None:
+    """Give when a file was last written; an archive that does not say so leaves the beginning of time.
+
+    Of a stored file that is what its manifest says: the file itself may have been written at any time since.
+    """
+    if found.kept is not None and found.kept.stored is not None and found.kept.stored.modified_at:
+        with suppress(ValueError):
+            return datetime.fromisoformat(found.kept.stored.modified_at)
     try:
-        seconds = path.stat().st_mtime
+        seconds = found.path.stat().st_mtime
         return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
     except (OSError, OverflowError, ValueError):
         return None
@@ -322,7 +334,9 @@ def _note_changed(gathered: Gathered) -> None:
         except OSError as error:
             gathered.note("changed", f"{reading.found.shown}: it went away while it was read ({why(error)})")
             continue
-        if now_bytes != reading.size_bytes:
+        # a later collect may have put a longer file in the place of a stored one, whose beginning is the same
+        has_grown = reading.found.kept is not None and now_bytes > reading.size_bytes
+        if now_bytes != reading.size_bytes and not has_grown:
             message = (
                 f"{reading.found.shown}: it changed while it was read, from {reading.size_bytes:,} to {now_bytes:,} "
                 "bytes; for a hash that holds, stop the gateway or copy it first"
@@ -412,7 +426,9 @@ def _lines_before_foreign_starts(readings: Sequence[Reading]) -> Iterator[pl.Dat
             if parsed.first_at is not None and parsed.last_at is not None and parsed.first_at < moment < parsed.last_at
         }
         if starts and parsed.kind is SourceKind.GATEWAY_LOG:
-            yield _placed(last_gateway_lines_before(reading.found.path, sorted(starts)), reading.gateway, source)
+            with path_of(reading) as path:
+                lines = last_gateway_lines_before(path, sorted(starts))
+            yield _placed(lines, reading.gateway, source)
 
 
 def _process_starts(parsed: Parsed) -> list[datetime]:
@@ -466,7 +482,8 @@ def _only_newest_state(runs: pl.DataFrame, last_runs: pl.DataFrame) -> pl.DataFr
 
 def _sources(readings: Sequence[Reading]) -> pl.DataFrame:
     logs = [reading if reading.kind in _LOG_KINDS else None for reading in readings]
-    holes = before_holes([None if reading is None else reading.found for reading in logs])
+    found = [None if reading is None else reading.found for reading in logs]
+    holes = before_holes(found, [reading.also for reading in readings])
     rows = [_source_row(source, reading) for source, reading in enumerate(readings)]
     told = [row | {"before_hole": hole} for row, hole in zip(rows, holes, strict=True)]
     return frame_of(told, SOURCES)

@@ -5,29 +5,30 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import chain, zip_longest
 
 from forensics.parsers.detect import Found
 
 _NUMBERED = re.compile(r"(?P<base>.+?)(?:\.(?P<number>\d{1,3}))?\.log|(?P<file>.+\.log)\.(?P<turn>\d{1,3})", re.DOTALL)
 
 
-def before_holes(logs: Sequence[Found | None]) -> list[bool]:
+def before_holes(logs: Sequence[Found | None], also: Sequence[Sequence[Found]] = ()) -> list[bool]:
     """Tell of each log whether what followed its last line is known to be missing.
 
     So it is for a log whose container ends within it, and for one set aside by rotation whose successor was not handed
-    over from the same folder. What is None is no log.
+    over from the same folder. What is None is no log. ``also`` gives the other names of each log: the same file may lie
+    in several collected days, and its successor in one of them is enough.
 
     Source: formats.md §4.1 (1 is the newest); the same is true of logrotate's ``name.log.1``.
     """
     numbers: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
-    placed = [None if log is None else series_of(log) for log in logs]
-    for told in placed:
-        if told is not None:
-            folder, base, number = told
-            numbers[folder, base].add(number)
+    names_of = [[] if log is None else [log, *others] for log, others in zip_longest(logs, also, fillvalue=())]
+    placed = [list(filter(None, map(series_of, names))) for names in names_of]
+    for folder, base, number in chain.from_iterable(placed):
+        numbers[folder, base].add(number)
     return [
-        log is not None and (log.is_cut or (told is not None and _lacks_successor(told[2], numbers[told[:2]])))
-        for log, told in zip(logs, placed, strict=True)
+        any(log.is_cut for log in names) or _lacks_successor([(told[2], numbers[told[:2]]) for told in series])
+        for names, series in zip(names_of, placed, strict=True)
     ]
 
 
@@ -42,5 +43,6 @@ def series_of(log: Found) -> tuple[str, str, int] | None:
     return folder, match["base"], int(match["number"] or 0)
 
 
-def _lacks_successor(number: int, present: set[int]) -> bool:
-    return number > 0 and number - 1 not in present
+def _lacks_successor(series: Sequence[tuple[int, set[int]]]) -> bool:
+    set_aside = [(number, present) for number, present in series if number > 0]
+    return bool(set_aside) and not any(number - 1 in present for number, present in set_aside)

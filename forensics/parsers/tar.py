@@ -29,7 +29,10 @@ _EXTENDED_TYPES = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One entry of an archive. ``refused`` says why it is not unpacked, if it is not; ``read`` gives its content."""
+    """One entry of an archive. ``refused`` says why it is not unpacked, if it is not; ``read`` gives its content.
+
+    ``link`` is the name of the entry that a hard link stands for.
+    """
 
     name: str
     is_folder: bool
@@ -37,6 +40,7 @@ class Member:
     modified_s: float
     read: Callable[[int], bytes]
     packed_bytes: int | None = None
+    link: str | None = None
 
 
 def is_tar(head: bytes) -> bool:
@@ -69,7 +73,9 @@ def tar_members(stream: Stream, limits: Limits) -> Iterator[Member]:
             told |= _records(content.whole(limits))
         elif header.type == tarfile.GNUTYPE_LONGNAME:
             told["path"] = _text(content.whole(limits).rstrip(b"\x00"))
-        elif header.type not in (tarfile.GNUTYPE_LONGLINK, tarfile.XGLTYPE):
+        elif header.type == tarfile.GNUTYPE_LONGLINK:
+            told["linkpath"] = _text(content.whole(limits).rstrip(b"\x00"))
+        elif header.type != tarfile.XGLTYPE:
             yield _member(header, told, content)
             told = {}
         content.skip()
@@ -144,7 +150,9 @@ def _member(header: tarfile.TarInfo, told: Mapping[str, str], content: _Content)
         refused = "a file with holes, stored in pieces; pack it without --sparse"
     elif refused is None and not header.isdir() and header.type not in _PLAIN_TYPES:
         refused = "an entry of an unknown type"
-    return Member(told.get("path", header.name), header.isdir(), refused, _modified(header, told), content.read)
+    link = told.get("linkpath", header.linkname) if header.type == tarfile.LNKTYPE else None
+    name, modified_s = told.get("path", header.name), _modified(header, told)
+    return Member(name, header.isdir(), refused, modified_s, content.read, link=link)
 
 
 def _modified(header: tarfile.TarInfo, told: Mapping[str, str]) -> float:

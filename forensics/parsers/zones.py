@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
 
 from dateutil import tz
 
@@ -21,6 +23,32 @@ _CONFIRMED = "as given, and as stamps with an offset confirm"
 _REFUTED = "as given, but stamps with an offset say otherwise: assumed"
 _FAR = "as stamps of another time say: assumed"
 _HOST = "the zone of this machine: assumed"
+
+
+_OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)")
+_LARGEST_OFFSET = timedelta(hours=24)
+
+
+def zone_named(text: str) -> tzinfo | None:
+    """Give a zone by its name or by its offset from UTC; None for what is neither.
+
+    >>> zone_named("+02:00")
+    datetime.timezone(datetime.timedelta(seconds=7200))
+    """
+    told = _OFFSET.fullmatch(text)
+    if told is not None:
+        offset = timedelta(hours=int(told["hours"]), minutes=int(told["minutes"]))
+        if offset < _LARGEST_OFFSET and int(told["minutes"]) < 60:
+            return timezone(-offset if told["sign"] == "-" else offset)
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def name_of_zone(zone: tzinfo) -> str:
+    """Give the name by which ``zone_named`` finds a zone."""
+    return str(zone).removeprefix("UTC") or "UTC"
 
 
 @dataclass(frozen=True, slots=True)

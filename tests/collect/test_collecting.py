@@ -110,11 +110,10 @@ def test_a_row_deleted_since_is_judged_from_the_day_that_has_it(gateway: Path, t
 def test_what_has_not_changed_is_stored_once(gateway: Path, tmp_path: Path) -> None:
     first = collected(state_of(gateway), tmp_path / "evidence")
     before = snapshot(first.folder)
-    log = next((gateway / "logs").iterdir())
-    with log.open("a") as file:
-        file.write(log.read_text("utf-8").splitlines()[-1] + "\n")
+    store = gateway / ".openclaw" / "cron" / "jobs.json"
+    store.write_text(store.read_text("utf-8") + " \n", "utf-8")
     second = collected(state_of(gateway), tmp_path / "evidence", day=1)
-    assert second.new_bytes == log.stat().st_size
+    assert second.new_bytes == store.stat().st_size
     assert second.shared_files == len(second.manifest.files) - 1
     assert {path: content[0] for path, content in snapshot(first.folder).items()} == {
         path: content[0] for path, content in before.items()
