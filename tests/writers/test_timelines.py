@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -149,6 +150,34 @@ def test_the_format_of_lnav_names_every_field_of_its_log() -> None:
     assert {known[name] for name in ("timestamp-field", "level-field", "body-field", "opid-field")} <= fields
 
 
+def test_lnav_is_told_once_what_an_operation_is_about() -> None:
+    report, facts = told()
+    about: dict[str, list[str]] = {}
+    for line in write_lnav(report, facts).splitlines():
+        entry = json.loads(line)
+        if "opid" in entry:
+            about.setdefault(entry["opid"], []).extend([entry["about"]] if "about" in entry else [])
+        else:
+            assert "about" not in entry
+    assert {len(texts) for texts in about.values()} == {1}
+    for finding in report.findings:
+        confidence = f" ({finding.confidence})" if finding.confidence else ""
+        assert about[finding.run_id or finding.task_id] == [f"{finding.job_name}: {finding.verdict}{confidence}"]
+    for restart in report.restarts:
+        assert about[f"restart:{restart.id}"] == [f"restart {restart.id} ({restart.kind})"]
+
+
+@pytest.mark.parametrize("name", ["gateway state", "gateway other", "no known gateway"])
+def test_no_operation_bears_the_text_that_a_line_of_lnav_ends_with(name: str) -> None:
+    """The lnav of Debian 13 stops where one does."""
+    report, facts = told()
+    named = facts.with_columns(pl.lit(name).alias("operation"), pl.lit(None, pl.String).alias("job_name"))
+    entries = [json.loads(line) for line in write_lnav(report, named).splitlines()]
+    assert {list(entry)[-1] for entry in entries} == {"gateway"}
+    assert {entry["opid"] for entry in entries} == {f"operation {name}"}
+    assert {entry["gateway"] for entry in entries} == {"gateway state"}
+
+
 def lnav(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     home = folder / "home"
     home.mkdir(exist_ok=True)
@@ -188,3 +217,36 @@ def test_lnav_reads_every_line_with_its_time_level_and_operation(opened: Path) -
         assert row["log_level"] == entry["level"]
         assert (row["opid"], row["verdict"]) == (entry.get("opid"), entry.get("verdict"))
         assert row["log_body"] == entry["body"]
+
+
+_LASTED = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(\d{3})?")
+
+
+def seconds_of(text: str) -> float:
+    """Give the seconds of a duration as lnav prints it: 5m29s994, 16h00m02s, 010."""
+    days, hours, minutes, seconds, ms = (int(part or 0) for part in _LASTED.fullmatch(text).groups())  # type: ignore[union-attr]
+    return days * 86_400 + hours * 3600 + minutes * 60 + seconds + ms / 1000
+
+
+def test_lnav_draws_one_bar_for_each_run_and_restart_from_its_first_fact_to_its_last(opened: Path) -> None:
+    version = re.search(r"(\d+)\.(\d+)", lnav(opened, "-V").stdout)
+    if version is None or (int(version[1]), int(version[2])) < (0, 12):
+        pytest.skip("this lnav has no timeline view")
+    shown = lnav(
+        opened, "-n", "-N", "-c", ":switch-to-view timeline", "-c", ":write-view-to -", opened / "incident.log"
+    )
+    report, facts = told()
+    bars = (
+        facts.filter(pl.col("operation").is_not_null())
+        .group_by("operation")
+        .agg((pl.col("at").max() - pl.col("at").min()).dt.total_milliseconds().alias("lasted_ms"))
+    )
+    rows = {part: line for line in shown.stdout.splitlines() for part in line.split() if ":" in part or len(part) == 36}
+    for operation, lasted_ms in bars.rows():
+        duration = rows[operation].split()[0] if lasted_ms else ""
+        assert abs(seconds_of(duration) - lasted_ms / 1000) <= 1, rows[operation]
+    lost = [finding for finding in report.findings if finding.run_id]
+    assert lost
+    assert all(f"{finding.job_name}: {finding.verdict}" in rows[finding.run_id or ""] for finding in lost)
+    extra = [line for line in shown.stdout.splitlines() if not any(name in line for name in bars["operation"])]
+    assert [line for line in extra if "gateway state" not in line and line.strip()] == []
