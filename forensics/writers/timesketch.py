@@ -89,7 +89,7 @@ def _event(fact: Fact, at: datetime) -> dict[str, object]:
     description, data_type = _TOLD[fact.kind]
     named = {name: getattr(fact, name) for name in FIELDS if name in Fact.__slots__}
     told = named | {
-        "message": fact.text,
+        "message": _message(fact),
         "datetime": at.isoformat(timespec="microseconds"),
         "timestamp_desc": description,
         "timestamp": (at - _EPOCH) // timedelta(microseconds=1),
@@ -100,6 +100,11 @@ def _event(fact: Fact, at: datetime) -> dict[str, object]:
         "tag": _tags(fact),
     }
     return {name: told[name] for name in FIELDS}
+
+
+def _message(fact: Fact) -> str:
+    """Give what a fact says; one that says nothing, or what a reader of CSV takes for that, by its kind as well."""
+    return fact.text if " " in fact.text.strip() else f"{fact.kind}: {fact.text.strip()}".rstrip(": ")
 
 
 def _tags(fact: Fact) -> list[str]:

@@ -63,6 +63,82 @@ def test_timesketch_gets_its_mandatory_fields() -> None:
         assert all(isinstance(tag, str) for tag in event["tag"])
 
 
+NOTHING = {
+    "",
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "-1.#IND",
+    "-1.#QNAN",
+    "-NaN",
+    "-nan",
+    "1.#IND",
+    "1.#QNAN",
+    "<NA>",
+    "N/A",
+    "NA",
+}
+NOTHING |= {"NULL", "NaN", "None", "n/a", "nan", "null"}
+"""What the reader of CSV takes for an empty cell, and leaves out."""
+
+
+def as_timesketch_reads(text: str, ending: str) -> list[dict[str, Any]]:
+    """Read a file as Timesketch does when it is uploaded; what it would refuse or leave out is an error here.
+
+    ``read_and_validate_jsonl`` and ``read_and_validate_csv`` of Timesketch 20261014 itself were run on the timelines of
+    the samples, and on one filled with hostile text: they gave as many events as there are lines, each field as it was
+    written, and the same from both files (but for the mark before what a spreadsheet would take for a formula). ``ImportStreamer.add_file`` of its import client 20261014 took both likewise.
+    This does what they do, for their packages would be heavy to install here.
+    """
+    if ending == "jsonl":
+        events = [json.loads(line) for line in text.splitlines()]
+    else:
+        table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        assert {"message", "datetime", "timestamp_desc"} <= set(table.fieldnames or ())
+        assert len(set(table.fieldnames or ())) == len(table.fieldnames or ())
+        rows = [{name: cell for name, cell in row.items() if cell not in NOTHING} for row in table]
+        numbers = ("timestamp", "source_line")
+        events = [row | {name: int(row[name]) for name in numbers if name in row} for row in rows]
+        for event in events:
+            assert isinstance(event["tag"], str)
+            event["tag"] = json.loads(event["tag"])
+    for event in events:
+        assert all(event[name] for name in ("message", "datetime", "timestamp_desc"))
+        at = datetime.fromisoformat(event["datetime"])
+        assert at.tzinfo is not None
+        assert 1700 <= at.year <= 9999
+        assert event["timestamp"] == (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        assert not [name for name in event if name.startswith("_")], "it keeps such names to itself"
+        assert all(isinstance(tag, str) for tag in event["tag"])
+    return [{name: value for name, value in event.items() if value is not None} for event in events]
+
+
+@pytest.mark.parametrize("sample", ["every-verdict", "real-lost-write", "founding-stand-in"])
+def test_timesketch_reads_the_same_from_both_files(sample: str) -> None:
+    report, facts = told(sample)
+    lines = as_timesketch_reads(write_timesketch_jsonl(report, facts), "jsonl")
+    cells = as_timesketch_reads(write_timesketch_csv(report, facts), "csv")
+    assert len(lines) == facts.height
+    assert lines == cells
+
+
+def test_timesketch_leaves_no_hostile_event_out() -> None:
+    report, facts = hostile()
+    for write, ending in ((write_timesketch_jsonl, "jsonl"), (write_timesketch_csv, "csv")):
+        assert len(as_timesketch_reads(write(report, facts), ending)) == facts.height
+
+
+@pytest.mark.parametrize("text", [None, "", "null", "NA", " "])
+def test_an_event_always_has_a_message(text: str | None) -> None:
+    """An empty one would be left out, and so would one that says nothing to whom reads the CSV."""
+    report, facts = told()
+    silent = facts.with_columns(pl.lit(text, pl.String).alias("text"))
+    for write, ending in ((write_timesketch_jsonl, "jsonl"), (write_timesketch_csv, "csv")):
+        events = as_timesketch_reads(write(report, silent), ending)
+        assert len(events) == facts.height
+        assert all(event["message"].strip() for event in events)
+
+
 def test_timesketch_gets_the_verdict_with_its_place() -> None:
     report, facts = told("real-lost-write")
     judged = [event for event in events_of(report, facts) if event["timestamp_desc"] == "Task Judged"]
