@@ -87,7 +87,8 @@ def as_timesketch_reads(text: str, ending: str) -> list[dict[str, Any]]:
 
     ``read_and_validate_jsonl`` and ``read_and_validate_csv`` of Timesketch 20261014 itself were run on the timelines of
     the samples, and on one filled with hostile text: they gave as many events as there are lines, each field as it was
-    written, and the same from both files (but for the mark before what a spreadsheet would take for a formula). ``ImportStreamer.add_file`` of its import client 20261014 took both likewise.
+    written, and the same from both files (but for the mark before what a spreadsheet would take for a formula).
+    ``ImportStreamer.add_file`` of its import client 20261014 took both likewise.
     This does what they do, for their packages would be heavy to install here.
     """
     if ending == "jsonl":
