@@ -280,10 +280,13 @@ def evidence_with_tasks(asked: Asked) -> Evidence:
 
 
 def told_command(name: str, asked: Asked, **options: str | None) -> str:
-    """Give the command line that asks for this, ready for a shell; where its result goes is no part of it."""
-    words = ["forensics", name, *asked.paths]
-    for gateway, paths in asked.gateways.items():
-        words += [f"--gateway={gateway}={path}" for path in paths]
+    """Give the command line that asks for this, ready for a shell; where its result goes is no part of it.
+
+    Paths are sorted: a page is the same whatever their order was.
+    """
+    words = ["forensics", name, *sorted(asked.paths)]
+    for gateway, paths in sorted(asked.gateways.items()):
+        words += [f"--gateway={gateway}={path}" for path in sorted(paths)]
     settings = {
         "tz": None if asked.zone is None else str(asked.zone).removeprefix("UTC") or "UTC",
         "release": asked.release,

@@ -107,7 +107,7 @@ def _events(report: Report, facts: pl.DataFrame) -> Iterator[pl.DataFrame]:
     types = {kind.value: data_type for kind, (_, data_type) in _TOLD.items()}
     for told in told_in_batches(report, facts.filter(pl.col("at").is_not_null())):
         events = told.with_columns(
-            pl.col("text").alias("message"),
+            _message_expr().alias("message"),
             pl.col("at").dt.strftime(_DATETIME).alias("datetime"),
             pl.col("kind").replace_strict(descriptions, return_dtype=pl.String).alias("timestamp_desc"),
             pl.col("at").dt.epoch("us").alias("timestamp"),
@@ -134,6 +134,13 @@ def _tags(told: pl.DataFrame) -> pl.Series:
     return told.select(on).join(named, on=on, how="left", validate="m:1", nulls_equal=True, maintain_order="left")[
         "tag"
     ]
+
+
+def _message_expr() -> pl.Expr:
+    """Give what a fact says; one that says nothing, or what a reader of CSV takes for that, by its kind as well."""
+    text, bare = pl.col("text"), pl.col("text").str.strip_chars()
+    by_kind = pl.format("{}: {}", "kind", bare).str.strip_chars_end(": ")
+    return pl.when(bare.str.contains(" ", literal=True)).then(text).otherwise(by_kind)
 
 
 def _cell(text: str) -> str:

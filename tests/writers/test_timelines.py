@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -60,6 +61,83 @@ def test_timesketch_gets_its_mandatory_fields() -> None:
         assert event["data_type"].startswith("openclaw:")
         assert list(event) == list(FIELDS)
         assert all(isinstance(tag, str) for tag in event["tag"])
+
+
+NOTHING = {
+    "",
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "-1.#IND",
+    "-1.#QNAN",
+    "-NaN",
+    "-nan",
+    "1.#IND",
+    "1.#QNAN",
+    "<NA>",
+    "N/A",
+    "NA",
+}
+NOTHING |= {"NULL", "NaN", "None", "n/a", "nan", "null"}
+"""What the reader of CSV takes for an empty cell, and leaves out."""
+
+
+def as_timesketch_reads(text: str, ending: str) -> list[dict[str, Any]]:
+    """Read a file as Timesketch does when it is uploaded; what it would refuse or leave out is an error here.
+
+    ``read_and_validate_jsonl`` and ``read_and_validate_csv`` of Timesketch 20261014 itself were run on the timelines of
+    the samples, and on one filled with hostile text: they gave as many events as there are lines, each field as it was
+    written, and the same from both files (but for the mark before what a spreadsheet would take for a formula).
+    ``ImportStreamer.add_file`` of its import client 20261014 took both likewise.
+    This does what they do, for their packages would be heavy to install here.
+    """
+    if ending == "jsonl":
+        events = [json.loads(line) for line in text.splitlines()]
+    else:
+        table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        assert {"message", "datetime", "timestamp_desc"} <= set(table.fieldnames or ())
+        assert len(set(table.fieldnames or ())) == len(table.fieldnames or ())
+        rows = [{name: cell for name, cell in row.items() if cell not in NOTHING} for row in table]
+        numbers = ("timestamp", "source_line")
+        events = [row | {name: int(row[name]) for name in numbers if name in row} for row in rows]
+        for event in events:
+            assert isinstance(event["tag"], str)
+            event["tag"] = json.loads(event["tag"])
+    for event in events:
+        assert all(event[name] for name in ("message", "datetime", "timestamp_desc"))
+        at = datetime.fromisoformat(event["datetime"])
+        assert at.tzinfo is not None
+        assert 1700 <= at.year <= 9999
+        assert event["timestamp"] == (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        assert not [name for name in event if name.startswith("_")], "it keeps such names to itself"
+        assert all(isinstance(tag, str) for tag in event["tag"])
+    return [{name: value for name, value in event.items() if value is not None} for event in events]
+
+
+@pytest.mark.parametrize("sample", ["every-verdict", "real-lost-write", "founding-stand-in"])
+def test_timesketch_reads_the_same_from_both_files(sample: str) -> None:
+    report, facts = told(sample)
+    lines = as_timesketch_reads(write_timesketch_jsonl(report, facts), "jsonl")
+    cells = as_timesketch_reads(write_timesketch_csv(report, facts), "csv")
+    assert len(lines) == facts.height
+    assert lines == cells
+
+
+def test_timesketch_leaves_no_hostile_event_out() -> None:
+    report, facts = hostile()
+    for write, ending in ((write_timesketch_jsonl, "jsonl"), (write_timesketch_csv, "csv")):
+        assert len(as_timesketch_reads(write(report, facts), ending)) == facts.height
+
+
+@pytest.mark.parametrize("text", [None, "", "null", "NA", " "])
+def test_an_event_always_has_a_message(text: str | None) -> None:
+    """An empty one would be left out, and so would one that says nothing to whom reads the CSV."""
+    report, facts = told()
+    silent = facts.with_columns(pl.lit(text, pl.String).alias("text"))
+    for write, ending in ((write_timesketch_jsonl, "jsonl"), (write_timesketch_csv, "csv")):
+        events = as_timesketch_reads(write(report, silent), ending)
+        assert len(events) == facts.height
+        assert all(event["message"].strip() for event in events)
 
 
 def test_timesketch_gets_the_verdict_with_its_place() -> None:
@@ -149,6 +227,34 @@ def test_the_format_of_lnav_names_every_field_of_its_log() -> None:
     assert {known[name] for name in ("timestamp-field", "level-field", "body-field", "opid-field")} <= fields
 
 
+def test_lnav_is_told_once_what_an_operation_is_about() -> None:
+    report, facts = told()
+    about: dict[str, list[str]] = {}
+    for line in write_lnav(report, facts).splitlines():
+        entry = json.loads(line)
+        if "opid" in entry:
+            about.setdefault(entry["opid"], []).extend([entry["about"]] if "about" in entry else [])
+        else:
+            assert "about" not in entry
+    assert {len(texts) for texts in about.values()} == {1}
+    for finding in report.findings:
+        confidence = f" ({finding.confidence})" if finding.confidence else ""
+        assert about[finding.run_id or finding.task_id] == [f"{finding.job_name}: {finding.verdict}{confidence}"]
+    for restart in report.restarts:
+        assert about[f"restart:{restart.id}"] == [f"restart {restart.id} ({restart.kind})"]
+
+
+@pytest.mark.parametrize("name", ["gateway state", "gateway other", "no known gateway"])
+def test_no_operation_bears_the_text_that_a_line_of_lnav_ends_with(name: str) -> None:
+    """The lnav of Debian 13 stops where one does."""
+    report, facts = told()
+    named = facts.with_columns(pl.lit(name).alias("operation"), pl.lit(None, pl.String).alias("job_name"))
+    entries = [json.loads(line) for line in write_lnav(report, named).splitlines()]
+    assert {list(entry)[-1] for entry in entries} == {"gateway"}
+    assert {entry["opid"] for entry in entries} == {f"operation {name}"}
+    assert {entry["gateway"] for entry in entries} == {"gateway state"}
+
+
 def lnav(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     home = folder / "home"
     home.mkdir(exist_ok=True)
@@ -188,3 +294,36 @@ def test_lnav_reads_every_line_with_its_time_level_and_operation(opened: Path) -
         assert row["log_level"] == entry["level"]
         assert (row["opid"], row["verdict"]) == (entry.get("opid"), entry.get("verdict"))
         assert row["log_body"] == entry["body"]
+
+
+_LASTED = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(\d{3})?")
+
+
+def seconds_of(text: str) -> float:
+    """Give the seconds of a duration as lnav prints it: 5m29s994, 16h00m02s, 010."""
+    days, hours, minutes, seconds, ms = (int(part or 0) for part in _LASTED.fullmatch(text).groups())  # type: ignore[union-attr]
+    return days * 86_400 + hours * 3600 + minutes * 60 + seconds + ms / 1000
+
+
+def test_lnav_draws_one_bar_for_each_run_and_restart_from_its_first_fact_to_its_last(opened: Path) -> None:
+    version = re.search(r"(\d+)\.(\d+)", lnav(opened, "-V").stdout)
+    if version is None or (int(version[1]), int(version[2])) < (0, 12):
+        pytest.skip("this lnav has no timeline view")
+    shown = lnav(
+        opened, "-n", "-N", "-c", ":switch-to-view timeline", "-c", ":write-view-to -", opened / "incident.log"
+    )
+    report, facts = told()
+    bars = (
+        facts.filter(pl.col("operation").is_not_null())
+        .group_by("operation")
+        .agg((pl.col("at").max() - pl.col("at").min()).dt.total_milliseconds().alias("lasted_ms"))
+    )
+    rows = {part: line for line in shown.stdout.splitlines() for part in line.split() if ":" in part or len(part) == 36}
+    for operation, lasted_ms in bars.rows():
+        duration = rows[operation].split()[0] if lasted_ms else ""
+        assert abs(seconds_of(duration) - lasted_ms / 1000) <= 1, rows[operation]
+    lost = [finding for finding in report.findings if finding.run_id]
+    assert lost
+    assert all(f"{finding.job_name}: {finding.verdict}" in rows[finding.run_id or ""] for finding in lost)
+    extra = [line for line in shown.stdout.splitlines() if not any(name in line for name in bars["operation"])]
+    assert [line for line in extra if "gateway state" not in line and line.strip()] == []
