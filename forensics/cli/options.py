@@ -28,6 +28,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)")
 _STANDARD_OUTPUT = Path("-")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_OFFSET = timedelta(hours=24)
 
 
@@ -162,11 +163,16 @@ def parsed_gateways(given: tuple[str, ...]) -> dict[str, list[str]]:
     gateways: dict[str, list[str]] = {}
     for text in given:
         name, _, path = text.partition("=")
-        if not name.strip() or not path:
+        if not name.strip() or not path or not _is_well_formed(name):
             message = f"--gateway {text!r} names no gateway and path"
             raise UsageError(message, "write it like --gateway office=/backup/office")
         gateways.setdefault(name.strip(), []).append(path)
     return gateways
+
+
+def _is_well_formed(text: str) -> bool:
+    """Tell whether text from the command line is text in the encoding of the locale; reports could not hold it else."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def parsed_zone(text: str | None) -> tzinfo | None:
@@ -203,10 +209,14 @@ def parsed_now(text: str | None, option: str = "--now") -> datetime | None:
 
     try:
         moment = dateutil_parser.isoparse(text)
-    except ValueError as error:
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         message = f"{option} {text!r} is no ISO time: {error}"
         raise UsageError(message, "write it like 2026-04-18T00:00:00Z") from error
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    if moment < _EPOCH:
+        message = f"{option} {text!r} lies before 1970: no gateway knew that time"
+        raise UsageError(message, "write it like 2026-04-18T00:00:00Z")
+    return moment
 
 
 def release_asked(text: str | None) -> str | None:

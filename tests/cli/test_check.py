@@ -119,6 +119,10 @@ def test_no_output_is_written_over_evidence_or_the_baseline(tmp_path: Path, know
     journal = copy / "state/tasks/runs.sqlite-journal"
     assert "is evidence" in usage_error(check(copy, "--baseline", journal, "--update-baseline"))
     assert "is the baseline" in usage_error(check(copy, "--baseline", known, "-o", known))
+    (tmp_path / "other name").hardlink_to(known)
+    assert "is the baseline" in usage_error(check(copy, "--baseline", known, "-o", tmp_path / "other name"))
+    into = {"GITHUB_STEP_SUMMARY": str(known)}
+    assert "is the baseline" in usage_error(check(copy, "--baseline", known, "-f", "github", env=into))
     assert "two outputs" in usage_error(check(copy, "--also", "sarif=-"))
     link = tmp_path / "link.json"
     link.symlink_to(log)

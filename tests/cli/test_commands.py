@@ -546,3 +546,23 @@ def test_a_row_of_an_unknown_gateway_asks_whose_it_is(tmp_path: Path) -> None:
     write(export, json.dumps({"count": 1, "runtime": None, "status": None, "tasks": [row]}).encode())
     result = forensics("explain", "lonely", tmp_path / "one", tmp_path / "two", export)
     assert_helpful(result, 2, "lonely stands in", "belongs to no known gateway", "--gateway NAME=PATH")
+
+
+@pytest.mark.parametrize("now", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-10:00", "1969-12-31T23:59:59Z"])
+def test_a_now_that_no_gateway_knew_is_a_usage_error(now: str) -> None:
+    result = forensics("audit", SAMPLES / "founding-same-run", "--now", now)
+    assert (result.returncode, f"--now '{now}'" in result.stderr) == (2, True), result.stderr
+
+
+def test_a_gateway_whose_name_is_no_text_is_a_usage_error() -> None:
+    result = forensics("audit", "--gateway", f"g\udcff={SAMPLES / 'founding-same-run'}")
+    assert (result.returncode, "names no gateway and path" in result.stderr) == (2, True), result.stderr
+
+
+def test_a_working_directory_that_was_deleted_is_said(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f'cd "{gone}" && rmdir "{gone}" && exec "{sys.executable}" -P -m forensics audit'
+    environment = dict(os.environ) | {"PYTHONPATH": str(SAMPLES.parent)}
+    result = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert (result.returncode, "the working directory is gone" in result.stderr) == (2, True), result.stderr
