@@ -23,7 +23,11 @@ def timeline(evidence: Evidence, report: Report) -> pl.DataFrame:
     What several sources say alike of one row or run is told once; of a lifecycle event every line is told.
 
     Shape: frame ``timeline``; one row per fact, sorted by time, gateway, kind and place.
+
+    Raises:
+        UsageError: the report is one on other evidence.
     """
+    evidence.expect_report_on(report.sources)
     facts = pl.concat(
         [
             _complete(part)

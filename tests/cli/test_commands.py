@@ -566,3 +566,12 @@ def test_a_working_directory_that_was_deleted_is_said(tmp_path: Path) -> None:
     environment = dict(os.environ) | {"PYTHONPATH": str(SAMPLES.parent)}
     result = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert (result.returncode, "the working directory is gone" in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize("command", [["audit"], ["check"], ["explain", "aaaaaaaa"]])
+def test_evidence_without_any_time_asks_for_one(command: list[str], tmp_path: Path) -> None:
+    row = {"taskId": "aaaaaaaa-0000-4000-8000-000000000001", "runtime": "cron", "status": "lost"}
+    export = tmp_path / "tasks-list.json"
+    export.write_text(json.dumps({"count": 1, "tasks": [row]}), encoding="utf-8")
+    assert_helpful(forensics(*command, export), 3, "no time at all", "--now")
+    assert forensics("audit", export, "--now", "2026-05-01").returncode == 0
