@@ -87,7 +87,7 @@ def load_evidence(
 
     Raises:
         NothingToReadError: no file behind the paths is evidence.
-        UsageError: a path is given for two gateways, or standard input twice; ``zone`` is no time zone.
+        UsageError: a path is empty or given for two gateways, standard input is given twice, ``zone`` is no zone.
     """
     if not isinstance(zone, tzinfo | None):
         message = f"zone {zone!r} is no tzinfo"
@@ -117,8 +117,15 @@ def load_evidence(
 
 
 def _listed(paths: AnyPath | Sequence[AnyPath]) -> list[str]:
-    """Give paths as text; a single one is never taken for a list of its letters, of which one may be ``/``."""
-    return [os.fspath(path) for path in ([paths] if isinstance(paths, str | PathLike) else paths)]
+    """Give paths as text; a single one is never taken for a list of its letters, of which one may be ``/``.
+
+    Raises:
+        UsageError: one is empty: a variable that is not set is not meant to be the working directory.
+    """
+    listed = [os.fspath(path) for path in ([paths] if isinstance(paths, str | PathLike) else paths)]
+    if "" in listed:
+        raise UsageError("a path is empty", "see whether a variable is not set; the working directory is .")
+    return listed
 
 
 def _parse_all(gathered: Gathered, given: Sequence[Path], zone: tzinfo | None, host_zone: tzinfo) -> None:

@@ -575,3 +575,11 @@ def test_evidence_without_any_time_asks_for_one(command: list[str], tmp_path: Pa
     export.write_text(json.dumps({"count": 1, "tasks": [row]}), encoding="utf-8")
     assert_helpful(forensics(*command, export), 3, "no time at all", "--now")
     assert forensics("audit", export, "--now", "2026-05-01").returncode == 0
+
+
+@pytest.mark.parametrize("command", [["audit"], ["check"], ["timeline"], ["sources"]])
+def test_an_empty_path_is_not_the_working_directory(command: list[str]) -> None:
+    """It comes from a variable that is not set: another incident must not be checked in its place."""
+    result = forensics(*command, "", cwd=SAMPLES / "founding-same-run")
+    assert_helpful(result, 2, "a path is empty")
+    assert forensics(*command, ".", cwd=SAMPLES / "founding-same-run").returncode == 0
