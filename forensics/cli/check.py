@@ -104,7 +104,7 @@ def command(
 
     check = Check(report, verdicts, baseline, only_new)
     summary = _summary_file() if any(asked_form == "github" for asked_form, _ in outputs) else None
-    guard_outputs(evidence, *(path for _, path in outputs), summary, baseline_file if is_update else None)
+    guard_outputs(evidence, *(path for _, path in outputs), summary, ours=baseline_file if is_update else None)
     _guard_baseline(baseline_file, [*(path for _, path in outputs), *([summary] if summary else [])])
     if is_update and baseline_file is not None:
         check = _updated(check, baseline_file)

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import wraps
@@ -308,13 +308,16 @@ def told_command(name: str, asked: Asked, **options: str | None) -> str:
     return shlex.join(words)
 
 
-def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:
-    """Refuse to write over evidence, or two outputs into one file.
+def guard_outputs(evidence: Evidence, *outputs: Path | None, ours: Path | None = None) -> None:
+    """Refuse to write over evidence, or two outputs into one file; ``ours`` is one whose old content is our own.
+
+    A state directory is evidence as a whole: what is not read of it, like transcripts of sessions, is not replaced.
 
     Raises:
-        UsageError: an output is a file that was read, or belongs to one, or two outputs are the same.
+        UsageError: an output is a file that was read, or belongs to one, or to a state directory that was read, or two
+            outputs are the same.
     """
-    wanted = [output for output in outputs if output is not None]
+    wanted = [output for output in (*outputs, ours) if output is not None]
     if wanted.count(_STANDARD_OUTPUT) > 1:
         raise UsageError("two outputs go to standard output; nothing was written", "give one of them a file")
     wanted = [output for output in wanted if output != _STANDARD_OUTPUT]
@@ -325,12 +328,22 @@ def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:
     files = [*evidence.files.values(), *evidence.containers]
     read = [path.with_name(path.name + ending) for path in files for ending in BESIDE]
     for output in wanted:
-        if any(is_same_file(output, path) for path in read):
+        if any(is_same_file(output, path) for path in read) or (output != ours and _is_of_a_state(output, files)):
             message = f"{output} is evidence; nothing was written"
             raise UsageError(message, "write to another file")
         if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
             message = f"{output} cannot be written: its folder is missing or read-only"
             raise UsageError(message)
+
+
+def _is_of_a_state(output: Path, read: Iterable[Path]) -> bool:
+    """Tell whether an output would replace a file of a state directory of which files were read."""
+    from forensics.parsers.detect import state_directories_above
+
+    if not output.exists():
+        return False
+    states = state_directories_above(output)
+    return bool(states) and any(path.resolve().is_relative_to(state) for path in read for state in states)
 
 
 def emit(text: str, output: Path | None) -> None:

@@ -128,6 +128,25 @@ def test_no_output_is_written_over_evidence(target: str, tmp_path: Path) -> None
     assert not (tmp_path / "fix.sql").exists()
 
 
+def test_no_output_replaces_a_file_of_a_state_directory_that_is_not_read(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLES / "founding-same-run", tmp_path / "evidence")
+    state = tmp_path / "evidence/state"
+    transcript = state / "agents/main/sessions/s.jsonl"
+    transcript.parent.mkdir(parents=True)
+    transcript.write_text("a transcript\n", encoding="utf-8")
+    before = snapshot(tmp_path)
+    for given in (tmp_path / "evidence", state, state / "tasks"):
+        for command in (["audit", "-o"], ["check", "-o"], ["timeline", "-o"], ["check", "--also"], ["fix", "-o"]):
+            target = f"json={transcript}" if command[1] == "--also" else str(transcript)
+            assert_helpful(forensics(command[0], given, command[1], target), 2, "is evidence")
+    inside = forensics("audit", "evidence", "-o", "evidence/state/agents/main/sessions/s.jsonl", cwd=tmp_path)
+    assert_helpful(inside, 2, "is evidence")
+    assert snapshot(tmp_path) == before
+    report = tmp_path / "evidence/audit.txt"
+    for _ in range(2):
+        assert forensics("audit", tmp_path / "evidence", "-o", report).returncode == 0
+
+
 def test_fix_and_undo_need_files_of_their_own(tmp_path: Path) -> None:
     result = forensics("fix", SAMPLES / "real-lost-write", "-o", tmp_path / "x.sql", "--undo", tmp_path / "x.sql")
     assert_helpful(result, 2, "two outputs go to the same file")
