@@ -334,6 +334,11 @@ def test_a_check_does_not_pass_where_a_lost_row_may_have_been_rejected(name: str
     assert len(told["unread"]) == 1
     assert told["unread"][0].startswith(f"{file}: ")
     assert f"error: {file}: " in result.stderr
+    (run,) = json.loads(check(file, "-f", "sarif").stdout)["runs"]
+    (invocation,) = run["invocations"]
+    errors = [one for one in invocation["toolExecutionNotifications"] if one["level"] == "error"]
+    assert (invocation["executionSuccessful"], invocation["exitCode"], len(errors)) == (False, 3, 1)
+    assert errors[0]["descriptor"]["id"] in {one["id"] for one in run["tool"]["driver"]["notifications"]}
 
 
 def hidden(place: Path, how: str) -> None:
