@@ -88,3 +88,8 @@ def __getattr__(name: str) -> object:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Give what there is to use, so that a notebook can complete names that were not imported yet."""
+    return sorted([*globals(), *__all__])

@@ -53,7 +53,7 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run a command with the settings of the working directory behind those of the command line."""
         try:
-            file, ctx.default_map = settings_in(Path.cwd(), lambda: self._commands(ctx))
+            file, ctx.default_map = settings_in(_working_directory(), lambda: self._commands(ctx))
         except UsageError:
             if _HELP.isdisjoint(ctx.args):  # help is at hand all the same
                 raise
@@ -110,6 +110,18 @@ def run() -> None:
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the one place that turns a bug into a report worth sending
         sys.exit(_unforeseen(error))
+
+
+def _working_directory() -> Path:
+    """Give the folder that relative paths and settings are looked for in.
+
+    Raises:
+        UsageError: it was deleted meanwhile.
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError("the working directory is gone", "change into a folder that is there") from error
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

@@ -21,6 +21,7 @@ from forensics.cli.options import (
     output_option,
     parsed_verdicts,
 )
+from forensics.cli.settings import taken_from_file
 from forensics.model.errors import NothingToReadError, UsageError
 from forensics.model.verdicts import FAIL_ON_BY_DEFAULT
 
@@ -98,6 +99,7 @@ def command(
     The format auto is github in a job of GitHub Actions, else text; github also appends a table to the summary of the
     step.
     """  # noqa: D301
+    _tell_settings()
     verdicts = parsed_verdicts(fail_on, "--fail-on")
     baseline = _baseline(baseline_file, only_new=only_new, is_update=is_update)
     outputs = _outputs(form, output, also)
@@ -106,8 +108,8 @@ def command(
 
     check = Check(report, verdicts, baseline, only_new)
     summary = _summary_file() if any(asked_form == "github" for asked_form, _ in outputs) else None
-    guard_outputs(evidence, *(path for _, path in outputs), summary, baseline_file if is_update else None)
-    _guard_baseline(baseline_file, [path for _, path in outputs])
+    guard_outputs(evidence, *(path for _, path in outputs), summary, ours=baseline_file if is_update else None)
+    _guard_baseline(baseline_file, [*(path for _, path in outputs), *([summary] if summary else [])])
     if is_update and baseline_file is not None:
         check = _updated(check, baseline_file)
     for asked_form, path in outputs:
@@ -117,6 +119,13 @@ def command(
     if outputs[0][0] != "github":
         _tell_unread(check)
     return check.exit_code()
+
+
+def _tell_settings() -> None:
+    """Tell what a file in the working directory decides: it may be one that came with the evidence."""
+    told = taken_from_file(click.get_current_context())
+    if told:
+        click.echo(f"set by a file in the working directory: {' '.join(told)}", err=True)
 
 
 def _baseline(file: Path | None, *, only_new: bool, is_update: bool) -> Baseline | None:
@@ -174,7 +183,9 @@ def _guard_baseline(file: Path | None, outputs: list[Path]) -> None:
     Raises:
         UsageError: an output is the baseline.
     """
-    if file is not None and any(output.resolve() == file.resolve() for output in outputs):
+    from forensics.repair.names import is_same_file
+
+    if file is not None and any(is_same_file(output, file) for output in outputs):
         message = f"{file} is the baseline; nothing was written"
         raise UsageError(message, "write to another file")
 

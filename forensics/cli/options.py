@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _STANDARD_OUTPUT = Path("-")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +164,16 @@ def parsed_gateways(given: tuple[str, ...]) -> dict[str, list[str]]:
     gateways: dict[str, list[str]] = {}
     for text in given:
         name, _, path = text.partition("=")
-        if not name.strip() or not path:
+        if not name.strip() or not path or not _is_well_formed(name):
             message = f"--gateway {text!r} names no gateway and path"
             raise UsageError(message, "write it like --gateway office=/backup/office")
         gateways.setdefault(name.strip(), []).append(path)
     return gateways
+
+
+def _is_well_formed(text: str) -> bool:
+    """Tell whether text from the command line is text in the encoding of the locale; reports could not hold it else."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def parsed_zone(text: str, option: str = "--tz") -> tzinfo:
@@ -199,10 +205,14 @@ def parsed_now(text: str | None, option: str = "--now") -> datetime | None:
 
     try:
         moment = dateutil_parser.isoparse(text)
-    except ValueError as error:
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         message = f"{option} {text!r} is no ISO time: {error}"
         raise UsageError(message, "write it like 2026-04-18T00:00:00Z") from error
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    if moment < _EPOCH:
+        message = f"{option} {text!r} lies before 1970: no gateway knew that time"
+        raise UsageError(message, "write it like 2026-04-18T00:00:00Z")
+    return moment
 
 
 def release_asked(text: str | None) -> str | None:
@@ -297,13 +307,16 @@ def told_command(name: str, asked: Asked, **options: str | None) -> str:
     return shlex.join(words)
 
 
-def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:
-    """Refuse to write over evidence, or two outputs into one file.
+def guard_outputs(evidence: Evidence, *outputs: Path | None, ours: Path | None = None) -> None:
+    """Refuse to write over evidence, or two outputs into one file; ``ours`` is one whose old content is our own.
+
+    A state directory is evidence as a whole: what is not read of it, like transcripts of sessions, is not replaced.
 
     Raises:
-        UsageError: an output is a file that was read, or belongs to one, or two outputs are the same.
+        UsageError: an output is a file that was read, or belongs to one, or to a state directory that was read, or two
+            outputs are the same.
     """
-    wanted = [output for output in outputs if output is not None]
+    wanted = [output for output in (*outputs, ours) if output is not None]
     if wanted.count(_STANDARD_OUTPUT) > 1:
         raise UsageError("two outputs go to standard output; nothing was written", "give one of them a file")
     wanted = [output for output in wanted if output != _STANDARD_OUTPUT]
@@ -314,12 +327,22 @@ def guard_outputs(evidence: Evidence, *outputs: Path | None) -> None:
     files = [*evidence.files.values(), *evidence.containers]
     read = [path.with_name(path.name + ending) for path in files for ending in BESIDE]
     for output in wanted:
-        if any(is_same_file(output, path) for path in read):
+        if any(is_same_file(output, path) for path in read) or (output != ours and _is_of_a_state(output, files)):
             message = f"{output} is evidence; nothing was written"
             raise UsageError(message, "write to another file")
         if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
             message = f"{output} cannot be written: its folder is missing or read-only"
             raise UsageError(message)
+
+
+def _is_of_a_state(output: Path, read: Iterable[Path]) -> bool:
+    """Tell whether an output would replace a file of a state directory of which files were read."""
+    from forensics.parsers.detect import state_directories_above
+
+    if not output.exists():
+        return False
+    states = state_directories_above(output)
+    return bool(states) and any(path.resolve().is_relative_to(state) for path in read for state in states)
 
 
 def emit(text: str, output: Path | None) -> None:

@@ -73,6 +73,20 @@ def refuse_settings(ctx: click.Context) -> None:
         raise UsageError(message, "give it on the command line, or unset it")
 
 
+def taken_from_file(ctx: click.Context) -> list[str]:
+    """Give the options of a command that a file in the working directory sets, as they would be typed."""
+    return [
+        for_terminal(f"--{long}" if option.is_flag else f"--{long}={_typed(ctx.params.get(str(option.name)))}")
+        for long, option in _options(ctx.command).items()
+        if ctx.get_parameter_source(str(option.name)) is ParameterSource.DEFAULT_MAP
+        and ctx.params.get(str(option.name)) is not False
+    ]
+
+
+def _typed(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 class _At:
     """A place in a file: its name and the tables around a key, for messages."""
 
@@ -132,6 +146,10 @@ def _value(option: click.Option, key: str, value: object, at: _At) -> object:
     if option.multiple:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise at.refused(key, "is no list of texts", f'write it like {key} = ["…"]')
+        return value
+    if option.is_flag:
+        if not isinstance(value, bool):
+            raise at.refused(key, "is neither true nor false", f"write it like {key} = true")
         return value
     if isinstance(value, date | datetime):
         return value.isoformat()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -43,6 +43,7 @@ from forensics.correlator.reliability import job_reliability, reliability_told
 from forensics.correlator.restarts import find_restarts
 from forensics.correlator.standins import with_stand_in
 from forensics.correlator.verdicts import with_fate, with_verdict
+from forensics.model.errors import NothingToReadError, UsageError
 from forensics.model.evidence import Evidence
 from forensics.model.finding import (
     Citation,
@@ -57,6 +58,7 @@ from forensics.model.finding import (
     Summary,
 )
 from forensics.model.policy import Policy
+from forensics.model.releases import parsed_release
 from forensics.model.schemas import FINDINGS, JOB_RUNS, LOG_SPANS, RESTART_EVIDENCE, RESTARTS, assert_schema
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Cause, Confidence, Severity, Verdict
 
@@ -89,6 +91,10 @@ def audit(
     ``now`` is the moment for which ages and retention are judged; without it, the latest time in the evidence, so that
     the same input always gives the same report. ``release`` is that of the gateways (``2026.4.15``); without it, what
     the evidence tells of it.
+
+    Raises:
+        NothingToReadError: the evidence holds no time at all, and ``now`` is not given.
+        UsageError: ``now`` names no zone, or ``release`` is none.
     """
     return audit_with_facts(evidence, policy, now, release)[0]
 
@@ -101,11 +107,11 @@ def audit_with_facts(
     Shape: of the rows as ``judged_rows``.
     """
     policy = policy or Policy()
-    now = now or latest_time(evidence)
+    now = latest_time(evidence) if now is None else _in_utc(now)
     found = correlated(evidence, policy)
     findings = as_findings(found.rows)
     gateways = evidence.sources["gateway"].drop_nulls().unique()
-    releases = releases_of(evidence) if release is None else given_release(release, gateways)
+    releases = releases_of(evidence) if release is None else given_release(_checked(release), gateways)
     facts = cited(found.rows, found.restart_evidence, evidence.sources)
     told = with_standing(found.tasks, evidence.corrections)
     healed = without_corrected(healed_rows(found.tasks, evidence.tasks), found.tasks, told)
@@ -139,6 +145,20 @@ def audit_with_facts(
     return report, found.rows
 
 
+def _in_utc(now: datetime) -> datetime:
+    if not isinstance(now, datetime) or now.tzinfo is None:
+        message = f"now {now!r} is no moment: it names no zone"
+        raise UsageError(message, "give one like datetime(2026, 4, 18, tzinfo=UTC)")
+    return now.astimezone(UTC)
+
+
+def _checked(release: str) -> str:
+    if parsed_release(release) is None:
+        message = f"release {release!r} is no release"
+        raise UsageError(message, "write it like 2026.4.15")
+    return release
+
+
 def correlated(evidence: Evidence, policy: Policy) -> Correlated:
     """Judge every lost row, and keep what the verdicts rest on."""
     errors = clock_errors(evidence.lifecycle, evidence.runs, policy)
@@ -156,12 +176,13 @@ def latest_time(evidence: Evidence) -> datetime:
     """Give the latest time that any source reaches.
 
     Raises:
-        ValueError: no source holds any time at all.
+        NothingToReadError: no source holds any time at all.
     """
     latest = evidence.sources["last_at"].max()
     if not isinstance(latest, datetime):
-        message = "the evidence holds no time at all"
-        raise ValueError(message)
+        raise NothingToReadError(
+            "the evidence holds no time at all", "audit and check can judge it all the same, as of --now TIME"
+        )
     return latest
 
 

@@ -27,7 +27,11 @@ def timeline(evidence: Evidence, report: Report) -> pl.DataFrame:
     is what a journal of ``forensics fix`` or ``undo`` says; its text says what the row at hand shows of it.
 
     Shape: frame ``timeline``; one row per fact, sorted by time, gateway, kind and place.
+
+    Raises:
+        UsageError: the report is one on other evidence.
     """
+    evidence.expect_report_on(report.sources)
     facts = pl.concat(
         [
             _complete(part)

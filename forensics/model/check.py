@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,16 +54,18 @@ class Check:
         """Give what of the evidence could not be read, each with its place: it may hold findings."""
         notices = self.report.notices.filter(level="error")
         paths = self.report.paths()
-        told = [_placed(message, paths.get(source)) for source, message in notices.select("source", "message").rows()]
-        return (*told, *self._rejected(set(notices["source"].to_list())))
+        told = (_placed(message, paths.get(source)) for source, message in notices.select("source", "message").rows())
+        return (*told, *self.rejected())
 
-    def _rejected(self, told: Container[int]) -> Iterator[str]:
-        """Say of which files an entry that should be a task row was not read, where nothing worse is told of them."""
+    def rejected(self) -> tuple[str, ...]:
+        """Say of which files an entry that should be a task row was not read, where no notice is an error already."""
+        told = self.report.notices.filter(level="error")["source"].drop_nulls()
         sources = self.report.sources
         rejecting = sources.filter(sources["kind"].is_in(_KINDS_OF_ROWS) & (sources["rejected"] > 0))
-        for source, path, count in rejecting.select("id", "path", "rejected").rows():
-            if source not in told:
-                yield f"{path}: {count} {'entry' if count == 1 else 'entries'} could not be read and may be lost rows"
+        return tuple(
+            f"{path}: {count} {'entry' if count == 1 else 'entries'} could not be read and may be lost rows"
+            for path, count in rejecting.filter(~rejecting["id"].is_in(told)).select("path", "rejected").rows()
+        )
 
     def exit_code(self) -> int:
         """Give 1 where findings fail the check, 3 where passing would say nothing, else 0."""

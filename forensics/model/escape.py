@@ -15,7 +15,7 @@ _CONTROL = re.compile(
 )
 """All of Unicode's control, format and surrogate characters and its line separators; a table, as regular
 expressions know no categories."""
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@:])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@:]|(?<=www)\.)", re.IGNORECASE)
 _FORMULA_SIGNS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 _NO_XML = re.compile(r"[\ufffe\uffff]")
 """What XML 1.0 forbids beyond the control and surrogate characters (production 2, Char)."""
@@ -39,10 +39,14 @@ def for_terminal(text: str) -> str:
 
 
 def for_markdown(text: str) -> str:
-    r"""Give text that Markdown shows as it is, in a table cell too, and never as a link, a mention or a tag.
+    r"""Give text that Markdown shows as it is, in a table cell too, and never as a tag or a link to a page.
 
-    >>> for_markdown("a|b <script>")
-    'a\\|b \\<script\\>'
+    GitHub looks for mail addresses and mentions in what is shown already, where no escape can hide them.
+
+    Source: GitHub Flavored Markdown 0.29 §6.9: a bare ``www.`` makes a link.
+
+    >>> for_markdown("a|b <script>"), for_markdown("www.example.org")
+    ('a\\|b \\<script\\>', 'www\\.example.org')
     """
     return _MARKDOWN.sub(r"\\\1", for_terminal(text))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from forensics.model import schemas
+from forensics.model.errors import UsageError
 
 RECORD_FRAMES = ("tasks", "runs", "lifecycle", "jobs", "corrections")
 _FRAMES = (*RECORD_FRAMES, "sources", "copies", "histories", "notices")
@@ -17,7 +18,7 @@ def _no_corrections() -> pl.DataFrame:
     return schemas.empty(schemas.CORRECTIONS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Evidence:
     """All frames read from the given paths, and where each file lies.
 
@@ -41,6 +42,19 @@ class Evidence:
     def __post_init__(self) -> None:
         for name in _FRAMES:
             schemas.assert_schema(getattr(self, name), getattr(schemas, name.upper()), name)
+
+    def __repr__(self) -> str:
+        """Give the size of each frame: all of their rows would fill a notebook."""
+        return f"Evidence(rows: {', '.join(f'{name} {getattr(self, name).height}' for name in _FRAMES)})"
+
+    def expect_report_on(self, sources: pl.DataFrame) -> None:
+        """Refuse a report on other evidence: its places would be looked up in the wrong files.
+
+        Raises:
+            UsageError: the sources of the report are others.
+        """
+        if not self.sources.equals(sources):
+            raise UsageError("the report is one on other evidence", "audit this evidence, and give that report")
 
 
 def rows_of_sources(evidence: Evidence) -> dict[int, dict[str, int]]:

@@ -259,7 +259,7 @@ class ReportFrames:
             schemas.assert_schema(getattr(self, field.name), getattr(schemas, field.name.upper()), field.name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """One audit: figures, restarts and findings, with the frames they come from.
 
@@ -282,26 +282,31 @@ class Report:
     reliability: tuple[Reliability, ...]
     odd_times: tuple[OddTimes, ...]
 
+    def __repr__(self) -> str:
+        """Give the figures of the audit: all of its findings would fill a notebook."""
+        told = ", ".join(f"{verdict}: {count}" for verdict, count in self.summary.verdicts.items() if count)
+        return f"Report({self.summary.lost} lost of {self.summary.tasks} task rows; {told or 'no verdict'})"
+
     def findings_frame(self) -> pl.DataFrame:
         """Give the findings as a frame.
 
         Shape: frame ``findings``: one row per lost task, key (gateway, task_id); sorted by gateway, start, task.
         """
-        return self.frames.findings
+        return self.frames.findings.clone()
 
     def evidence_frame(self) -> pl.DataFrame:
         """Give the facts behind the findings as a frame.
 
         Shape: frame ``evidence``: one row per fact; joins ``findings`` on (gateway, task_id), n:1.
         """
-        return self.frames.evidence
+        return self.frames.evidence.clone()
 
     def restarts_frame(self) -> pl.DataFrame:
         """Give the restart windows as a frame.
 
         Shape: frame ``restarts``: one row per window in time order, key (gateway, id).
         """
-        return self.frames.restarts
+        return self.frames.restarts.clone()
 
     def reliability_frame(self) -> pl.DataFrame:
         """Give how often each job succeeded as a frame, before and after correction.

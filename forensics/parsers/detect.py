@@ -380,6 +380,11 @@ def _is_state_directory(path: Path) -> bool:
         return False
 
 
+def state_directories_above(path: Path) -> list[Path]:
+    """Give the folders above a path that are state directories."""
+    return [folder for folder in path.resolve().parents if _is_state_directory(folder)]
+
+
 def _state_above(found: Path, top: Path, shown: str) -> tuple[Path, str] | None:
     """Find the state directory inside the argument that a file belongs to, if there is one."""
     for folder in found.parents:

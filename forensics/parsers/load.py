@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,9 +64,12 @@ _NAMED_FILES = 5
 _EVIDENCE_SUFFIXES = frozenset({".bak", ".db", ".json", ".jsonl", ".log", ".sqlite"})
 
 
+AnyPath = str | PathLike[str]
+
+
 def load_evidence(
-    paths: Sequence[str] = (),
-    gateways: Mapping[str, Sequence[str]] | None = None,
+    paths: AnyPath | Sequence[AnyPath] = (),
+    gateways: Mapping[str, AnyPath | Sequence[AnyPath]] | None = None,
     zone: tzinfo | None = None,
     host_zone: tzinfo = UTC,
     *,
@@ -73,9 +78,9 @@ def load_evidence(
 ) -> Evidence:
     """Read everything behind these paths into frames.
 
-    A path is a folder, a file, an archive, a compressed file or, with ``standard_input``, ``-``. All that is behind the
-    paths of ``gateways`` belongs to the gateway named there. ``zone`` is that of local stamps which nothing in the
-    evidence explains, ``host_zone`` that of this machine, the last resort.
+    A path is a folder, a file, an archive, a compressed file or, with ``standard_input``, ``-``; one alone needs no
+    list. All that is behind the paths of ``gateways`` belongs to the gateway named there. ``zone`` is that of local
+    stamps which nothing in the evidence explains, ``host_zone`` that of this machine, the last resort.
 
     Shape: see ``forensics.model.evidence.Evidence``; sources are numbered in path order, whatever the order of the
     arguments.
@@ -83,14 +88,17 @@ def load_evidence(
 
     Raises:
         NothingToReadError: no file behind the paths is evidence.
-        UsageError: a path is given for two gateways, or standard input twice.
+        UsageError: a path is empty or given for two gateways, standard input is given twice, ``zone`` is no zone.
     """
-    gateways = gateways or {}
-    if not all(name.strip() for name in gateways):
+    if not isinstance(zone, tzinfo | None):
+        message = f"zone {zone!r} is no tzinfo"
+        raise UsageError(message, "give one like zoneinfo.ZoneInfo('Europe/Berlin')")
+    named = {name: _listed(given) for name, given in (gateways or {}).items()}
+    if not all(name.strip() for name in named):
         raise UsageError("a gateway needs a name", "write it like --gateway NAME=PATH")
     scratch = Scratch(limits, standard_input)
-    gathered = gather(paths, gateways, scratch)
-    arguments = [*paths, *(path for given in gateways.values() for path in given)]
+    gathered = gather(_listed(paths), named, scratch)
+    arguments = [*_listed(paths), *(path for given in named.values() for path in given)]
     given = [Path(path) for path in arguments if _exists(path)] + ([scratch.root] if scratch.opened else [])
     with ThreadPoolExecutor(max_workers=2) as hashing:
         for reading in gathered.readings:
@@ -108,6 +116,18 @@ def load_evidence(
         raise _nothing(arguments, gathered)
     _note_containers(scratch, gathered)
     return _evidence(gathered, placed, scratch)
+
+
+def _listed(paths: AnyPath | Sequence[AnyPath]) -> list[str]:
+    """Give paths as text; a single one is never taken for a list of its letters, of which one may be ``/``.
+
+    Raises:
+        UsageError: one is empty: a variable that is not set is not meant to be the working directory.
+    """
+    listed = [os.fspath(path) for path in ([paths] if isinstance(paths, str | PathLike) else paths)]
+    if "" in listed:
+        raise UsageError("a path is empty", "see whether a variable is not set; the working directory is .")
+    return listed
 
 
 def _parse_all(gathered: Gathered, given: Sequence[Path], zone: tzinfo | None, host_zone: tzinfo) -> None:

@@ -7,6 +7,7 @@ import io
 import polars as pl
 
 from forensics import __version__
+from forensics.model.errors import UsageError
 from forensics.model.evidence import Evidence
 from forensics.model.finding import Report
 from forensics.model.frames import FRAMES, FRAMES_CONTRACT
@@ -20,7 +21,11 @@ def frames_of(evidence: Evidence, report: Report) -> dict[str, pl.DataFrame]:
     """Give every frame of an audit by its name, as ``forensics.model.frames`` lists them.
 
     Shape: as declared in ``forensics.model.schemas``; ``notices`` are those of the audit, of clocks too.
+
+    Raises:
+        UsageError: the report is one on other evidence.
     """
+    evidence.expect_report_on(report.sources)
     frames = {
         "sources": report.sources,
         "notices": report.notices,
@@ -36,8 +41,15 @@ def frames_of(evidence: Evidence, report: Report) -> dict[str, pl.DataFrame]:
 
 
 def write_parquet(name: str, frame: pl.DataFrame) -> bytes:
-    """Give one frame as Parquet; the file's metadata say which frame it is, its key, and what a row of it is."""
-    kind = FRAMES[name]
+    """Give one frame as Parquet; the file's metadata say which frame it is, its key, and what a row of it is.
+
+    Raises:
+        UsageError: no frame is called so, or this one has other columns.
+    """
+    kind = FRAMES.get(name)
+    if kind is None or frame.schema != kind.schema:
+        message = f"no frame is called {name!r}" if kind is None else f"this is not the frame {name}: other columns"
+        raise UsageError(message, f"there are {', '.join(sorted(FRAMES))}; write other frames with Polars itself")
     written = io.BytesIO()
     frame.rechunk().write_parquet(
         written,

@@ -18,6 +18,8 @@ from forensics.writers.wording import REASONS, VERDICTS, closing, rfc3339, row_o
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _FINGERPRINT = "forensicsFinding/v1"
+_REJECTED, _STALE = "rejected_rows", "stale_baseline"
+"""Codes of what the check itself adds to the notices of the audit."""
 _LEVEL_OF = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note", Severity.NONE: "none"}
 _NOTICE_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _KIND_OF = {Verdict.FALSE_LOST: "pass", Verdict.NOT_APPLICABLE: "notApplicable"}
@@ -163,7 +165,8 @@ def _rule(verdict: Verdict, name: str, what: str, help_text: str) -> dict[str, o
 
 
 def _driver(check: Check) -> dict[str, object]:
-    codes = sorted({*check.report.notices["code"].to_list(), *(("stale_baseline",) if check.stale() else ())})
+    ours = (_REJECTED,) * bool(check.rejected()) + (_STALE,) * bool(check.stale())
+    codes = sorted({*check.report.notices["code"].to_list(), *ours})
     return {
         "name": "forensics",
         "version": __version__,
@@ -179,11 +182,12 @@ def _invocation(told: _Told) -> dict[str, object]:
         _notification(row["code"], _NOTICE_LEVELS.get(row["level"], "note"), row["message"], _places(told, row))
         for row in check.report.notices.iter_rows(named=True)
     ]
-    stale = [_notification("stale_baseline", "warning", stale_told(entry), []) for entry in check.stale()]
+    rejected = [_notification(_REJECTED, "error", message, []) for message in check.rejected()]
+    stale = [_notification(_STALE, "warning", stale_told(entry), []) for entry in check.stale()]
     return {
         "executionSuccessful": not check.unread(),
         "exitCode": check.exit_code(),
-        "toolExecutionNotifications": [*notices, *stale],
+        "toolExecutionNotifications": [*notices, *rejected, *stale],
     }
 
 

@@ -119,6 +119,10 @@ def test_no_output_is_written_over_evidence_or_the_baseline(tmp_path: Path, know
     journal = copy / "state/tasks/runs.sqlite-journal"
     assert "is evidence" in usage_error(check(copy, "--baseline", journal, "--update-baseline"))
     assert "is the baseline" in usage_error(check(copy, "--baseline", known, "-o", known))
+    (tmp_path / "other name").hardlink_to(known)
+    assert "is the baseline" in usage_error(check(copy, "--baseline", known, "-o", tmp_path / "other name"))
+    into = {"GITHUB_STEP_SUMMARY": str(known)}
+    assert "is the baseline" in usage_error(check(copy, "--baseline", known, "-f", "github", env=into))
     assert "two outputs" in usage_error(check(copy, "--also", "sarif=-"))
     link = tmp_path / "link.json"
     link.symlink_to(log)
@@ -330,6 +334,11 @@ def test_a_check_does_not_pass_where_a_lost_row_may_have_been_rejected(name: str
     assert len(told["unread"]) == 1
     assert told["unread"][0].startswith(f"{file}: ")
     assert f"error: {file}: " in result.stderr
+    (run,) = json.loads(check(file, "-f", "sarif").stdout)["runs"]
+    (invocation,) = run["invocations"]
+    errors = [one for one in invocation["toolExecutionNotifications"] if one["level"] == "error"]
+    assert (invocation["executionSuccessful"], invocation["exitCode"], len(errors)) == (False, 3, 1)
+    assert errors[0]["descriptor"]["id"] in {one["id"] for one in run["tool"]["driver"]["notifications"]}
 
 
 def hidden(place: Path, how: str) -> None:

@@ -128,6 +128,25 @@ def test_no_output_is_written_over_evidence(target: str, tmp_path: Path) -> None
     assert not (tmp_path / "fix.sql").exists()
 
 
+def test_no_output_replaces_a_file_of_a_state_directory_that_is_not_read(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLES / "founding-same-run", tmp_path / "evidence")
+    state = tmp_path / "evidence/state"
+    transcript = state / "agents/main/sessions/s.jsonl"
+    transcript.parent.mkdir(parents=True)
+    transcript.write_text("a transcript\n", encoding="utf-8")
+    before = snapshot(tmp_path)
+    for given in (tmp_path / "evidence", state, state / "tasks"):
+        for command in (["audit", "-o"], ["check", "-o"], ["timeline", "-o"], ["check", "--also"], ["fix", "-o"]):
+            target = f"json={transcript}" if command[1] == "--also" else str(transcript)
+            assert_helpful(forensics(command[0], given, command[1], target), 2, "is evidence")
+    inside = forensics("audit", "evidence", "-o", "evidence/state/agents/main/sessions/s.jsonl", cwd=tmp_path)
+    assert_helpful(inside, 2, "is evidence")
+    assert snapshot(tmp_path) == before
+    report = tmp_path / "evidence/audit.txt"
+    for _ in range(2):
+        assert forensics("audit", tmp_path / "evidence", "-o", report).returncode == 0
+
+
 def test_fix_and_undo_need_files_of_their_own(tmp_path: Path) -> None:
     result = forensics("fix", SAMPLES / "real-lost-write", "-o", tmp_path / "x.sql", "--undo", tmp_path / "x.sql")
     assert_helpful(result, 2, "two outputs go to the same file")
@@ -546,3 +565,40 @@ def test_a_row_of_an_unknown_gateway_asks_whose_it_is(tmp_path: Path) -> None:
     write(export, json.dumps({"count": 1, "runtime": None, "status": None, "tasks": [row]}).encode())
     result = forensics("explain", "lonely", tmp_path / "one", tmp_path / "two", export)
     assert_helpful(result, 2, "lonely stands in", "belongs to no known gateway", "--gateway NAME=PATH")
+
+
+@pytest.mark.parametrize("now", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-10:00", "1969-12-31T23:59:59Z"])
+def test_a_now_that_no_gateway_knew_is_a_usage_error(now: str) -> None:
+    result = forensics("audit", SAMPLES / "founding-same-run", "--now", now)
+    assert (result.returncode, f"--now '{now}'" in result.stderr) == (2, True), result.stderr
+
+
+def test_a_gateway_whose_name_is_no_text_is_a_usage_error() -> None:
+    result = forensics("audit", "--gateway", f"g\udcff={SAMPLES / 'founding-same-run'}")
+    assert (result.returncode, "names no gateway and path" in result.stderr) == (2, True), result.stderr
+
+
+def test_a_working_directory_that_was_deleted_is_said(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f'cd "{gone}" && rmdir "{gone}" && exec "{sys.executable}" -P -m forensics audit'
+    environment = dict(os.environ) | {"PYTHONPATH": str(SAMPLES.parent)}
+    result = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert (result.returncode, "the working directory is gone" in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize("command", [["audit"], ["check"], ["explain", "aaaaaaaa"]])
+def test_evidence_without_any_time_asks_for_one(command: list[str], tmp_path: Path) -> None:
+    row = {"taskId": "aaaaaaaa-0000-4000-8000-000000000001", "runtime": "cron", "status": "lost"}
+    export = tmp_path / "tasks-list.json"
+    export.write_text(json.dumps({"count": 1, "tasks": [row]}), encoding="utf-8")
+    assert_helpful(forensics(*command, export), 3, "no time at all", "--now")
+    assert forensics("audit", export, "--now", "2026-05-01").returncode == 0
+
+
+@pytest.mark.parametrize("command", [["audit"], ["check"], ["timeline"], ["sources"]])
+def test_an_empty_path_is_not_the_working_directory(command: list[str]) -> None:
+    """It comes from a variable that is not set: another incident must not be checked in its place."""
+    result = forensics(*command, "", cwd=SAMPLES / "founding-same-run")
+    assert_helpful(result, 2, "a path is empty")
+    assert forensics(*command, ".", cwd=SAMPLES / "founding-same-run").returncode == 0

@@ -132,6 +132,22 @@ def test_the_action_without_a_path_reads_nothing(workspace: Path, machine: dict[
     assert (result.returncode, result.stdout) == (2, "::error::the input paths names no path\n")
 
 
+@pytest.mark.parametrize("module", ["forensics", "polars", "click", "json"])
+def test_no_module_of_the_workspace_stands_in_for_the_tool(
+    module: str, workspace: Path, machine: dict[str, str]
+) -> None:
+    (workspace / f"{module}.py").write_text("raise SystemExit(0)\n")
+    result = run_action(workspace, machine, paths="exported-state\nlogs")
+    assert result.returncode == 1, result.stderr
+    assert "check failed: 4 of" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["Install forensics", "Check"])
+def test_every_step_that_runs_python_imports_nothing_from_the_workspace(name: str) -> None:
+    assert "python -m" in step(name)["run"]
+    assert step(name)["env"]["PYTHONSAFEPATH"] == "1"
+
+
 def test_pre_commit_takes_the_hooks() -> None:
     command = [sys.executable, "-m", "pre_commit", "validate-manifest", str(ROOT / ".pre-commit-hooks.yaml")]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))

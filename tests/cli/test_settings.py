@@ -219,3 +219,28 @@ def test_a_shell_completes_commands_options_and_values(typed: str, expected: set
     words = typed.split(" ")
     told = completed(_FORENSICS_COMPLETE="bash_complete", COMP_WORDS=typed, COMP_CWORD=str(len(words) - 1))
     assert {line.partition(",")[2] for line in told.splitlines()} == expected
+
+
+def test_a_check_tells_what_a_file_in_the_working_directory_decides(tmp_path: Path) -> None:
+    """The folder may be evidence: whoever sees a check pass sees, too, who said what fails it."""
+    file = tmp_path / "forensics.toml"
+    file.write_text('[check]\nfail-on = "failed"\nnow = 2026-12-01\nfail-on-new = false\n', encoding="utf-8")
+    result = forensics("check", SAMPLE, "--tz", "UTC", cwd=tmp_path)
+    told = "set by a file in the working directory: --fail-on=failed --now=2026-12-01\n"
+    assert (result.returncode, result.stderr) == (0, f"settings: forensics.toml\n{told}")
+    typed = forensics("check", SAMPLE, "--fail-on", "false_lost", "--now", "2026-12-01", cwd=tmp_path)
+    assert (typed.returncode, typed.stderr) == (1, "settings: forensics.toml\n")
+    file.write_text('[check]\ntz = "UTC\\u001b[31m"\n', encoding="utf-8")
+    assert "\x1b" not in forensics("check", SAMPLE, cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize(("value", "code"), [("true", 0), ("false", 1)])
+def test_a_flag_is_true_or_false(value: str, code: int, tmp_path: Path) -> None:
+    known = tmp_path / "known.json"
+    arguments = ("check", SAMPLE, "--fail-on", "false_lost", "--baseline", known)
+    assert forensics(*arguments, "--update-baseline", cwd=tmp_path).returncode == 0
+    (tmp_path / "forensics.toml").write_text(f"[check]\nfail-on-new = {value}\n", encoding="utf-8")
+    assert forensics(*arguments, cwd=tmp_path).returncode == code
+    (tmp_path / "forensics.toml").write_text('[check]\nfail-on-new = "yes"\n', encoding="utf-8")
+    result = forensics(*arguments, cwd=tmp_path)
+    assert (result.returncode, "check.fail-on-new is neither true nor false" in result.stderr) == (2, True)

@@ -9,6 +9,7 @@ import pytest
 
 from forensics.correlator.counts import audit_counts
 from forensics.correlator.facts import newest_state
+from forensics.model.errors import NothingToReadError
 from forensics.model.finding import Counts
 from forensics.model.policy import LOST_GRACE, LOST_RETENTION, Policy
 from forensics.model.verdicts import LifecycleKind
@@ -120,7 +121,7 @@ def test_without_a_given_time_the_latest_of_the_evidence_is_now() -> None:
 
 
 def test_evidence_without_any_time_is_refused() -> None:
-    with pytest.raises(ValueError, match="no time at all"):
+    with pytest.raises(NothingToReadError, match="no time at all"):
         audited(Gateway().row(J, None, None))
 
 

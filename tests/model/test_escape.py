@@ -100,8 +100,15 @@ def test_markdown_text_has_no_markup_left(text: str) -> None:
 
 
 @given(ANY_TEXT)
+@example("www.example.org WWW.")
 def test_markdown_text_reads_as_the_terminal_text(text: str) -> None:
-    assert re.sub(r"\\([\\`*_{}\[\]<>()#+!|~&@:])", r"\1", for_markdown(text)) == for_terminal(text)
+    assert re.sub(r"\\([\\`*_{}\[\]<>()#+!|~&@:.])", r"\1", for_markdown(text)) == for_terminal(text)
+
+
+@given(st.text("w.W:/_a", max_size=12))
+@example("see www.example.org")
+def test_no_bare_address_becomes_a_link(text: str) -> None:
+    assert not re.search(r"www\.|https?:", for_markdown(text), re.IGNORECASE)
 
 
 @given(ANY_TEXT)
