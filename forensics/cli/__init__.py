@@ -14,8 +14,10 @@ from types import FrameType
 import click
 
 from forensics import __version__
+from forensics.cli.display import Voice
 from forensics.cli.settings import name_variables, settings_in
 from forensics.model.errors import ForensicsError
+from forensics.model.escape import for_terminal
 
 _COMMANDS = {
     "audit": "The corrected audit: what really happened to every lost row.",
@@ -83,8 +85,9 @@ def main() -> None:
 def run() -> None:
     """Run the command line; every way out has its exit code, and no traceback reaches a user."""
     signal.signal(signal.SIGTERM, _leave)
+    voice = Voice()
     try:
-        outcome = main.main(standalone_mode=False)
+        outcome = main.main(standalone_mode=False, obj=voice)
         sys.exit(outcome if isinstance(outcome, int) else 0)
     except click.ClickException as error:
         error.show()
@@ -95,12 +98,12 @@ def run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except ForensicsError as error:
-        click.echo(f"error: {error}", err=True)
+        voice.tell("error", str(error))
         if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
+            voice.tell("hint", error.hint)
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the one place that turns a bug into a report worth sending
-        _report_bug(error)
+        _report_bug(error, voice)
         sys.exit(_BUG_EXIT_CODE)
 
 
@@ -109,12 +112,13 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(_TERMINATED_EXIT_CODE)
 
 
-def _report_bug(error: Exception) -> None:
+def _report_bug(error: Exception, voice: Voice) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames[::-1][:6])
     is_apply = any(word.startswith("--apply") for word in sys.argv)
     told = "run the same command again to see whether anything was changed" if is_apply else "nothing was changed"
-    click.echo(f"error: this is a bug in forensics; {told}. Please report these lines:", err=True)
+    voice.tell("error", f"this is a bug in forensics; {told}. Please report these lines:")
     click.echo(f"  forensics {__version__}, Python {platform.python_version()}, {platform.system()}", err=True)
-    click.echo(f"  {type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}", err=True)
+    said = for_terminal(str(error).splitlines()[0][:300]) if str(error) else ""
+    click.echo(f"  {type(error).__name__}: {said}", err=True)
     click.echo(f"  at {where}", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.display import Display, display_options
+from forensics.cli.display import Display, display_options, tell
 from forensics.cli.options import (
     Asked,
     audit_options,
@@ -263,10 +263,8 @@ def _append_summary(check: Check, file: Path) -> None:
 
 def _tell_unread(check: Check) -> None:
     """Tell what could not be read where the check would pass otherwise: it may hold findings."""
-    from forensics.model.escape import for_terminal
-
     unread = () if check.failing() else check.unread()
     for message in unread:
-        click.echo(f"error: {for_terminal(message)}", err=True)
+        tell("error", message)
     if unread:
         click.echo("not all of the evidence could be read, so that passing says nothing", err=True)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from forensics.cli.changes import apply_options, confirm, guard_scripts, rows, tell_applied, told_rehearsal
+from forensics.cli.display import tell
 from forensics.cli.options import Asked, audit_options, audited, emit, guard_outputs, now_option, output_path
 from forensics.cli.selecting import selection_options
 from forensics.model.errors import RefusedError, UnreadableError, UsageError
-from forensics.model.escape import for_terminal
 
 if TYPE_CHECKING:
     from forensics.model.plan import Plan
@@ -129,7 +129,7 @@ def _apply(planned: Planned, target: Target, *, is_confirmed: bool) -> None:
 def _tell_warnings(plan: Plan) -> None:
     for row in plan.rows:
         if row.warning is not None:
-            click.echo(f"warning: {for_terminal(row.task_id)}: {row.warning}", err=True)
+            tell("warning", f"{row.task_id}: {row.warning}")
 
 
 def _tell_short_lived(plan: Plan, target: Target) -> None:
@@ -138,10 +138,10 @@ def _tell_short_lived(plan: Plan, target: Target) -> None:
     stamps = [row.new["cleanup_after"] for row in plan.rows]
     passed = sum(isinstance(stamp, int) and stamp <= now_ms for stamp in stamps)
     if passed:
-        click.echo(
-            f"warning: {rows(passed)} past their clean-up time: the gateway deletes such rows at its next sweep; "
+        tell(
+            "warning",
+            f"{rows(passed)} past their clean-up time: the gateway deletes such rows at its next sweep; "
             "--keep DAYS --now now would have kept them",
-            err=True,
         )
 
 

@@ -124,7 +124,8 @@ def _of_loss(report: Report, told: ExplainedLoss, page: _Page) -> Iterator[str]:
     yield from _statements("What the row claims", explanation.claims, page)
     yield from _statements("What the records show", explanation.shows, page)
     yield ""
-    yield page.heading(f"Timeline ({page.shown.zone_name}):")
+    note = "" if page.shown.is_utc else f"; {page.shown.note}"
+    yield from map(page.heading, paragraph(f"Timeline ({page.shown.zone_name}{note}):", page.shown.width))
     yield _timeline(finding, report, page)
     yield from _statements(f"Why {finding.verdict}", explanation.because, page)
     yield from _contrasts(explanation, page)
@@ -226,7 +227,7 @@ def _timeline(finding: Finding, report: Report, page: _Page) -> str:
     facts += _nearby_restart(finding, report, facts)
     facts.sort(key=lambda fact: (fact.at is None, fact.at, fact.source, fact.line))
     rows = [(page.shown.stamp(fact.at), fact.role, fact.text, place(fact, page.paths)) for fact in facts]
-    headers = ("at", "what", Column("text", is_text=True, moves=2), Column("where", moves=1))
+    headers = ("at", "what", Column("text", is_text=True, moves=2, spills=True), Column("where", moves=1))
     return text_table(headers, rows, indent="  ", shown=page.shown)
 
 

@@ -17,6 +17,7 @@ from forensics.writers.wording import place
 
 _WAL = "-wal"
 _COUNTS = ("lines", "records", "skipped", "rejected")
+_READ = _COUNTS[:2]
 _LEGEND = (
     "Every line (row of a database, job of a store) is a record that was read, skipped as of no use here, or rejected "
     "as broken."
@@ -79,6 +80,8 @@ def _restarts(restarts: list[Restart], paths: dict[int, str], shown: Shown) -> I
     yield text_table(
         ("restart", shown.heading("at"), Column("line", is_text=True), Column("where", moves=1)), lines, shown=shown
     )
+    if not shown.is_utc:
+        yield "\n".join(paragraph(f"{shown.note[:1].upper()}{shown.note[1:]}.", shown.width))
 
 
 def _doubts(restarts: list[Restart], shown: Shown, *, several: bool) -> Iterator[str]:
@@ -149,13 +152,13 @@ def _spans(files: list[dict[str, Any]], shown: Shown) -> str:
         )
         for row in files
     ]
-    headers = (
+    headers = [
         Column("file", moves=1),
-        shown.heading("first"),
-        shown.heading("last"),
+        Column(shown.heading("first")),
+        Column(shown.heading("last")),
         Column("zone", is_text=True, moves=2, is_named=True),
-        *_COUNTS,
-    )
+        *(Column(name, moves=0 if name in _READ else 3, is_named=True) for name in _COUNTS),
+    ]
     return text_table(headers, rows, shown=shown)
 
 

@@ -30,6 +30,8 @@ def _sections(report: Report, shown: Shown) -> Iterator[str]:
         yield "\n## Lost rows\n"
         yield _findings(report, shown)
         yield "\n## Evidence\n"
+        if not shown.is_utc:
+            yield f"{shown.note[:1].upper()}{shown.note[1:]}.\n"
         for finding in report.findings:
             yield from _evidence(finding, report, shown)
     if report.summary.healed:

@@ -64,6 +64,22 @@ def indented(text: str, width: int, *, first: str, rest: str) -> list[str]:
     return [lead + line for lead, line in zip(_leads(lines, width, first, rest), lines, strict=True)]
 
 
+def joined(parts: list[str], width: int, *, first: str, rest: str) -> list[str]:
+    """Give short texts in a row, with dots between them, as many on a line as fit.
+
+    >>> joined(["up at 07:40", "reason SIGTERM"], 20, first="  ", rest="  ")
+    ['  up at 07:40', '  reason SIGTERM']
+    """
+    rows = [parts[0]]
+    for part in parts[1:]:
+        together = f"{rows[-1]} · {part}"
+        if width_of(first + together) <= width:
+            rows[-1] = together
+        else:
+            rows.append(part)
+    return [line for row in rows for line in indented(row, width, first=first, rest=rest)]
+
+
 def longest_word(text: str) -> int:
     """Give the columns of the longest word: the least that a text can be wrapped to without breaking one."""
     return max(map(width_of, text.split(" ")))
@@ -86,15 +102,14 @@ def _filled(text: str, first: int, rest: int, longest: int) -> list[str]:
             continue
         if line is not None:
             lines.append(line.rstrip())
-        *whole, line = _broken(word, longest if lines else first)
+            room = rest
+        *whole, line = [word] if width_of(word) <= longest else _broken(word, room)
         lines += whole
     return [*lines, (line or "").rstrip()]
 
 
 def _broken(word: str, width: int) -> list[str]:
     """Break a word that is wider than a line, behind slashes where it has them."""
-    if width_of(word) <= width:
-        return [word]
     lines = [""]
     for part in _PART.findall(word):
         if width_of(lines[-1]) + width_of(part) <= width:

@@ -6,7 +6,9 @@ import polars as pl
 
 from forensics.model.escape import shortened
 from forensics.model.finding import Report
-from forensics.model.shown import PLAIN, Shown
+from forensics.model.shown import PLAIN, Shown, Style
+from forensics.model.verdicts import FactKind
+from forensics.writers.measure import paragraph
 from forensics.writers.tables import Column, text_table
 from forensics.writers.told_in_order import Fact, told_in_order
 
@@ -25,16 +27,22 @@ def write_timeline(report: Report, facts: pl.DataFrame, shown: Shown = PLAIN) ->
     several = len({fact.gateway for fact in told}) > 1
     headers: list[str | Column] = [
         shown.heading("at"),
-        "what",
+        Column("what", style=_style),
         Column("of", is_text=True),
-        Column("text", is_text=True, moves=2),
+        Column("text", is_text=True, moves=2, spills=True),
         Column("where", moves=1),
     ]
     rows = [[shown.stamp(fact.at), fact.kind, _of(fact), _text(fact, shown), fact.place] for fact in told]
     if several:
         headers.insert(1, "gateway")
         rows = [[row[0], fact.gateway or "-", *row[1:]] for fact, row in zip(told, rows, strict=True)]
-    return text_table(headers, rows, shown=shown) + "\n"
+    table = text_table(headers, rows, shown=shown) + "\n"
+    note = f"{shown.note[:1].upper()}{shown.note[1:]}."
+    return table if shown.is_utc else "\n".join([table, *paragraph(note, shown.width), ""])
+
+
+def _style(kind: str) -> Style | None:
+    return {FactKind.VERDICT.value: Style.HEADING, FactKind.TASK_LOST.value: Style.DOUBT}.get(kind)
 
 
 def _text(fact: Fact, shown: Shown) -> str:
