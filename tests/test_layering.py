@@ -19,10 +19,18 @@ ALLOWED = {
     "collect": {"collect", "writers", "correlator", "parsers", "model"},
     "cli": {"cli", "repair", "collect", "writers", "correlator", "parsers", "model"},
 }
-REASONING = {"told_contrasts", "told_doubts", "told_facts", "told_journals", "told_proof", "told_searches"}
+REASONING = {
+    "told_contrasts",
+    "told_doubts",
+    "told_facts",
+    "told_journals",
+    "told_nothing",
+    "told_proof",
+    "told_searches",
+}
 """The parts of the reasoning behind an explanation: data, which text and JSON are written from."""
 
-SHARED_WRITING = {"layout", "measure", "phrases", "tables", "told_in_order", "wording"} | REASONING
+SHARED_WRITING = {"layout", "measure", "phrases", "tables", "told_in_order", "told_nothing", "wording"} | REASONING
 """What writers share; one writer never imports another."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,22 @@ from forensics.cli.display import tell
 from forensics.cli.options import Asked, audit_options, audited, emit, guard_outputs, now_option, output_path
 from forensics.cli.selecting import selection_options
 from forensics.model.errors import RefusedError, UnreadableError, UsageError
+from forensics.model.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from forensics.model.finding import Report
     from forensics.model.plan import Plan
     from forensics.repair.apply import Target
     from forensics.repair.plan import Selection
     from forensics.repair.planning import Planned
+
+_NOT_CHOSEN = "not chosen (--exclude, --min-confidence, --job and their like), or in no registry that was handed over"
+_WHY_LEFT = {
+    Verdict.UNDETERMINED: "the verdict is withheld; forensics explain says what would settle it",
+    Verdict.UNEXPLAINED: "a real loss, of which nothing is known that could be written",
+    Verdict.INTERRUPTED: "a real loss; corrected with --include interrupted",
+    Verdict.NOT_APPLICABLE: "no cron row marked by the sweep; the rule does not apply",
+}
 
 
 @click.command("fix")
@@ -74,9 +85,9 @@ def command(
     done = _corrected_earlier(target) if target else frozenset()
     planned = plan_fix(evidence, report, selection, keep_days, target.database if target else None, done)
     if output is not None:
-        _write_scripts(planned, output, undo)
+        _write_scripts(planned, report, output, undo)
     if target is not None:
-        _apply(planned, target, is_confirmed=is_confirmed)
+        _apply(planned, report, target, is_confirmed=is_confirmed)
 
 
 def _corrected_earlier(target: Target) -> frozenset[str]:
@@ -91,7 +102,7 @@ def _corrected_earlier(target: Target) -> frozenset[str]:
     return frozenset(row.task_id for row in earlier.journal.rows)
 
 
-def _write_scripts(planned: Planned, output: Path, undo: Path | None) -> None:
+def _write_scripts(planned: Planned, report: Report, output: Path, undo: Path | None) -> None:
     """Rehearse the scripts on a private copy, and write them only if all went well."""
     from forensics.parsers.database import companions_of, opened_copy
     from forensics.repair.rehearsal import rehearse
@@ -109,14 +120,16 @@ def _write_scripts(planned: Planned, output: Path, undo: Path | None) -> None:
     click.echo(f"{output}: {_told(len(planned.plan.rows), planned.left)}", err=True)
     if planned.plan.rows:
         click.echo(told_rehearsal(rehearsal), err=True)
+    _tell_left(planned, report)
     _tell_warnings(planned.plan)
 
 
-def _apply(planned: Planned, target: Target, *, is_confirmed: bool) -> None:
+def _apply(planned: Planned, report: Report, target: Target, *, is_confirmed: bool) -> None:
     from forensics.repair.apply import apply_fix
 
     if not planned.plan.rows:
         click.echo(f"{target.database}: nothing to correct; {_left(planned.left)}", err=True)
+        _tell_left(planned, report)
         return
     confirm(f"{target.database}: {_told(len(planned.plan.rows), planned.left)}. Go on?", is_confirmed=is_confirmed)
     applied, rehearsal = apply_fix(planned.plan, target)
@@ -124,6 +137,16 @@ def _apply(planned: Planned, target: Target, *, is_confirmed: bool) -> None:
     tell_applied(applied, target, f"{rows(len(planned.plan.rows))} corrected; {_left(planned.left)}")
     _tell_warnings(planned.plan)
     _tell_short_lived(planned.plan, target)
+
+
+def _tell_left(planned: Planned, report: Report) -> None:
+    """Say why lost rows are left as they are."""
+    chosen = {row.task_id for row in planned.plan.rows}
+    left = Counter(finding.verdict for finding in report.findings if finding.task_id not in chosen)
+    for verdict in sorted(left):
+        click.echo(f"left: {left[verdict]} {verdict}: {_WHY_LEFT.get(verdict, _NOT_CHOSEN)}", err=True)
+    if not report.findings:
+        click.echo("left: no row is lost", err=True)
 
 
 def _tell_warnings(plan: Plan) -> None:

@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
@@ -28,6 +29,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)")
 _STANDARD_OUTPUT = Path("-")
+_REGISTRY = "hand over tasks/runs.sqlite together with tasks/runs.sqlite-wal, or state/openclaw.sqlite"
+_NO_REGISTRY = f"{_REGISTRY}; restarts, timeline and sources tell what the rest says without one"
+_NO_ROWS = (
+    f"{_REGISTRY}, as it was then: gateways delete finished rows after 7 days, and lost ones after 24 hours from "
+    "2026.5.26 on"
+)
 _LARGEST_OFFSET = timedelta(hours=24)
 
 
@@ -268,20 +275,16 @@ def evidence_with_tasks(asked: Asked) -> Evidence:
 
     evidence = evidence_of(asked)
     if evidence.tasks.is_empty():
-        found = sorted(set(evidence.sources["kind"].to_list()))
+        found = Counter(sorted(evidence.sources["kind"].to_list()))
         has_registry = SourceKind.TASK_REGISTRY.value in found
         told = [
             str(message)
             for level, message in evidence.notices.select("level", "message").iter_rows()
             if level == "error"
         ]
-        message = (
-            "the task registry holds no rows" if has_registry else "no task registry"
-        ) + f"; found: {', '.join(found)}"
-        raise NothingToReadError(
-            "; ".join([message, *told]),
-            "hand over tasks/runs.sqlite together with tasks/runs.sqlite-wal, or state/openclaw.sqlite",
-        )
+        named = ", ".join(f"{count} × {kind}" if count > 1 else kind for kind, count in found.items())
+        message = f"{'the task registry holds no rows' if has_registry else 'no task registry'}; found: {named}"
+        raise NothingToReadError("; ".join([message, *told]), _NO_ROWS if has_registry else _NO_REGISTRY)
     return evidence
 
 

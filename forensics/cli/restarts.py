@@ -29,8 +29,9 @@ def command(asked: Asked, form: str, display: Display) -> None:
     evidence = evidence_of(asked)
     has_log = evidence.sources["kind"].is_in([SourceKind.GATEWAY_LOG, SourceKind.GATEWAY_CONSOLE]).any()
     if not has_log and evidence.lifecycle.is_empty():
+        found = ", ".join(sorted(set(evidence.sources["kind"].to_list())))
         raise NothingToReadError(
-            "no gateway log behind the given paths",
+            f"no gateway log behind the given paths; found: {found}",
             "name the folder with openclaw-YYYY-MM-DD.log, or a console or journal",
         )
     restarts = restart_ledger(evidence, Policy())

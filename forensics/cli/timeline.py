@@ -69,7 +69,9 @@ def command(
 
     evidence = evidence_of(asked)
     if evidence.sources["last_at"].is_null().all():
-        raise NothingToReadError("nothing that bears a time lies behind the given paths")
+        found = ", ".join(sorted(set(evidence.sources["kind"].to_list())))
+        message = f"nothing that bears a time lies behind the given paths; found: {found}"
+        raise NothingToReadError(message, "forensics sources says what each file was taken for, and what is missing")
     guard_outputs(evidence, output, lnav_format_file)
     report = audit(evidence, now=moment, release=asked.release)
     facts = timeline(evidence, report)

@@ -295,7 +295,15 @@ def _summary(
         before=audit_counts_of_all(tasks, releases, now, policy),
         after=audit_counts_of_all(_corrected(tasks, findings), releases, now, policy),
         corrected=tuple(_corrected_rows(told)),
+        statuses=_statuses(tasks),
+        oldest_at=tasks.select(pl.min_horizontal("created_at", "started_at").min()).item(),
     )
+
+
+def _statuses(tasks: pl.DataFrame) -> tuple[tuple[str, int], ...]:
+    """Count the rows by their status, the most frequent first."""
+    counted = tasks.group_by(pl.col("status").fill_null("without a status")).len()
+    return tuple(counted.sort("len", "status", descending=[True, False]).iter_rows())
 
 
 def _corrected_rows(told: pl.DataFrame) -> Iterable[CorrectedRow]:

@@ -7,12 +7,14 @@ from typing import Any
 
 import polars as pl
 
+from forensics.model.escape import for_terminal
 from forensics.model.evidence import Evidence, rows_of_sources
 from forensics.model.finding import Restart
 from forensics.model.shown import PLAIN, Shown, Style
 from forensics.writers.layout import NOTICE_COLUMNS
 from forensics.writers.measure import paragraph
 from forensics.writers.tables import Column, text_table
+from forensics.writers.told_nothing import no_restart
 from forensics.writers.wording import place
 
 _WAL = "-wal"
@@ -33,14 +35,16 @@ _NAMES = {
 
 def write_restarts(restarts: Iterable[Restart], sources: pl.DataFrame, shown: Shown = PLAIN) -> str:
     """Give the restart windows, each with the lines it rests on."""
-    paths = dict(sources.select("id", "path").iter_rows())
-    return "\n\n".join(_restarts(list(restarts), paths, shown)) + "\n"
+    return "\n\n".join(_restarts(list(restarts), sources, shown)) + "\n"
 
 
-def _restarts(restarts: list[Restart], paths: dict[int, str], shown: Shown) -> Iterator[str]:
+def _restarts(restarts: list[Restart], sources: pl.DataFrame, shown: Shown) -> Iterator[str]:
     if not restarts:
-        yield "No restart is on record: no log that belongs to a gateway holds a line that starts or ends its process."
+        head = "No restart is on record: no log that belongs to a gateway holds a line that starts or ends its process."
+        told = [head, *map(for_terminal, no_restart(sources, shown))]
+        yield "\n".join(line for sentence in told for line in paragraph(sentence, shown.width))
         return
+    paths = dict(sources.select("id", "path").iter_rows())
     several = len({restart.gateway for restart in restarts}) > 1
     headers: list[str | Column] = [
         "restart",

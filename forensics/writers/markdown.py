@@ -8,6 +8,7 @@ from forensics.model.escape import for_markdown
 from forensics.model.finding import Citation, Finding, Report
 from forensics.model.shown import PLAIN, Shown
 from forensics.writers.layout import job_of, markdown_table, short_ids
+from forensics.writers.told_nothing import no_loss
 from forensics.writers.wording import VERDICTS, closing, place, releases_told, why
 
 
@@ -23,6 +24,8 @@ def _sections(report: Report, shown: Shown) -> Iterator[str]:
     yield ""
     yield f"{report.summary.tasks} task rows, as of {shown.moment(report.now)}."
     yield ""
+    if not report.summary.lost:
+        yield f"{' '.join(map(for_markdown, no_loss(report, shown)))}\n"
     for told in releases_told(report, shown):
         yield f"Gateway release: {for_markdown(told)}\n"
     yield _counts(report)

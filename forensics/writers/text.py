@@ -11,6 +11,7 @@ from forensics.model.verdicts import Verdict
 from forensics.writers.layout import NOTICE_COLUMNS, job_of, short_ids
 from forensics.writers.measure import paragraph
 from forensics.writers.tables import Cell, Column, text_table
+from forensics.writers.told_nothing import no_loss
 from forensics.writers.wording import (
     VERDICTS,
     closing,
@@ -45,6 +46,9 @@ def _sections(report: Report, shown: Shown) -> Iterator[str]:
     yield from _notices(report, shown)
     yield ""
     yield from _closing(report, shown)
+    if not report.summary.lost:
+        for sentence in no_loss(report, shown):
+            yield from paragraph(for_terminal(sentence), shown.width)
 
 
 def _closing(report: Report, shown: Shown) -> Iterator[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from forensics.model.escape import shortened
+from forensics.model.escape import for_terminal, shortened
 from forensics.model.finding import Report
 from forensics.model.shown import PLAIN, Shown, Style
 from forensics.model.verdicts import FactKind
 from forensics.writers.measure import paragraph
 from forensics.writers.tables import Column, text_table
 from forensics.writers.told_in_order import Fact, told_in_order
+from forensics.writers.told_nothing import nothing_timed
 
 _NAME_WIDTH = 32
 _TEXT_WIDTH = 120
@@ -23,7 +24,8 @@ def write_timeline(report: Report, facts: pl.DataFrame, shown: Shown = PLAIN) ->
     """
     told = list(told_in_order(report, facts))
     if not told:
-        return "Nothing that happened at a known time is on record.\n"
+        nothing = f"Nothing that happened at a known time is on record. {for_terminal(nothing_timed(report.sources))}"
+        return "\n".join([*paragraph(nothing, shown.width), ""])
     several = len({fact.gateway for fact in told}) > 1
     headers: list[str | Column] = [
         shown.heading("at"),
