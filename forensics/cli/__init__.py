@@ -66,10 +66,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="forensics", message="%(prog)s %(version)s")
 def main() -> None:
-    """Offline forensics for background-task ledgers.
-
-    Reads what a gateway left on disk (task registry, cron run logs, gateway logs), works out what really happened to
-    every row that its sweep marked lost, and proves it line by line. Evidence is never changed.
+    """Offline forensics for background-task ledgers: what really happened to every lost row, on proof.
 
     \b
     Examples:
@@ -77,8 +74,31 @@ def main() -> None:
       forensics explain 97b96ec8 ~/.openclaw /tmp/openclaw
       forensics fix ~/.openclaw /tmp/openclaw -o fix.sql --undo undo.sql
 
-    Options can be set by FORENSICS_COMMAND_OPTION (FORENSICS_AUDIT_FORMAT=json), and by forensics.toml, or
-    [tool.forensics] in pyproject.toml, in the working directory.
+    Reads what a gateway left on disk (task registry, cron run logs, gateway logs), works out what really happened to
+    every row that its sweep marked lost, and proves it line by line. Evidence is never changed. Results go to standard
+    output, all else to standard error.
+
+    \b
+    Exit codes:
+      0   done; of check: nothing to look at
+      1   of check alone: there are findings to look at
+      2   the command was used wrongly
+      3   nothing usable to read
+      4   refused, as it would not be safe: drifted rows, a gateway at work, a failed rehearsal
+      70  a bug in forensics
+
+    \b
+    Environment:
+      OPENCLAW_STATE_DIR         the state directory where no PATH is given, else ~/.openclaw
+      FORENSICS_COMMAND_OPTION   an option: FORENSICS_AUDIT_FORMAT=json, FORENSICS_RESTARTS_DISPLAY_TZ=local
+      COLUMNS                    how wide the terminal is
+      NO_COLOR, TERM=dumb        no colours; --color comes first
+      FORCE_COLOR                colours in a pipe as well; CLICOLOR_FORCE does the same
+      TZ                         the zone of this machine, for --display-tz local
+
+    Options can also be set by forensics.toml, or [tool.forensics] in pyproject.toml, in the working directory: for one
+    command in a table of its name, for all that know them outside of these tables. What is typed comes first, then the
+    environment, then the file.
     """  # noqa: D301 - \b keeps click from wrapping the examples
 
 

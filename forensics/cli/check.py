@@ -96,7 +96,7 @@ def command(
       3  nothing usable to read, or not all of it, so that passing would say nothing
 
     The format auto is github in a job of GitHub Actions, else text; github also appends a table to the summary of the
-    step.
+    step. Where no row is lost, what was read is told. Text goes unwrapped to a pipe, one line per finding.
     """  # noqa: D301
     verdicts = parsed_verdicts(fail_on, "--fail-on")
     baseline = _baseline(baseline_file, only_new=only_new, is_update=is_update)

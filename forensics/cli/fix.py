@@ -33,7 +33,7 @@ _WHY_LEFT = {
 
 @click.command("fix")
 @audit_options
-@click.option("-o", "--output", type=output_path, help="The script to write.")
+@click.option("-o", "--output", type=output_path, help="The script to write; - is standard output.")
 @click.option("--undo", type=output_path, help="Also write the script that takes it back.")
 @selection_options
 @click.option(
@@ -59,12 +59,6 @@ def command(
 ) -> None:
     """Correct the registry: write a guarded SQL script, or apply it after a backup.
 
-    The script changes all of its rows or none: every old value is compared first. It can be run again, and undone.
-    Before it is handed over it has been run on a private copy of the registry, and taken back.
-
-    With --apply the registry itself is changed: once it is backed up, in one transaction, and never while a gateway or
-    any other process works on it. A journal beside the backup tells what was changed.
-
     \b
     Examples:
       forensics fix ~/.openclaw /tmp/openclaw -o fix.sql --undo undo.sql
@@ -74,6 +68,15 @@ def command(
     \b
       (stop the gateway)
       forensics fix ~/.openclaw /tmp/openclaw --apply ~/.openclaw/tasks/runs.sqlite --backup ~/before.sqlite
+
+    The script changes all of its rows or none: every old value is compared first. It can be run again, and undone.
+    Before it is handed over it has been run on a private copy of the registry, and taken back.
+
+    With --apply the registry itself is changed: once it is backed up, in one transaction, and never while a gateway or
+    any other process works on it. A journal beside the backup tells what was changed. Options count only as typed then,
+    not from the environment or a file.
+
+    false_lost, failed and replayed rows are corrected; why others are left as they are is told. Exit code 4: refused.
     """  # noqa: D301
     if output is None and (target is None or undo is not None):
         raise UsageError("fix needs -o FILE to write its scripts, or --apply DB --backup FILE to change a registry")

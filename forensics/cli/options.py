@@ -63,7 +63,8 @@ def input_options(function: _Command) -> Callable[..., object]:
         "--tz",
         "zone",
         metavar="ZONE",
-        help="The zone of local times that nothing in the evidence explains: Europe/Berlin, +02:00.",
+        help="The zone of local times in the evidence that nothing in it explains: Europe/Berlin, +02:00. "
+        "Default: what the evidence says, as a last resort that of this machine.",
     )
     @wraps(function)
     def with_asked(
@@ -86,7 +87,7 @@ def audit_options(function: _Command) -> Callable[..., object]:
         "--release",
         metavar="RELEASE",
         help="The release of the gateways, like 2026.4.15, where the evidence does not tell it or tells it wrong: how "
-        "they keep and count lost rows differs.",
+        "they keep and count lost rows differs. Default: as the evidence fits.",
     )
     @wraps(function)
     def with_release(*args: object, asked: Asked, release: str | None, **kwargs: object) -> object:
@@ -108,7 +109,7 @@ output_option: Callable[[_Command], _Command] = click.option(
     "-o",
     "--output",
     type=output_path,
-    help="Write to this file instead of standard output.",
+    help="Write to this file. Default: standard output, which - means as well.",
 )
 
 

@@ -17,8 +17,12 @@ def command(asked: Asked, form: str, display: Display) -> None:
     """Show the restart ledger: every window from the first sign of going down to ready again.
 
     \b
-    Example:
+    Examples:
       forensics restarts /tmp/openclaw
+      forensics restarts /tmp/openclaw --display-tz local
+
+    A gateway log is needed: its rolling files, a console, or a journal. Each window comes with the lines it rests on.
+    A crash leaves no stop line; its time down is then between two moments.
     """  # noqa: D301
     from forensics.correlator.audit import restart_ledger
     from forensics.model.policy import Policy

@@ -10,6 +10,7 @@ from forensics.model.shown import PLAIN, Shown, Style
 from forensics.model.verdicts import Verdict
 from forensics.writers.layout import NOTICE_COLUMNS, job_of, short_ids
 from forensics.writers.measure import paragraph
+from forensics.writers.phrases import counted
 from forensics.writers.tables import Cell, Column, text_table
 from forensics.writers.told_nothing import no_loss
 from forensics.writers.wording import (
@@ -30,7 +31,7 @@ def write_text(report: Report, shown: Shown = PLAIN) -> str:
 
 
 def _sections(report: Report, shown: Shown) -> Iterator[str]:
-    head = f"Corrected audit of {report.summary.tasks} task rows, as of {shown.moment(report.now)}"
+    head = f"Corrected audit of {counted(report.summary.tasks, 'task row')}, as of {shown.moment(report.now)}"
     yield from (shown.painted(line, Style.HEADING) for line in paragraph(head, shown.width))
     for told in releases_told(report, shown):
         yield from paragraph(f"Gateway release: {told}", shown.width)

@@ -23,7 +23,7 @@ def no_loss(report: Report, shown: Shown) -> Iterator[str]:
     read = report.sources.filter(pl.col("kind").is_in(_ROWS) & (pl.col("records") > 0))["path"].to_list()
     oldest = f"; the oldest began {shown.moment(report.summary.oldest_at)}" if report.summary.oldest_at else ""
     yield f"Read: {_named(read) or 'no file of rows alone'}{oldest}."
-    yield f"{_kept(report)}: a loss that is older does not show here."
+    yield f"{_kept(report)}, so that the registry need not show older losses."
 
 
 def _kept(report: Report) -> str:
