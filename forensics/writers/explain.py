@@ -108,14 +108,14 @@ class _Page:
     def labelled(self, label: str, text: str, style: Style | None = None) -> Iterator[str]:
         """Give a sentence behind its label; ``style`` is for what it says before a colon."""
         first, *rest = paragraph(f"{label}: {text}", self.shown.width)
-        word, colon, more = first.removeprefix(f"{label}: ").partition(":")
-        yield f"{self.heading(f'{label}:')} {self.shown.painted(word, style)}{colon}{more}"
+        word, colon, more = first.removeprefix(f"{label}:").lstrip().partition(":")
+        yield f"{self.heading(f'{label}:')} {self.shown.painted(word, style)}{colon}{more}".rstrip()
         yield from rest
 
 
 def _of_loss(report: Report, told: ExplainedLoss, page: _Page) -> Iterator[str]:
     finding, explanation = told.finding, told.explanation
-    yield page.heading(f"Task {for_terminal(finding.task_id)}")
+    yield from map(page.heading, paragraph(f"Task {for_terminal(finding.task_id)}", page.shown.width))
     yield from _facts(finding, page)
     yield ""
     yield from page.labelled("Verdict", f"{finding.verdict}: {VERDICTS[finding.verdict]}.", style_of(finding.verdict))
@@ -151,7 +151,7 @@ def _is_open(finding: Finding) -> bool:
 
 def _of_row(told: ExplainedRow, page: _Page) -> Iterator[str]:
     row, explanation = told.row, told.explanation
-    yield page.heading(f"Task {for_terminal(row.task_id)}")
+    yield from map(page.heading, paragraph(f"Task {for_terminal(row.task_id)}", page.shown.width))
     yield from _row_facts(row, page)
     yield ""
     first, *rest = page.lines(f"State: {told.state}")
@@ -251,7 +251,8 @@ def _correction(finding: Finding, page: _Page) -> Iterator[str]:
         yield from page.labelled("Correction", "none.")
         return
     by_default = finding.verdict in CORRECTED_BY_DEFAULT
-    yield page.heading("Correction:" if by_default else "Correction (only on request, fix --include interrupted):")
+    head = "Correction:" if by_default else "Correction (only on request, fix --include interrupted):"
+    yield from map(page.heading, paragraph(head, page.shown.width))
     summary = correction.terminal_summary
     values = {
         "status": correction.status,

@@ -60,7 +60,10 @@ def indented(text: str, width: int, *, first: str, rest: str) -> list[str]:
     >>> indented("see logs/gateway.log:12 there", 20, first="- ", rest="  ")
     ['- see', 'logs/gateway.log:12', '  there']
     """
-    lines = _filled(text, width - width_of(first), width - width_of(rest), width)
+    room, word = width - width_of(first), width_of(text.split(" ", 1)[0])
+    if room < word <= width and first.strip():  # its label stays, and the word comes below
+        return [first.rstrip(), *indented(text, width, first=rest, rest=rest)]
+    lines = _filled(text, room, width - width_of(rest), width)
     return [lead + line for lead, line in zip(_leads(lines, width, first, rest), lines, strict=True)]
 
 
@@ -86,9 +89,8 @@ def longest_word(text: str) -> int:
 
 
 def _leads(lines: list[str], width: int, first: str, rest: str) -> Iterator[str]:
-    yield first
-    for line in lines[1:]:
-        yield rest if width_of(rest) + width_of(line) <= width else ""
+    for lead, line in zip([first, *[rest] * (len(lines) - 1)], lines, strict=True):
+        yield lead if width_of(lead) + width_of(line) <= width else ""
 
 
 def _filled(text: str, first: int, rest: int, longest: int) -> list[str]:

@@ -60,8 +60,8 @@ def _closing(report: Report, shown: Shown) -> Iterator[str]:
 
 def _counts(report: Report, shown: Shown) -> Iterator[str]:
     before, after = report.summary.before, report.summary.after
-    yield f"before  Tasks audit: {_headline(before)}"
-    yield f"after   Tasks audit: {_headline(after)}"
+    yield from paragraph(f"before  Tasks audit: {_headline(before)}", shown.width, rest=" " * 8)
+    yield from paragraph(f"after   Tasks audit: {_headline(after)}", shown.width, rest=" " * 8)
     codes = [code for code in before.by_code if before.by_code[code] or after.by_code[code]]
     if codes:
         rows = [(code, str(before.by_code[code]), str(after.by_code[code])) for code in codes]
