@@ -89,8 +89,8 @@ class _Page:
         return min(_WIDTH, self.shown.width or _WIDTH)
 
     def heading(self, text: str) -> str:
-        """Give the title of a section."""
-        return self.shown.painted(text, Style.HEADING)
+        """Give the title of a section, as a line or, where it is narrow, as several."""
+        return "\n".join(self.shown.painted(line, Style.HEADING) for line in paragraph(text, self.shown.width))
 
     def lines(self, text: str, *, first: str = "", rest: str = "") -> list[str]:
         """Give a sentence, escaped, as lines."""
@@ -115,7 +115,7 @@ class _Page:
 
 def _of_loss(report: Report, told: ExplainedLoss, page: _Page) -> Iterator[str]:
     finding, explanation = told.finding, told.explanation
-    yield from map(page.heading, paragraph(f"Task {for_terminal(finding.task_id)}", page.shown.width))
+    yield page.heading(f"Task {for_terminal(finding.task_id)}")
     yield from _facts(finding, page)
     yield ""
     yield from page.labelled("Verdict", f"{finding.verdict}: {VERDICTS[finding.verdict]}.", style_of(finding.verdict))
@@ -125,7 +125,7 @@ def _of_loss(report: Report, told: ExplainedLoss, page: _Page) -> Iterator[str]:
     yield from _statements("What the records show", explanation.shows, page)
     yield ""
     note = "" if page.shown.is_utc else f"; {page.shown.note}"
-    yield from map(page.heading, paragraph(f"Timeline ({page.shown.zone_name}{note}):", page.shown.width))
+    yield page.heading(f"Timeline ({page.shown.zone_name}{note}):")
     yield _timeline(finding, report, page)
     yield from _statements(f"Why {finding.verdict}", explanation.because, page)
     yield from _contrasts(explanation, page)
@@ -151,7 +151,7 @@ def _is_open(finding: Finding) -> bool:
 
 def _of_row(told: ExplainedRow, page: _Page) -> Iterator[str]:
     row, explanation = told.row, told.explanation
-    yield from map(page.heading, paragraph(f"Task {for_terminal(row.task_id)}", page.shown.width))
+    yield page.heading(f"Task {for_terminal(row.task_id)}")
     yield from _row_facts(row, page)
     yield ""
     first, *rest = page.lines(f"State: {told.state}")
@@ -252,7 +252,7 @@ def _correction(finding: Finding, page: _Page) -> Iterator[str]:
         return
     by_default = finding.verdict in CORRECTED_BY_DEFAULT
     head = "Correction:" if by_default else "Correction (only on request, fix --include interrupted):"
-    yield from map(page.heading, paragraph(head, page.shown.width))
+    yield page.heading(head)
     summary = correction.terminal_summary
     values = {
         "status": correction.status,
