@@ -54,7 +54,7 @@ def write_choice(report: Report, findings: Sequence[Finding], asked: str, shown:
         Column("job", is_text=True),
         shown.heading("started"),
         Column("verdict", style=style_of),
-        "confidence",
+        Column("confidence", moves=2, is_named=True),
         Column("why", is_text=True, moves=1),
     )
     head = f"{len(findings)} lost rows are of {for_terminal(asked)}; forensics explain TASK explains each."

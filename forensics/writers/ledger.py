@@ -49,7 +49,7 @@ def _restarts(restarts: list[Restart], sources: pl.DataFrame, shown: Shown) -> I
     headers: list[str | Column] = [
         "restart",
         "kind",
-        "process",
+        Column("process", moves=2, is_named=True),
         shown.heading("down at"),
         Column("at the latest", moves=1, is_named=True),
         Column("up at", moves=1, is_named=True),
@@ -72,7 +72,7 @@ def _restarts(restarts: list[Restart], sources: pl.DataFrame, shown: Shown) -> I
         for restart in restarts
     ]
     if several:
-        headers.insert(0, "gateway")
+        headers.insert(0, Column("gateway", moves=3, groups=True))
         rows = [[restart.gateway, *row] for restart, row in zip(restarts, rows, strict=True)]
     yield text_table(headers, rows, shown=shown)
     yield from _doubts(restarts, shown, several=several)

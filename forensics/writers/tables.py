@@ -37,7 +37,8 @@ class Column:
 
     ``is_text``: its sentences may be wrapped. ``moves``: the order in which it takes lines of its own where there is no
     room (0: never), above its row if it is the first column, else below; ``is_named``: with its heading before it.
-    ``spills``: only those of its cells move that hold a word too long for the column.
+    ``spills``: only those of its cells move that hold a word too long for the column. ``groups``: the line above is
+    said once for rows in a row that share it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Column:
     moves: int = 0
     is_named: bool = False
     spills: bool = False
+    groups: bool = False
     style: Callable[[str], Style | None] | None = None
 
     def painted(self, line: str, cell: str, shown: Shown) -> str:
@@ -90,7 +92,7 @@ class _Table:
 
     def fitted(self, width: int) -> Iterator[str]:
         """Give lines of at most so many columns, in the first form that has room."""
-        for is_tight in (False, True) if width >= _NARROW else ():
+        for is_tight in (False, True) if (self.shown.width or 0) >= _NARROW else ():
             for kept in self._kept():
                 indent = "" if 0 in kept else _GAP
                 widths = self._allotted(kept, width - len(indent), is_tight=is_tight)
@@ -139,8 +141,8 @@ class _Table:
         heads = {n: wrap(self.columns[n].name, room) for n, room in widths.items()}
         yield from (indent + line for line in self._lines(heads, widths, lambda _: Style.HEADING))
         yield indent + _GAP.join("-" * room for room in widths.values())
-        for row in self.rows:
-            if leads:
+        for above, row in zip([None, *self.rows], self.rows, strict=False):
+            if leads and not (above and self.columns[0].groups and above.cells[0] == row.cells[0]):
                 yield from indented(row.cells[0], width or 0, first="", rest=_GAP)
             spilt = {n for n, room in widths.items() if self._spills(n, row, room)} if width else set()
             cells = {n: wrap("" if n in spilt else row.cells[n], room) for n, room in widths.items()}

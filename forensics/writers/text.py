@@ -83,7 +83,7 @@ def _findings(report: Report, shown: Shown) -> str:
         shown.heading("lost at"),
         Column("verdict", style=style_of),
         Column("cause", moves=2, is_named=True),
-        "confidence",
+        Column("confidence", moves=3, is_named=True),
         Column("why", is_text=True, moves=1),
     ]
     rows: list[list[Cell]] = [
@@ -99,7 +99,7 @@ def _findings(report: Report, shown: Shown) -> str:
         for finding in report.findings
     ]
     if several:
-        headers.insert(0, "gateway")
+        headers.insert(0, Column("gateway", moves=4, groups=True))
         rows = [[finding.gateway, *row] for finding, row in zip(report.findings, rows, strict=True)]
     return text_table(headers, rows, shown=shown)
 

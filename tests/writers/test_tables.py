@@ -123,3 +123,10 @@ def test_columns_are_those_of_a_terminal(text: str, columns: int) -> None:
 def test_nothing_is_painted_unless_colours_are_asked_for() -> None:
     assert PLAIN.painted("lost", Style.BAD) == "lost"
     assert Shown(is_coloured=True).painted("", Style.BAD) == ""
+
+
+def test_a_line_above_that_groups_is_said_once() -> None:
+    columns = (Column("gateway", moves=1, groups=True), "task")
+    told = [("x" * 40, "y" * 40), ("x" * 40, "z" * 40), ("w" * 40, "v" * 40)]
+    lines = text_table(columns, told, shown=Shown(60)).splitlines()
+    assert lines[3:] == ["x" * 40, f"  {'y' * 40}", f"  {'z' * 40}", "w" * 40, f"  {'v' * 40}"]
