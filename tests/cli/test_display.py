@@ -293,7 +293,15 @@ def test_without_anything_to_read_the_hint_says_what_to_give(tmp_path: Path) -> 
     for command in (["audit"], ["restarts"], ["timeline"], ["sources"], ["check"]):
         result = forensics(*command, tmp_path)
         assert (result.returncode, result.stdout) == (3, "")
+        assert "no file of a known kind; there is no file at all" in result.stderr
         assert "hint: give a state directory" in result.stderr
+
+
+def test_with_files_of_no_known_kind_alone_it_names_them(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing\n", encoding="utf-8")
+    result = forensics("audit", tmp_path)
+    assert result.returncode == 3
+    assert f"1 file of no known kind is not read: {tmp_path}/notes.txt" in result.stderr
 
 
 # -- help --
