@@ -27,6 +27,14 @@ def test_output_in_the_readme_is_real(command: str, golden: str) -> None:
     assert f"$ {command}\n{(GOLDEN / golden).read_text('utf-8').rstrip()}\n```" in README
 
 
+def test_the_table_that_fits_a_terminal_is_real() -> None:
+    (shown,) = re.findall(r"in 80 columns:\n\n```text\n(.*?)```", README, re.DOTALL)
+    headings, row = shown.splitlines(keepends=True)[:2], "".join(shown.splitlines(keepends=True)[2:])
+    golden = (GOLDEN / "audit-every-verdict-80-columns.txt").read_text("utf-8")
+    assert "".join(headings) in golden
+    assert row in golden
+
+
 @pytest.mark.usefixtures("at_root")
 def test_the_worked_example_of_the_readme_runs() -> None:
     blocks = re.findall(r"```pycon\n(.*?)```", README, re.DOTALL)

@@ -19,13 +19,22 @@ ALLOWED = {
     "collect": {"collect", "writers", "correlator", "parsers", "model"},
     "cli": {"cli", "repair", "collect", "writers", "correlator", "parsers", "model"},
 }
-REASONING = {"told_contrasts", "told_doubts", "told_facts", "told_journals", "told_proof", "told_searches"}
+REASONING = {
+    "told_contrasts",
+    "told_doubts",
+    "told_facts",
+    "told_journals",
+    "told_nothing",
+    "told_proof",
+    "told_searches",
+}
 """The parts of the reasoning behind an explanation: data, which text and JSON are written from."""
 
 FIGURES = {"told_reliability", "told_times"}
 """Figures beside the findings, in the words of every report."""
 
-SHARED_WRITING = {"columns", "layout", "measure", "phrases", "tables", "told_in_order", "wording"} | REASONING | FIGURES
+_OF_TABLES = {"columns", "layout", "measure", "tables"}
+SHARED_WRITING = {"phrases", "told_in_order", "told_nothing", "wording"} | _OF_TABLES | REASONING | FIGURES
 """What writers share; one writer never imports another."""
 
 

@@ -16,8 +16,10 @@ from types import FrameType
 import click
 
 from forensics import __version__
+from forensics.cli.display import Voice
 from forensics.cli.settings import name_variables, settings_in
 from forensics.model.errors import ForensicsError, UsageError
+from forensics.model.escape import for_terminal
 
 _COMMANDS = {
     "audit": "The corrected audit: what really happened to every lost row.",
@@ -74,10 +76,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": sorted(_HELP, key=len), "max_content_width": 100})
 @click.version_option(__version__, prog_name="forensics", message="%(prog)s %(version)s")
 def main() -> None:
-    """Offline forensics for background-task ledgers.
-
-    Reads what a gateway left on disk (task registry, cron run logs, gateway logs), works out what really happened to
-    every row that its sweep marked lost, and proves it line by line. Evidence is never changed.
+    """Offline forensics for background-task ledgers: what really happened to every lost row, on proof.
 
     \b
     Examples:
@@ -85,16 +84,40 @@ def main() -> None:
       forensics explain 97b96ec8 ~/.openclaw /tmp/openclaw
       forensics fix ~/.openclaw /tmp/openclaw -o fix.sql --undo undo.sql
 
-    Options can be set by FORENSICS_COMMAND_OPTION (FORENSICS_AUDIT_FORMAT=json), and by forensics.toml, or
-    [tool.forensics] in pyproject.toml, in the working directory.
+    Reads what a gateway left on disk (task registry, cron run logs, gateway logs), works out what really happened to
+    every row that its sweep marked lost, and proves it line by line. Evidence is never changed. Results go to standard
+    output, all else to standard error.
+
+    \b
+    Exit codes:
+      0   done; of check: nothing to look at
+      1   of check alone: there are findings to look at
+      2   the command was used wrongly
+      3   nothing usable to read
+      4   refused, as it would not be safe: drifted rows, a gateway at work, a failed rehearsal
+      70  a bug in forensics
+
+    \b
+    Environment:
+      OPENCLAW_STATE_DIR         the state directory where no PATH is given, else ~/.openclaw
+      FORENSICS_COMMAND_OPTION   an option: FORENSICS_AUDIT_FORMAT=json, FORENSICS_RESTARTS_DISPLAY_TZ=local
+      COLUMNS                    how wide the terminal is
+      NO_COLOR, TERM=dumb        no colours; --color comes first
+      FORCE_COLOR                colours in a pipe as well; CLICOLOR_FORCE does the same
+      TZ                         the zone of this machine, for --display-tz local
+
+    Options can also be set by forensics.toml, or [tool.forensics] in pyproject.toml, in the working directory: for one
+    command in a table of its name, for all that know them outside of these tables. What is typed comes first, then the
+    environment, then the file.
     """  # noqa: D301 - \b keeps click from wrapping the examples
 
 
 def run() -> None:
     """Run the command line; every way out has its exit code, and no traceback reaches a user."""
     signal.signal(signal.SIGTERM, _leave)
+    voice = Voice()
     try:
-        outcome = main.main(standalone_mode=False)
+        outcome = main.main(standalone_mode=False, obj=voice)
         sys.exit(outcome if isinstance(outcome, int) else 0)
     except click.ClickException as error:
         with suppress(OSError):
@@ -106,10 +129,12 @@ def run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except ForensicsError as error:
-        _tell(f"error: {error}", *([f"hint: {error.hint}"] if error.hint else []))
+        voice.tell("error", str(error))
+        if error.hint:
+            voice.tell("hint", error.hint)
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the one place that turns a bug into a report worth sending
-        sys.exit(_unforeseen(error))
+        sys.exit(_unforeseen(error, voice))
 
 
 def _working_directory() -> Path:
@@ -129,26 +154,19 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(_TERMINATED_EXIT_CODE)
 
 
-def _unforeseen(error: Exception) -> int:
+def _unforeseen(error: Exception, voice: Voice) -> int:
     """Report what no command foresaw; a full disk is no bug, but may cut an apply short. Give the exit code."""
     is_apply = any(word.startswith("--apply") for word in sys.argv)
     if isinstance(error, OSError) and error.errno in _DISK_IS_FULL and not is_apply:
-        _tell(f"error: {error}", "hint: make room where the output goes, or in the folder for temporary files")
+        voice.tell("error", str(error))
+        voice.tell("hint", "make room where the output goes, or in the folder for temporary files")
         return UsageError.exit_code
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames[::-1][:6])
     told = "run the same command again to see whether anything was changed" if is_apply else "nothing was changed"
-    _tell(
-        f"error: this is a bug in forensics; {told}. Please report these lines:",
-        f"  forensics {__version__}, Python {platform.python_version()}, {platform.system()}",
-        f"  {type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}",
-        f"  at {where}",
-    )
+    said = for_terminal(str(error).splitlines()[0][:300]) if str(error) else ""
+    voice.tell("error", f"this is a bug in forensics; {told}. Please report these lines:")
+    voice.say(f"  forensics {__version__}, Python {platform.python_version()}, {platform.system()}")
+    voice.say(f"  {type(error).__name__}: {said}")
+    voice.say(f"  at {where}")
     return _BUG_EXIT_CODE
-
-
-def _tell(*lines: str) -> None:
-    """Write to standard error; where that is closed or full, the exit code still tells."""
-    with suppress(OSError):
-        for line in lines:
-            click.echo(line, err=True)

@@ -44,16 +44,21 @@ def command(
 ) -> None:
     """Show the corrected audit: what really happened to every lost row.
 
-    PATH is a state directory, a folder, a file, an archive of any of these (tar, zip, gz, zst, bz2, xz), or - for
-    standard input; several belong together. Without PATH: $OPENCLAW_STATE_DIR, else ~/.openclaw, with the default log
-    folder.
-
     \b
     Examples:
       forensics audit ~/.openclaw /tmp/openclaw
       forensics audit state-copy gateway.log -f html -o audit.html
+      forensics audit state-copy --display-tz local
       forensics audit state-copy --save-frames frames
       ssh gateway tar cz -C .openclaw tasks cron | forensics audit - logs
+
+    PATH is a state directory, a folder, a file, an archive of any of these (tar, zip, gz, zst, bz2, xz), or - for
+    standard input; several belong together. Without PATH: $OPENCLAW_STATE_DIR, else ~/.openclaw, with the default log
+    folder. All commands that take PATH take it so.
+
+    Text fits the terminal: what does not fit beside its row stands below it, in less than 60 columns each row is a
+    block. A pipe or a file gets one line per row, the same bytes everywhere. text and markdown are for people; json and
+    html are in UTC whatever --display-tz says.
     """  # noqa: D301
     evidence, report = audited(asked, now)
     guard_outputs(evidence, output)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from forensics.cli.display import tell
 from forensics.cli.settings import refuse_settings
 from forensics.model.errors import RefusedError, UsageError
 
@@ -120,6 +121,8 @@ def tell_applied(applied: Applied, target: Target, what: str) -> None:
     """Tell on standard error what was changed, where the backup and the journal lie, and how to take it back."""
     for line in _told(applied, target, what):
         click.echo(line, err=True)
+    if applied.warning is not None:
+        tell("warning", applied.warning)
 
 
 def _told(applied: Applied, target: Target, what: str) -> Iterator[str]:
@@ -129,8 +132,6 @@ def _told(applied: Applied, target: Target, what: str) -> Iterator[str]:
     if applied.journal.undoes is None:
         journal, database = (shlex.quote(str(path)) for path in (target.journal, target.database))
         yield f"undo:    forensics undo {journal} --apply {database} --backup FILE"
-    if applied.warning is not None:
-        yield f"warning: {applied.warning}"
 
 
 def told_rehearsal(rehearsal: Rehearsal) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forensics.cli.display import Display, display_options
+from forensics.cli.display import Display, display_options, tell
 from forensics.cli.options import (
     Asked,
     audit_options,
@@ -97,7 +97,7 @@ def command(
       3  nothing usable to read, or not all of it, so that passing would say nothing
 
     The format auto is github in a job of GitHub Actions, else text; github also appends a table to the summary of the
-    step.
+    step. Where no row is lost, what was read is told. Text goes unwrapped to a pipe, one line per finding.
     """  # noqa: D301
     _tell_settings()
     verdicts = parsed_verdicts(fail_on, "--fail-on")
@@ -274,10 +274,8 @@ def _append_summary(check: Check, file: Path) -> None:
 
 def _tell_unread(check: Check) -> None:
     """Tell what could not be read where the check would pass otherwise: it may hold findings."""
-    from forensics.model.escape import for_terminal
-
     unread = () if check.failing() else check.unread()
     for message in unread:
-        click.echo(f"error: {for_terminal(message)}", err=True)
+        tell("error", message)
     if unread:
         click.echo("not all of the evidence could be read, so that passing says nothing", err=True)

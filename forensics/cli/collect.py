@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from forensics import __version__
+from forensics.cli.display import tell
 from forensics.cli.options import Asked, default_paths, input_options
 from forensics.model.escape import for_terminal
 
@@ -65,5 +66,4 @@ def _tell(made: Collected) -> None:
         named = ", ".join(for_terminal(f"{each.files} × {each.what}") for each in made.manifest.left_out)
         click.echo(f"left out: {left} files or folders ({named})", err=True)
     for missing in made.manifest.missing:
-        told = for_terminal(f"{missing.path}: {missing.why}")
-        click.echo(f"warning: not collected: {told}; it proves nothing by its absence", err=True)
+        tell("warning", f"not collected: {missing.path}: {missing.why}; it proves nothing by its absence")

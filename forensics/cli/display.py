@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import wraps
@@ -17,7 +18,8 @@ import click
 
 from forensics.cli.options import parsed_zone
 from forensics.model.errors import UsageError
-from forensics.model.shown import Shown
+from forensics.model.escape import for_terminal
+from forensics.model.shown import Shown, Style
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -25,6 +27,7 @@ _LEAST_WIDTH = 20
 _LOCAL = "local"
 _LOCAL_ZONE = Path("/etc/localtime")
 _ZONES = "/zoneinfo/"
+_LABELS = {"error": Style.BAD, "warning": Style.DOUBT, "hint": Style.HEADING}
 _FORCING = ("FORCE_COLOR", "CLICOLOR_FORCE")
 
 
@@ -51,6 +54,38 @@ class Display:
         if stream is None or not stream.isatty():
             return None
         return max(shutil.get_terminal_size().columns, _LEAST_WIDTH)
+
+
+@dataclass(slots=True)
+class Voice:
+    """What ``--color`` says, kept where errors are told after the command is left."""
+
+    color: str = "auto"
+
+    def tell(self, label: str, message: str) -> None:
+        """Write a line to standard error, its kind before it."""
+        stream = sys.stderr
+        painted = Shown(is_coloured=is_coloured(self.color, stream, os.environ)).painted(
+            f"{label}:", _LABELS.get(label)
+        )
+        self.say(f"{painted} {for_terminal(message)}")
+
+    def say(self, line: str) -> None:
+        """Write a line to standard error; where that is closed or full, the exit code still tells."""
+        with suppress(OSError):
+            click.echo(line, err=True, color=True)
+
+
+def tell(label: str, message: str) -> None:
+    """Write a line of the running command to standard error: an error, a warning, a hint."""
+    context = click.get_current_context(silent=True)
+    voice = context.find_object(Voice) if context else None
+    (voice or Voice()).tell(label, message)
+
+
+def _keep_color(context: click.Context, _option: click.Parameter, asked: str) -> str:
+    context.find_root().ensure_object(Voice).color = asked
+    return asked
 
 
 def is_coloured(asked: str, stream: IO[str] | None, environment: Mapping[str, str]) -> bool:
@@ -103,6 +138,7 @@ color_option: Callable[[_Command], _Command] = click.option(
     type=click.Choice(("auto", "always", "never")),
     default="auto",
     show_default=True,
+    callback=_keep_color,
     help="Colour text for people; auto: in a terminal, but not with NO_COLOR or TERM=dumb, and always with FORCE_COLOR "
     "or CLICOLOR_FORCE. Nothing is said by colour alone.",
 )

@@ -34,15 +34,18 @@ _CANDIDATES_NAMED = 10
 def command(task: str, asked: Asked, form: str, display: Display) -> None:
     """Explain one row: what it claims, what the records show, why this verdict and no other.
 
-    Each fact comes with file and line, or table and rowid, and with what would overturn the verdict and where it would
-    stand. A row that is not lost is explained as what it is.
-
-    TASK is a task id or the beginning of one, a run id, or the id or name of a job, which means all of its lost rows.
-
     \b
     Examples:
       forensics explain 97b96ec8 ~/.openclaw /tmp/openclaw
       forensics explain hourly-mail ~/.openclaw /tmp/openclaw
+      forensics explain 97b96ec8 state-copy --display-tz Europe/Berlin
+
+    TASK is a task id or the beginning of one, a run id, or the id or name of a job, which means all of its lost rows:
+    up to five are explained, more are listed.
+
+    Each fact comes with file and line, or table and rowid, and with what would overturn the verdict and where it would
+    stand. A row that is not lost is explained as what it is. In sentences, a time without a date is of the day on which
+    the run started.
     """  # noqa: D301
     if not asked.paths and not asked.gateways:
         _refuse_path(task)

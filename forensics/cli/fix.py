@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from forensics.cli.changes import apply_options, confirm, guard_scripts, rows, tell_applied, told_rehearsal
+from forensics.cli.display import tell
 from forensics.cli.options import Asked, audit_options, audited, emit, guard_outputs, now_option, output_path
 from forensics.cli.selecting import selection_options
 from forensics.model.errors import RefusedError, UnreadableError, UsageError
-from forensics.model.escape import for_terminal
+from forensics.model.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from forensics.model.finding import Report
     from forensics.model.plan import Plan
     from forensics.repair.apply import Target
     from forensics.repair.plan import Selection
     from forensics.repair.planning import Planned
 
+_NOT_CHOSEN = "not chosen (--exclude, --min-confidence, --job and their like), or in no registry that was handed over"
+_WHY_LEFT = {
+    Verdict.UNDETERMINED: "the verdict is withheld; forensics explain says what would settle it",
+    Verdict.UNEXPLAINED: "a real loss, of which nothing is known that could be written",
+    Verdict.INTERRUPTED: "a real loss; corrected with --include interrupted",
+    Verdict.NOT_APPLICABLE: "no cron row marked by the sweep; the rule does not apply",
+}
+
 
 @click.command("fix")
 @audit_options
-@click.option("-o", "--output", type=output_path, help="The script to write.")
+@click.option("-o", "--output", type=output_path, help="The script to write; - is standard output.")
 @click.option("--undo", type=output_path, help="Also write the script that takes it back.")
 @selection_options
 @click.option(
@@ -48,12 +59,6 @@ def command(
 ) -> None:
     """Correct the registry: write a guarded SQL script, or apply it after a backup.
 
-    The script changes all of its rows or none: every old value is compared first. It can be run again, and undone.
-    Before it is handed over it has been run on a private copy of the registry, and taken back.
-
-    With --apply the registry itself is changed: once it is backed up, in one transaction, and never while a gateway or
-    any other process works on it. A journal beside the backup tells what was changed.
-
     \b
     Examples:
       forensics fix ~/.openclaw /tmp/openclaw -o fix.sql --undo undo.sql
@@ -63,6 +68,15 @@ def command(
     \b
       (stop the gateway)
       forensics fix ~/.openclaw /tmp/openclaw --apply ~/.openclaw/tasks/runs.sqlite --backup ~/before.sqlite
+
+    The script changes all of its rows or none: every old value is compared first. It can be run again, and undone.
+    Before it is handed over it has been run on a private copy of the registry, and taken back.
+
+    With --apply the registry itself is changed: once it is backed up, in one transaction, and never while a gateway or
+    any other process works on it. A journal beside the backup tells what was changed. Options count only as typed then,
+    not from the environment or a file.
+
+    false_lost, failed and replayed rows are corrected; why others are left as they are is told. Exit code 4: refused.
     """  # noqa: D301
     if output is None and (target is None or undo is not None):
         raise UsageError("fix needs -o FILE to write its scripts, or --apply DB --backup FILE to change a registry")
@@ -74,9 +88,9 @@ def command(
     done = _corrected_earlier(target) if target else frozenset()
     planned = plan_fix(evidence, report, selection, keep_days, target.database if target else None, done)
     if output is not None:
-        _write_scripts(planned, output, undo)
+        _write_scripts(planned, report, output, undo)
     if target is not None:
-        _apply(planned, target, is_confirmed=is_confirmed)
+        _apply(planned, report, target, is_confirmed=is_confirmed)
 
 
 def _corrected_earlier(target: Target) -> frozenset[str]:
@@ -91,7 +105,7 @@ def _corrected_earlier(target: Target) -> frozenset[str]:
     return frozenset(row.task_id for row in earlier.journal.rows)
 
 
-def _write_scripts(planned: Planned, output: Path, undo: Path | None) -> None:
+def _write_scripts(planned: Planned, report: Report, output: Path, undo: Path | None) -> None:
     """Rehearse the scripts on a private copy, and write them only if all went well."""
     from forensics.parsers.database import companions_of, opened_copy
     from forensics.repair.rehearsal import rehearse
@@ -109,14 +123,16 @@ def _write_scripts(planned: Planned, output: Path, undo: Path | None) -> None:
     click.echo(f"{output}: {_told(len(planned.plan.rows), planned.left)}", err=True)
     if planned.plan.rows:
         click.echo(told_rehearsal(rehearsal), err=True)
+    _tell_left(planned, report)
     _tell_warnings(planned.plan)
 
 
-def _apply(planned: Planned, target: Target, *, is_confirmed: bool) -> None:
+def _apply(planned: Planned, report: Report, target: Target, *, is_confirmed: bool) -> None:
     from forensics.repair.apply import apply_fix
 
     if not planned.plan.rows:
         click.echo(f"{target.database}: nothing to correct; {_left(planned.left)}", err=True)
+        _tell_left(planned, report)
         return
     confirm(f"{target.database}: {_told(len(planned.plan.rows), planned.left)}. Go on?", is_confirmed=is_confirmed)
     applied, rehearsal = apply_fix(planned.plan, target)
@@ -126,10 +142,20 @@ def _apply(planned: Planned, target: Target, *, is_confirmed: bool) -> None:
     _tell_short_lived(planned.plan, target)
 
 
+def _tell_left(planned: Planned, report: Report) -> None:
+    """Say why lost rows are left as they are."""
+    chosen = {row.task_id for row in planned.plan.rows}
+    left = Counter(finding.verdict for finding in report.findings if finding.task_id not in chosen)
+    for verdict in sorted(left):
+        click.echo(f"left: {left[verdict]} {verdict}: {_WHY_LEFT.get(verdict, _NOT_CHOSEN)}", err=True)
+    if not report.findings:
+        click.echo("left: no row is lost", err=True)
+
+
 def _tell_warnings(plan: Plan) -> None:
     for row in plan.rows:
         if row.warning is not None:
-            click.echo(f"warning: {for_terminal(row.task_id)}: {row.warning}", err=True)
+            tell("warning", f"{row.task_id}: {row.warning}")
 
 
 def _tell_short_lived(plan: Plan, target: Target) -> None:
@@ -138,10 +164,10 @@ def _tell_short_lived(plan: Plan, target: Target) -> None:
     stamps = [row.new["cleanup_after"] for row in plan.rows]
     passed = sum(isinstance(stamp, int) and stamp <= now_ms for stamp in stamps)
     if passed:
-        click.echo(
-            f"warning: {rows(passed)} past their clean-up time: the gateway deletes such rows at its next sweep; "
+        tell(
+            "warning",
+            f"{rows(passed)} past their clean-up time: the gateway deletes such rows at its next sweep; "
             "--keep DAYS --now now would have kept them",
-            err=True,
         )
 
 

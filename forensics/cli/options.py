@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
@@ -27,6 +28,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _STANDARD_OUTPUT = Path("-")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_REGISTRY = "hand over tasks/runs.sqlite together with tasks/runs.sqlite-wal, or state/openclaw.sqlite"
+_NO_REGISTRY = f"{_REGISTRY}; restarts, timeline and sources tell what the rest says without one"
+_NO_ROWS = (
+    f"{_REGISTRY}, as it was then: gateways delete finished rows after 7 days, and lost ones after 24 hours from "
+    "2026.5.26 on"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,8 @@ def input_options(function: _Command) -> Callable[..., object]:
         "--tz",
         "zone",
         metavar="ZONE",
-        help="The zone of local times that nothing in the evidence explains: Europe/Berlin, +02:00.",
+        help="The zone of local times in the evidence that nothing in it explains: Europe/Berlin, +02:00. "
+        "Default: what the evidence says, as a last resort that of this machine.",
     )
     @wraps(function)
     def with_asked(
@@ -77,7 +85,7 @@ def audit_options(function: _Command) -> Callable[..., object]:
         "--release",
         metavar="RELEASE",
         help="The release of the gateways, like 2026.4.15, where the evidence does not tell it or tells it wrong: how "
-        "they keep and count lost rows differs.",
+        "they keep and count lost rows differs. Default: as the evidence fits.",
     )
     @wraps(function)
     def with_release(*args: object, asked: Asked, release: str | None, **kwargs: object) -> object:
@@ -99,7 +107,7 @@ output_option: Callable[[_Command], _Command] = click.option(
     "-o",
     "--output",
     type=output_path,
-    help="Write to this file instead of standard output.",
+    help="Write to this file. Default: standard output, which - means as well.",
 )
 
 
@@ -272,20 +280,16 @@ def evidence_with_tasks(asked: Asked) -> Evidence:
 
     evidence = evidence_of(asked)
     if evidence.tasks.is_empty():
-        found = sorted(set(evidence.sources["kind"].to_list()))
+        found = Counter(sorted(evidence.sources["kind"].to_list()))
         has_registry = SourceKind.TASK_REGISTRY.value in found
         told = [
             str(message)
             for level, message in evidence.notices.select("level", "message").iter_rows()
             if level == "error"
         ]
-        message = (
-            "the task registry holds no rows" if has_registry else "no task registry"
-        ) + f"; found: {', '.join(found)}"
-        raise NothingToReadError(
-            "; ".join([message, *told]),
-            "hand over tasks/runs.sqlite together with tasks/runs.sqlite-wal, or state/openclaw.sqlite",
-        )
+        named = ", ".join(f"{count} × {kind}" if count > 1 else kind for kind, count in found.items())
+        message = f"{'the task registry holds no rows' if has_registry else 'no task registry'}; found: {named}"
+        raise NothingToReadError("; ".join([message, *told]), _NO_ROWS if has_registry else _NO_REGISTRY)
     return evidence
 
 

@@ -21,9 +21,17 @@ def selection_options(function: _Command) -> Callable[..., object]:
     """Give a command the options that choose rows, as one value, ``selection``."""
 
     @click.option(
-        "--include", default="", metavar="WHAT,…", help="Also correct: interrupted, healed (clears the stale error)."
+        "--include",
+        default="",
+        metavar="WHAT,…",
+        help="Also correct: interrupted, healed (clears the stale error). Default: neither.",
     )
-    @click.option("--exclude", default="", metavar="VERDICT,…", help="Leave out: false_lost, failed or replayed.")
+    @click.option(
+        "--exclude",
+        default="",
+        metavar="VERDICT,…",
+        help="Leave out: false_lost, failed or replayed. Default: none of them.",
+    )
     @click.option(
         "--min-confidence",
         type=click.Choice([confidence.value for confidence in Confidence]),
@@ -32,14 +40,18 @@ def selection_options(function: _Command) -> Callable[..., object]:
         help="Correct only rows proven at least this firmly.",
     )
     @click.option(
-        "--job", "jobs", multiple=True, metavar="JOB", help="Only rows of this job, by id or name. Repeatable."
+        "--job",
+        "jobs",
+        multiple=True,
+        metavar="JOB",
+        help="Only rows of this job, by id or name. Can be given several times.",
     )
     @click.option(
         "--of-gateway",
         "of_gateways",
         multiple=True,
         metavar="NAME",
-        help="Only rows of this gateway, by the name that audit gives it. Repeatable.",
+        help="Only rows of this gateway, by the name that audit gives it. Can be given several times.",
     )
     @click.option(
         "--since",

@@ -16,8 +16,11 @@ def command(asked: Asked, form: str, display: Display) -> None:
     """Show what was found, how it was recognised and read, and what is missing.
 
     \b
-    Example:
+    Examples:
       forensics sources ~/.openclaw /tmp/openclaw
+      forensics sources backup.tar.gz -f json
+
+    For each file: what it was taken for and why, what it gave, its span, its zone, and counts of its lines that add up.
     """  # noqa: D301
     from forensics.correlator.missing import missing_sources
     from forensics.writers.json import write_sources_json

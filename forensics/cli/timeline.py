@@ -53,15 +53,16 @@ def command(
 ) -> None:
     """Show all facts in time order: the gateway's life, restarts, task rows, run records and verdicts.
 
-    Each fact has its place: file and line, or table and rowid. The other formats are for tools: Timesketch (CSV and
-    JSON lines) and the log viewer lnav.
-
     \b
     Examples:
       forensics timeline ~/.openclaw /tmp/openclaw
       forensics timeline state-copy -f timesketch-jsonl -o incident.jsonl
       forensics timeline state-copy -f lnav -o incident.log --lnav-format forensics_log.json
       lnav -i forensics_log.json && lnav incident.log
+
+    Each fact has its place: file and line, or table and rowid. text is for people; where it is not wrapped, a fact is
+    cut after 120 characters. The other formats are for tools, in UTC and never cut: Timesketch (CSV and JSON lines) and
+    the log viewer lnav.
     """  # noqa: D301
     if lnav_format_file is not None and form != _LNAV:
         raise UsageError("--lnav-format belongs to --format lnav")
@@ -71,7 +72,9 @@ def command(
 
     evidence = evidence_of(asked)
     if evidence.sources["last_at"].is_null().all():
-        raise NothingToReadError("nothing that bears a time lies behind the given paths")
+        found = ", ".join(sorted(set(evidence.sources["kind"].to_list())))
+        message = f"nothing that bears a time lies behind the given paths; found: {found}"
+        raise NothingToReadError(message, "forensics sources says what each file was taken for, and what is missing")
     guard_outputs(evidence, output, lnav_format_file)
     report = audit(evidence, now=moment, release=asked.release)
     facts = timeline(evidence, report)

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 def command(journal: Path, output: Path | None, target: Target | None, *, is_confirmed: bool) -> None:
     """Take back what an apply changed, by its JOURNAL.
 
-    Rows that are still as corrected get their old values back, byte for byte. Rows that have changed since, or that the
-    gateway has deleted, are left alone and listed.
-
     \b
     Example:
       (stop the gateway)
       forensics undo before.sqlite.journal.json --apply ~/.openclaw/tasks/runs.sqlite --backup ~/corrected.sqlite
+
+    Rows that are still as corrected get their old values back, byte for byte. Rows that have changed since, or that the
+    gateway has deleted, are left alone and listed. Exit code 4: refused.
     """  # noqa: D301
     if output is None and target is None:
         raise UsageError("undo needs --apply DB --backup FILE, or -o FILE to write a script")

@@ -130,6 +130,8 @@ def audit_with_facts(
             before=audit_counts_of_all(found.tasks, releases, now, policy),
             after=audit_counts_of_all(_corrected(found.tasks, findings), releases, now, policy),
             corrected=tuple(_corrected_rows(told)),
+            statuses=_statuses(found.tasks),
+            oldest_at=found.tasks.select(pl.min_horizontal("created_at", "started_at").min()).item(),
         ),
         sources=evidence.sources,
         notices=pl.concat([evidence.notices, clock_notices(found.errors)]),
@@ -319,6 +321,12 @@ def _verdicts(findings: pl.DataFrame) -> dict[str, int]:
 def _replayed(told: pl.DataFrame) -> pl.DataFrame:
     """Give the rows that still are as fix left them, and that it corrected as replayed; ``told`` is of the journals."""
     return told.filter((pl.col("standing") == Standing.CORRECTED) & (pl.col("verdict") == Verdict.REPLAYED))
+
+
+def _statuses(tasks: pl.DataFrame) -> tuple[tuple[str, int], ...]:
+    """Count the rows by their status, the most frequent first."""
+    counted = tasks.group_by(pl.col("status").fill_null("without a status")).len()
+    return tuple(counted.sort("len", "status", descending=[True, False]).iter_rows())
 
 
 def _corrected_rows(told: pl.DataFrame) -> Iterable[CorrectedRow]:

@@ -154,7 +154,10 @@ class CorrectedRow:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The figures of one audit; ``corrected`` are the rows that journals of ``forensics fix`` tell of, sorted."""
+    """The figures of one audit; ``corrected`` are the rows that journals of ``forensics fix`` tell of, sorted.
+
+    ``statuses`` counts the task rows by what they say they are; ``oldest_at`` is when the first of them began.
+    """
 
     tasks: int
     lost: int
@@ -164,6 +167,8 @@ class Summary:
     before: Counts
     after: Counts
     corrected: tuple[CorrectedRow, ...] = ()
+    statuses: tuple[tuple[str, int], ...] = ()
+    oldest_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
+from typing import ClassVar
 
 
 class Style(StrEnum):
@@ -33,6 +34,9 @@ class Shown:
     zone: tzinfo = UTC
     zone_name: str = "UTC"
     is_coloured: bool = False
+
+    note: ClassVar[str] = "times within the text of a fact are UTC, or as the evidence has them"
+    """To be said of texts of facts where ``zone`` is another: they stay as they are."""
 
     @property
     def is_utc(self) -> bool:

@@ -10,6 +10,7 @@ from forensics.model.finding import Finding
 from forensics.model.shown import PLAIN, Shown
 from forensics.writers.layout import job_of
 from forensics.writers.measure import paragraph
+from forensics.writers.told_nothing import no_loss
 from forensics.writers.wording import of_baseline, outcome, stale_told, style_of, why
 
 
@@ -26,6 +27,9 @@ def _lines(check: Check, shown: Shown) -> Iterator[str]:
         yield from rest
     for told in (*(f"stale: {stale_told(entry)}" for entry in check.stale()), outcome(check)):
         yield from paragraph(for_terminal(told), shown.width, rest="  ")
+    if not check.report.summary.lost:
+        for sentence in no_loss(check.report, shown):
+            yield from paragraph(for_terminal(sentence), shown.width)
 
 
 def _line(check: Check, finding: Finding, reasons: str) -> str:

@@ -54,7 +54,7 @@ def write_choice(report: Report, findings: Sequence[Finding], asked: str, shown:
         Column("job", is_text=True),
         shown.heading("started"),
         Column("verdict", style=style_of),
-        "confidence",
+        Column("confidence", moves=2, is_named=True),
         Column("why", is_text=True, moves=1),
     )
     head = f"{len(findings)} lost rows are of {for_terminal(asked)}; forensics explain TASK explains each."
@@ -89,8 +89,8 @@ class _Page:
         return min(_WIDTH, self.shown.width or _WIDTH)
 
     def heading(self, text: str) -> str:
-        """Give the title of a section."""
-        return self.shown.painted(text, Style.HEADING)
+        """Give the title of a section, as a line or, where it is narrow, as several."""
+        return "\n".join(self.shown.painted(line, Style.HEADING) for line in paragraph(text, self.shown.width))
 
     def lines(self, text: str, *, first: str = "", rest: str = "") -> list[str]:
         """Give a sentence, escaped, as lines."""
@@ -108,8 +108,8 @@ class _Page:
     def labelled(self, label: str, text: str, style: Style | None = None) -> Iterator[str]:
         """Give a sentence behind its label; ``style`` is for what it says before a colon."""
         first, *rest = paragraph(f"{label}: {text}", self.shown.width)
-        word, colon, more = first.removeprefix(f"{label}: ").partition(":")
-        yield f"{self.heading(f'{label}:')} {self.shown.painted(word, style)}{colon}{more}"
+        word, colon, more = first.removeprefix(f"{label}:").lstrip().partition(":")
+        yield f"{self.heading(f'{label}:')} {self.shown.painted(word, style)}{colon}{more}".rstrip()
         yield from rest
 
 
@@ -124,7 +124,8 @@ def _of_loss(report: Report, told: ExplainedLoss, page: _Page) -> Iterator[str]:
     yield from _statements("What the row claims", explanation.claims, page)
     yield from _statements("What the records show", explanation.shows, page)
     yield ""
-    yield page.heading(f"Timeline ({page.shown.zone_name}):")
+    note = "" if page.shown.is_utc else f"; {page.shown.note}"
+    yield page.heading(f"Timeline ({page.shown.zone_name}{note}):")
     yield _timeline(finding, report, page)
     yield from _statements(f"Why {finding.verdict}", explanation.because, page)
     yield from _contrasts(explanation, page)
@@ -226,7 +227,7 @@ def _timeline(finding: Finding, report: Report, page: _Page) -> str:
     facts += _nearby_restart(finding, report, facts)
     facts.sort(key=lambda fact: (fact.at is None, fact.at, fact.source, fact.line))
     rows = [(page.shown.stamp(fact.at), fact.role, fact.text, place(fact, page.paths)) for fact in facts]
-    headers = ("at", "what", Column("text", is_text=True, moves=2), Column("where", moves=1))
+    headers = ("at", "what", Column("text", is_text=True, moves=2, spills=True), Column("where", moves=1))
     return text_table(headers, rows, indent="  ", shown=page.shown)
 
 
@@ -250,7 +251,8 @@ def _correction(finding: Finding, page: _Page) -> Iterator[str]:
         yield from page.labelled("Correction", "none.")
         return
     by_default = finding.verdict in CORRECTED_BY_DEFAULT
-    yield page.heading("Correction:" if by_default else "Correction (only on request, fix --include interrupted):")
+    head = "Correction:" if by_default else "Correction (only on request, fix --include interrupted):"
+    yield page.heading(head)
     summary = correction.terminal_summary
     values = {
         "status": correction.status,

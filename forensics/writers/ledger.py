@@ -7,16 +7,19 @@ from typing import Any
 
 import polars as pl
 
+from forensics.model.escape import for_terminal
 from forensics.model.evidence import Evidence, rows_of_sources
 from forensics.model.finding import Restart
 from forensics.model.shown import PLAIN, Shown, Style
 from forensics.writers.layout import NOTICE_COLUMNS
 from forensics.writers.measure import paragraph
 from forensics.writers.tables import Column, text_table
+from forensics.writers.told_nothing import no_restart
 from forensics.writers.wording import place
 
 _WAL = "-wal"
 _COUNTS = ("lines", "records", "skipped", "rejected")
+_READ = _COUNTS[:2]
 _LEGEND = (
     "Every line (row of a database, job of a store) is a record that was read, skipped as of no use here, or rejected "
     "as broken."
@@ -32,19 +35,21 @@ _NAMES = {
 
 def write_restarts(restarts: Iterable[Restart], sources: pl.DataFrame, shown: Shown = PLAIN) -> str:
     """Give the restart windows, each with the lines it rests on."""
-    paths = dict(sources.select("id", "path").iter_rows())
-    return "\n\n".join(_restarts(list(restarts), paths, shown)) + "\n"
+    return "\n\n".join(_restarts(list(restarts), sources, shown)) + "\n"
 
 
-def _restarts(restarts: list[Restart], paths: dict[int, str], shown: Shown) -> Iterator[str]:
+def _restarts(restarts: list[Restart], sources: pl.DataFrame, shown: Shown) -> Iterator[str]:
     if not restarts:
-        yield "No restart is on record: no log that belongs to a gateway holds a line that starts or ends its process."
+        head = "No restart is on record: no log that belongs to a gateway holds a line that starts or ends its process."
+        told = [head, *map(for_terminal, no_restart(sources, shown))]
+        yield "\n".join(line for sentence in told for line in paragraph(sentence, shown.width))
         return
+    paths = dict(sources.select("id", "path").iter_rows())
     several = len({restart.gateway for restart in restarts}) > 1
     headers: list[str | Column] = [
         "restart",
         "kind",
-        "process",
+        Column("process", moves=2, is_named=True),
         shown.heading("down at"),
         Column("at the latest", moves=1, is_named=True),
         Column("up at", moves=1, is_named=True),
@@ -67,7 +72,7 @@ def _restarts(restarts: list[Restart], paths: dict[int, str], shown: Shown) -> I
         for restart in restarts
     ]
     if several:
-        headers.insert(0, "gateway")
+        headers.insert(0, Column("gateway", moves=3, groups=True))
         rows = [[restart.gateway, *row] for restart, row in zip(restarts, rows, strict=True)]
     yield text_table(headers, rows, shown=shown)
     yield from _doubts(restarts, shown, several=several)
@@ -79,6 +84,8 @@ def _restarts(restarts: list[Restart], paths: dict[int, str], shown: Shown) -> I
     yield text_table(
         ("restart", shown.heading("at"), Column("line", is_text=True), Column("where", moves=1)), lines, shown=shown
     )
+    if not shown.is_utc:
+        yield "\n".join(paragraph(f"{shown.note[:1].upper()}{shown.note[1:]}.", shown.width))
 
 
 def _doubts(restarts: list[Restart], shown: Shown, *, several: bool) -> Iterator[str]:
@@ -149,13 +156,13 @@ def _spans(files: list[dict[str, Any]], shown: Shown) -> str:
         )
         for row in files
     ]
-    headers = (
+    headers = [
         Column("file", moves=1),
-        shown.heading("first"),
-        shown.heading("last"),
+        Column(shown.heading("first")),
+        Column(shown.heading("last")),
         Column("zone", is_text=True, moves=2, is_named=True),
-        *_COUNTS,
-    )
+        *(Column(name, moves=0 if name in _READ else 3, is_named=True) for name in _COUNTS),
+    ]
     return text_table(headers, rows, shown=shown)
 
 

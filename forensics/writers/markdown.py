@@ -8,6 +8,7 @@ from forensics.model.escape import for_markdown
 from forensics.model.finding import Citation, Finding, Report
 from forensics.model.shown import PLAIN, Shown
 from forensics.writers.layout import job_of, markdown_table, short_ids
+from forensics.writers.told_nothing import no_loss
 from forensics.writers.told_reliability import HEADERS, has_runs, reliability_notes, reliability_rows
 from forensics.writers.told_times import odd_times_told
 from forensics.writers.wording import VERDICTS, closing, place, releases_told, why
@@ -25,6 +26,8 @@ def _sections(report: Report, shown: Shown) -> Iterator[str]:
     yield ""
     yield f"{report.summary.tasks} task rows, as of {shown.moment(report.now)}."
     yield ""
+    if not report.summary.lost:
+        yield f"{' '.join(map(for_markdown, no_loss(report, shown)))}\n"
     for told in releases_told(report, shown):
         yield f"Gateway release: {for_markdown(told)}\n"
     yield _counts(report)
@@ -33,13 +36,11 @@ def _sections(report: Report, shown: Shown) -> Iterator[str]:
         yield "\n## Lost rows\n"
         yield _findings(report, shown)
         yield "\n## Evidence\n"
+        if not shown.is_utc:
+            yield f"{shown.note[:1].upper()}{shown.note[1:]}.\n"
         for finding in report.findings:
             yield from _evidence(finding, report, shown)
-    if has_runs(report):
-        yield "\n## Reliability of the jobs\n"
-        yield markdown_table(HEADERS, reliability_rows(report))
-        yield ""
-        yield from (f"- {note}" for note in reliability_notes(report, shown))
+    yield from _reliability(report, shown)
     if report.summary.healed:
         yield "\n## Healed rows\n"
         yield from (f"- `{task_id}`" for task_id in report.summary.healed)
@@ -54,6 +55,14 @@ def _sections(report: Report, shown: Shown) -> Iterator[str]:
     if report.notices.height:
         yield "\n## Notices\n"
         yield _notices(report)
+
+
+def _reliability(report: Report, shown: Shown) -> Iterator[str]:
+    if has_runs(report):
+        yield "\n## Reliability of the jobs\n"
+        yield markdown_table(HEADERS, reliability_rows(report))
+        yield ""
+        yield from (f"- {note}" for note in reliability_notes(report, shown))
 
 
 def _counts(report: Report) -> str:

@@ -60,8 +60,27 @@ def indented(text: str, width: int, *, first: str, rest: str) -> list[str]:
     >>> indented("see logs/gateway.log:12 there", 20, first="- ", rest="  ")
     ['- see', 'logs/gateway.log:12', '  there']
     """
-    lines = _filled(text, width - width_of(first), width - width_of(rest), width)
+    room, word = width - width_of(first), width_of(text.split(" ", 1)[0])
+    if room < word <= width and first.strip():  # its label stays, and the word comes below
+        return [first.rstrip(), *indented(text, width, first=rest, rest=rest)]
+    lines = _filled(text, room, width - width_of(rest), width)
     return [lead + line for lead, line in zip(_leads(lines, width, first, rest), lines, strict=True)]
+
+
+def joined(parts: list[str], width: int, *, first: str, rest: str) -> list[str]:
+    """Give short texts in a row, with dots between them, as many on a line as fit.
+
+    >>> joined(["up at 07:40", "reason SIGTERM"], 20, first="  ", rest="  ")
+    ['  up at 07:40', '  reason SIGTERM']
+    """
+    rows = [parts[0]]
+    for part in parts[1:]:
+        together = f"{rows[-1]} · {part}"
+        if width_of(first + together) <= width:
+            rows[-1] = together
+        else:
+            rows.append(part)
+    return [line for row in rows for line in indented(row, width, first=first, rest=rest)]
 
 
 def longest_word(text: str) -> int:
@@ -70,9 +89,8 @@ def longest_word(text: str) -> int:
 
 
 def _leads(lines: list[str], width: int, first: str, rest: str) -> Iterator[str]:
-    yield first
-    for line in lines[1:]:
-        yield rest if width_of(rest) + width_of(line) <= width else ""
+    for lead, line in zip([first, *[rest] * (len(lines) - 1)], lines, strict=True):
+        yield lead if width_of(lead) + width_of(line) <= width else ""
 
 
 def _filled(text: str, first: int, rest: int, longest: int) -> list[str]:
@@ -86,15 +104,14 @@ def _filled(text: str, first: int, rest: int, longest: int) -> list[str]:
             continue
         if line is not None:
             lines.append(line.rstrip())
-        *whole, line = _broken(word, longest if lines else first)
+            room = rest
+        *whole, line = [word] if width_of(word) <= longest else _broken(word, room)
         lines += whole
     return [*lines, (line or "").rstrip()]
 
 
 def _broken(word: str, width: int) -> list[str]:
     """Break a word that is wider than a line, behind slashes where it has them."""
-    if width_of(word) <= width:
-        return [word]
     lines = [""]
     for part in _PART.findall(word):
         if width_of(lines[-1]) + width_of(part) <= width:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from forensics.model.escape import for_terminal
 from forensics.model.shown import PLAIN, Shown, Style
-from forensics.writers.measure import indented, longest_word, padded, width_of, wrapped
+from forensics.writers.measure import indented, joined, longest_word, padded, width_of, wrapped
 
 Cell = str | Sequence[str]
 """What stands in a cell; several parts are told one after another, or below one another where they have lines of their
@@ -37,12 +37,16 @@ class Column:
 
     ``is_text``: its sentences may be wrapped. ``moves``: the order in which it takes lines of its own where there is no
     room (0: never), above its row if it is the first column, else below; ``is_named``: with its heading before it.
+    ``spills``: only those of its cells move that hold a word too long for the column. ``groups``: the line above is
+    said once for rows in a row that share it.
     """
 
     name: str
     is_text: bool = False
     moves: int = 0
     is_named: bool = False
+    spills: bool = False
+    groups: bool = False
     style: Callable[[str], Style | None] | None = None
 
     def painted(self, line: str, cell: str, shown: Shown) -> str:
@@ -88,7 +92,7 @@ class _Table:
 
     def fitted(self, width: int) -> Iterator[str]:
         """Give lines of at most so many columns, in the first form that has room."""
-        for is_tight in (False, True) if width >= _NARROW else ():
+        for is_tight in (False, True) if (self.shown.width or 0) >= _NARROW else ():
             for kept in self._kept():
                 indent = "" if 0 in kept else _GAP
                 widths = self._allotted(kept, width - len(indent), is_tight=is_tight)
@@ -124,26 +128,31 @@ class _Table:
         if not is_tight and not self.columns[n].is_text:
             return whole
         readable = _READABLE if self.columns[n].moves and not is_tight else 0
-        return min(whole, max(self._longest_word(n), readable))
+        return min(whole, readable if readable and self.columns[n].spills else max(self._longest_word(n), readable))
 
     def _grid(
         self, widths: dict[int, int], wrap: Callable[[str, int], list[str]], width: int | None = None
     ) -> Iterator[str]:
         """Give headings, a rule, and every row, with those of its cells that have no column on lines of their own."""
         leads, indent = 0 not in widths, "" if 0 in widths else _GAP
+        moved = range(1, len(self.columns))
         if leads:
             yield self.shown.painted(self.columns[0].name, Style.HEADING)
         heads = {n: wrap(self.columns[n].name, room) for n, room in widths.items()}
         yield from (indent + line for line in self._lines(heads, widths, lambda _: Style.HEADING))
         yield indent + _GAP.join("-" * room for room in widths.values())
-        for row in self.rows:
-            if leads:
+        for above, row in zip([None, *self.rows], self.rows, strict=False):
+            if leads and not (above and self.columns[0].groups and above.cells[0] == row.cells[0]):
                 yield from indented(row.cells[0], width or 0, first="", rest=_GAP)
-            cells = {n: wrap(row.cells[n], room) for n, room in widths.items()}
+            spilt = {n for n, room in widths.items() if self._spills(n, row, room)} if width else set()
+            cells = {n: wrap("" if n in spilt else row.cells[n], room) for n, room in widths.items()}
             styles = {n: self._style(n, row) for n in widths}
             yield from (indent + line for line in self._lines(cells, widths, styles.get))
             if width is not None:
-                yield from self._below(row, widths, width)
+                yield from self._below(row, [n for n in moved if n not in widths or n in spilt], width)
+
+    def _spills(self, n: int, row: _Row, room: int) -> bool:
+        return self.columns[n].spills and longest_word(row.cells[n]) > room
 
     def _style(self, n: int, row: _Row) -> Style | None:
         style = self.columns[n].style
@@ -159,13 +168,14 @@ class _Table:
                 padded(piece, widths[n], self.shown.painted(piece, style(n))) for n, piece in pieces.items()
             )
 
-    def _below(self, row: _Row, widths: dict[int, int], width: int) -> Iterator[str]:
-        """Give the cells without a column: those with a name in one paragraph, each other on lines of its own."""
-        moved = [n for n in range(1, len(self.columns)) if n not in widths and row.cells[n] not in _NOTHING]
-        named = [f"{self.columns[n].name} {row.cells[n]}" for n in moved if self.columns[n].is_named]
-        alone = [part for n in moved if not self.columns[n].is_named for part in row.parts[n]]
-        for told in [" · ".join(named), *alone] if named else alone:
-            yield from indented(told, width, first=_BELOW, rest=_DEEPER)
+    def _below(self, row: _Row, moved: list[int], width: int) -> Iterator[str]:
+        """Give the cells without a column: those with a name together, each other on lines of its own."""
+        told = [n for n in moved if row.cells[n] not in _NOTHING]
+        named = [f"{self.columns[n].name} {row.cells[n]}" for n in told if self.columns[n].is_named]
+        if named:
+            yield from joined(named, width, first=_BELOW, rest=_DEEPER)
+        for part in (part for n in told if not self.columns[n].is_named for part in row.parts[n]):
+            yield from indented(part, width, first=_BELOW, rest=_DEEPER)
 
     def _records(self, width: int) -> Iterator[str]:
         """Give one block per row, a labelled line per cell."""

@@ -10,7 +10,9 @@ from forensics.model.shown import PLAIN, Shown, Style
 from forensics.model.verdicts import Verdict
 from forensics.writers.layout import NOTICE_COLUMNS, job_of, short_ids
 from forensics.writers.measure import paragraph
+from forensics.writers.phrases import counted
 from forensics.writers.tables import Cell, Column, text_table
+from forensics.writers.told_nothing import no_loss
 from forensics.writers.told_reliability import HEADERS, has_runs, reliability_notes, reliability_rows
 from forensics.writers.told_times import odd_times_told
 from forensics.writers.wording import (
@@ -32,7 +34,7 @@ def write_text(report: Report, shown: Shown = PLAIN) -> str:
 
 
 def _sections(report: Report, shown: Shown) -> Iterator[str]:
-    head = f"Corrected audit of {report.summary.tasks} task rows, as of {shown.moment(report.now)}"
+    head = f"Corrected audit of {counted(report.summary.tasks, 'task row')}, as of {shown.moment(report.now)}"
     yield from (shown.painted(line, Style.HEADING) for line in paragraph(head, shown.width))
     for told in releases_told(report, shown):
         yield from paragraph(f"Gateway release: {told}", shown.width)
@@ -49,6 +51,9 @@ def _sections(report: Report, shown: Shown) -> Iterator[str]:
     yield from _notices(report, shown)
     yield ""
     yield from _closing(report, shown)
+    if not report.summary.lost:
+        for sentence in no_loss(report, shown):
+            yield from paragraph(for_terminal(sentence), shown.width)
 
 
 def _closing(report: Report, shown: Shown) -> Iterator[str]:
@@ -59,8 +64,8 @@ def _closing(report: Report, shown: Shown) -> Iterator[str]:
 
 def _counts(report: Report, shown: Shown) -> Iterator[str]:
     before, after = report.summary.before, report.summary.after
-    yield f"before  Tasks audit: {_headline(before)}"
-    yield f"after   Tasks audit: {_headline(after)}"
+    yield from paragraph(f"before  Tasks audit: {_headline(before)}", shown.width, rest=" " * 8)
+    yield from paragraph(f"after   Tasks audit: {_headline(after)}", shown.width, rest=" " * 8)
     codes = [code for code in before.by_code if before.by_code[code] or after.by_code[code]]
     if codes:
         rows = [(code, str(before.by_code[code]), str(after.by_code[code])) for code in codes]
@@ -87,7 +92,7 @@ def _findings(report: Report, shown: Shown) -> str:
         shown.heading("lost at"),
         Column("verdict", style=style_of),
         Column("cause", moves=2, is_named=True),
-        "confidence",
+        Column("confidence", moves=3, is_named=True),
         Column("why", is_text=True, moves=1),
     ]
     rows: list[list[Cell]] = [
@@ -103,7 +108,7 @@ def _findings(report: Report, shown: Shown) -> str:
         for finding in report.findings
     ]
     if several:
-        headers.insert(0, "gateway")
+        headers.insert(0, Column("gateway", moves=4, groups=True))
         rows = [[finding.gateway, *row] for finding, row in zip(report.findings, rows, strict=True)]
     return text_table(headers, rows, shown=shown)
 

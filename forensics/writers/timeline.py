@@ -6,18 +6,29 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from forensics.model.escape import for_terminal
 from forensics.model.finding import Report
-from forensics.model.shown import PLAIN, Shown
+from forensics.model.shown import PLAIN, Shown, Style
+from forensics.model.verdicts import FactKind
 from forensics.writers.columns import known_expr, shortened_expr, table_parts
+from forensics.writers.measure import paragraph
 from forensics.writers.tables import Column, text_table
 from forensics.writers.told_in_order import told_in_batches
+from forensics.writers.told_nothing import nothing_timed
 
 _NAME_WIDTH = 32
 _TEXT_WIDTH = 120
 _STAMP = "%Y-%m-%d %H:%M:%S%.3f"
+
+
+def _style(kind: str) -> Style | None:
+    return {FactKind.VERDICT.value: Style.HEADING, FactKind.TASK_LOST.value: Style.DOUBT}.get(kind)
+
+
 _COLUMNS = {
+    "what": Column("what", style=_style),
     "of": Column("of", is_text=True),
-    "text": Column("text", is_text=True, moves=2),
+    "text": Column("text", is_text=True, moves=2, spills=True),
     "where": Column("where", moves=1),
 }
 
@@ -34,16 +45,20 @@ def timeline_parts(report: Report, facts: pl.DataFrame, shown: Shown = PLAIN) ->
     of their own, with its headings.
     """
     if facts.is_empty():
-        yield "Nothing that happened at a known time is on record.\n"
+        nothing = f"Nothing that happened at a known time is on record. {for_terminal(nothing_timed(report.sources))}"
+        yield "\n".join([*paragraph(nothing, shown.width), ""])
         return
     several = facts["gateway"].n_unique() > 1
-    if shown.width is None:
+    if shown.width is None and not shown.is_coloured:
         headers = [_heading(name, shown) for name in _names(several=several)]
         yield from table_parts(headers, lambda: _cells(report, facts, shown, several=several))
-        return
-    for cells in _cells(report, facts, shown, several=several):
-        columns = [_COLUMNS.get(name, _heading(name, shown)) for name in cells.columns]
-        yield text_table(columns, cells.iter_rows(), shown=shown) + "\n"
+    else:
+        for cells in _cells(report, facts, shown, several=several):
+            columns = [_COLUMNS.get(name, _heading(name, shown)) for name in cells.columns]
+            yield text_table(columns, cells.iter_rows(), shown=shown) + "\n"
+    if not shown.is_utc:
+        note = f"{shown.note[:1].upper()}{shown.note[1:]}."
+        yield "\n".join(["", *paragraph(note, shown.width), ""])
 
 
 def _names(*, several: bool) -> list[str]:

@@ -191,7 +191,7 @@ def closing(report: Report) -> str:
     counted = report.summary.verdicts
     total = report.summary.lost
     if not total:
-        return f"No row is lost: {report.summary.tasks} task rows were read."
+        return f"No row is lost: {_rows_read(report)}."
     weak = sum(finding.confidence is Confidence.WEAK for finding in report.findings)
     real = counted[Verdict.INTERRUPTED] + counted[Verdict.UNEXPLAINED]
     parts = [
@@ -204,6 +204,14 @@ def closing(report: Report) -> str:
     ]
     told = ", ".join(f"{count} {what}" for count, what in parts if count or "real" in what)
     return f"{total} lost {'row' if total == 1 else 'rows'}: {told}."
+
+
+def _rows_read(report: Report) -> str:
+    """Say how many rows were read, and what they say they are."""
+    count, statuses = report.summary.tasks, report.summary.statuses
+    read = "1 task row was read" if count == 1 else f"{count} task rows were read"
+    told = ", ".join(f"{number} {for_terminal(status)}" for status, number in statuses)
+    return f"{read} ({told})" if told else read
 
 
 def corrections_told(report: Report, shown: Shown = PLAIN) -> Iterator[str]:
