@@ -22,8 +22,8 @@ ALLOWED = {
 REASONING = {"told_contrasts", "told_doubts", "told_facts", "told_journals", "told_proof", "told_searches"}
 """The parts of the reasoning behind an explanation: data, which text and JSON are written from."""
 
-FIGURES = {"told_reliability", "told_times"}
-"""Figures beside the findings, in the words of every report."""
+FIGURES = {"told_reliability", "told_times", "drawing"}
+"""Figures beside the findings, in the words of every report, and the drawing of one row."""
 
 SHARED_WRITING = {"layout", "wording", "phrases", "told_in_order"} | REASONING | FIGURES
 """What writers share; one writer never imports another."""

@@ -10,6 +10,7 @@ from forensics.model.escape import for_terminal
 from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation, Overturn, RowState, Statement
 from forensics.model.finding import Citation, Finding, Report
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Cause, EvidenceRole
+from forensics.writers.drawing import drawn_timeline
 from forensics.writers.layout import job_of, text_table
 from forensics.writers.phrases import counted
 from forensics.writers.wording import CAUSES, VERDICTS, place, stamp, why
@@ -64,7 +65,7 @@ def _of_loss(report: Report, told: ExplainedLoss, paths: Mapping[int, str]) -> I
     yield from _statements("What the records show", explanation.shows, paths)
     yield ""
     yield "Timeline (UTC):"
-    yield _timeline(finding, report, paths)
+    yield from _timeline(finding, report, paths)
     yield from _statements(f"Why {finding.verdict}", explanation.because, paths)
     yield from _contrasts(explanation, paths)
     yield from _overturns(explanation.overturned_by, "What would settle it" if _is_open(finding) else _OVERTURN)
@@ -165,12 +166,17 @@ def _place(statement: Statement, paths: Mapping[int, str]) -> Iterator[str]:
         yield f"{_DEEP}{for_terminal(place(cited, paths))}"
 
 
-def _timeline(finding: Finding, report: Report, paths: Mapping[int, str]) -> str:
+def _timeline(finding: Finding, report: Report, paths: Mapping[int, str]) -> Iterator[str]:
+    """Draw the facts that bear a time, then give all of them as a table, which says the same in full."""
     facts = [fact for fact in finding.evidence if fact.role != _ABSENCE]
     facts += _nearby_restart(finding, report, facts)
     facts.sort(key=lambda fact: (fact.at is None, fact.at, fact.source, fact.line))
     rows = [(stamp(fact.at), fact.role, fact.text, place(fact, paths)) for fact in facts]
-    return text_table(("at", "what", "text", "where"), rows, indent="  ")
+    drawing = drawn_timeline(finding, report, facts, _WIDTH)
+    if drawing:
+        yield from drawing
+        yield ""
+    yield text_table(("at", "what", "text", "where"), rows, indent="  ")
 
 
 def _nearby_restart(finding: Finding, report: Report, told: list[Citation]) -> list[Citation]:
