@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from forensics import audit, load_evidence, write_json
 from forensics.cli import main
-from forensics.model.verdicts import Cause, EvidenceRole, Origin, SourceKind, Verdict
+from forensics.model.verdicts import Cause, EvidenceRole, Origin, SourceKind, TimeOrder, Verdict
 from forensics.writers.json import audit_schema
 from tests.support.captures import EvidenceSet, archived_sets, unpack
 
@@ -51,6 +51,7 @@ def test_captures_keep_the_contract(told: EvidenceSet, unpacked: Path, validator
         (Verdict, ("finding", "properties", "verdict")),
         (Cause, ("finding", "properties", "cause")),
         (Origin, ("finding", "properties", "run", "anyOf", 1, "properties", "origin")),
+        (TimeOrder, ("odd_times", "properties", "kind")),
         (EvidenceRole, ("finding", "properties", "evidence", "items", "properties", "role")),
     ],
 )
