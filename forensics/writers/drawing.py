@@ -20,8 +20,8 @@ _MARGIN = 14
 _CUT = 8
 """Columns of a gap that is cut, with ``//`` in its middle."""
 _CUTS = 3
-_CUT_FROM = 4
-"""A gap is cut when it is so many times as long as all that is drawn to scale beside it."""
+_CUT_FROM = 10
+"""A gap is cut when it is so many times as long as all else: to scale, that would have a few columns only."""
 _SHORTEST = timedelta(seconds=1)
 """What is drawn to scale beside a cut gap is no shorter, or a jitter would look like a run."""
 _FINE = timedelta(seconds=20)
@@ -150,14 +150,13 @@ def scale_of(moments: Sequence[datetime], columns: int) -> Scale | None:
 
 
 def _cuts(gaps: Sequence[timedelta]) -> set[int]:
-    """Choose the gaps that are cut: the longest ones, each as long as it dwarfs all others that are left."""
-    cuts: set[int] = set()
-    for number in sorted(range(len(gaps)), key=lambda number: (-gaps[number], number))[:_CUTS]:
-        others = sum((gap for other, gap in enumerate(gaps) if other not in cuts and other != number), timedelta())
-        if others < _SHORTEST or gaps[number] < _CUT_FROM * others:
-            break
-        cuts.add(number)
-    return cuts
+    """Choose the gaps that are cut: as many of the longest as each dwarf all that is left together."""
+    longest = sorted(range(len(gaps)), key=lambda number: (-gaps[number], number))
+    for count in range(min(_CUTS, len(gaps) - 1), 0, -1):
+        left = sum((gaps[number] for number in longest[count:]), timedelta())
+        if left >= _SHORTEST and gaps[longest[count - 1]] >= _CUT_FROM * left:
+            return set(longest[:count])
+    return set()
 
 
 def _row(finding: Finding, by_role: dict[str, list[datetime]]) -> Lane:

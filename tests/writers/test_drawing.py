@@ -109,7 +109,14 @@ def test_a_gap_is_cut_only_where_it_dwarfs_what_is_left(gaps_ms: list[int]) -> N
     scale = scale_of(moments_after(gaps_ms), 86)
     assert scale is not None
     left = sum(gap for number, gap in enumerate(gaps_ms) if number not in scale.cuts)
-    assert all(gaps_ms[number] >= 4 * left >= 4_000 for number in scale.cuts)
+    assert all(gaps_ms[number] >= 10 * left >= 10_000 for number in scale.cuts)
+
+
+def test_two_long_gaps_are_both_cut() -> None:
+    hour = 3_600_000
+    scale = scale_of(moments_after([5_000, 12 * hour, 40_000, 12 * hour, 5_000]), 86)
+    assert scale is not None
+    assert scale.cuts == {1, 3}
 
 
 def test_less_than_two_moments_make_no_scale() -> None:
