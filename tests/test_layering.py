@@ -30,8 +30,8 @@ REASONING = {
 }
 """The parts of the reasoning behind an explanation: data, which text and JSON are written from."""
 
-FIGURES = {"told_reliability", "told_times"}
-"""Figures beside the findings, in the words of every report."""
+FIGURES = {"told_reliability", "told_times", "drawing"}
+"""Figures beside the findings, in the words of every report, and the drawing of one row."""
 
 _OF_TABLES = {"columns", "layout", "measure", "tables"}
 SHARED_WRITING = {"phrases", "told_in_order", "told_nothing", "wording"} | _OF_TABLES | REASONING | FIGURES

@@ -29,7 +29,16 @@ from forensics.model.check import Check
 from forensics.model.contracts import CONTRACTS, contract
 from forensics.model.evidence import Evidence
 from forensics.model.explanation import ExplainedLoss, ExplainedRow
-from forensics.model.verdicts import FAIL_ON_BY_DEFAULT, Cause, EvidenceRole, FactKind, Origin, SourceKind, Verdict
+from forensics.model.verdicts import (
+    FAIL_ON_BY_DEFAULT,
+    Cause,
+    EvidenceRole,
+    FactKind,
+    Origin,
+    SourceKind,
+    TimeOrder,
+    Verdict,
+)
 from forensics.writers.json import (
     audit_schema,
     write_check_json,
@@ -139,6 +148,7 @@ def test_captures_keep_the_contracts(told: EvidenceSet, unpacked: Path) -> None:
         (Verdict, ("finding", "properties", "verdict")),
         (Cause, ("finding", "properties", "cause")),
         (Origin, ("finding", "properties", "run", "anyOf", 1, "properties", "origin")),
+        (TimeOrder, ("odd_times", "properties", "kind")),
         (EvidenceRole, ("finding", "properties", "evidence", "items", "properties", "role")),
     ],
 )

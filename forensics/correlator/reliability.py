@@ -12,6 +12,7 @@ from forensics.model.verdicts import Cause, Confidence, TaskStatus, Verdict
 
 _JOB = ["gateway", "job_id"]
 _TASK = ["gateway", "task_id"]
+_NEEDED = [*_JOB, "task_id", "run_id", "started_at", "created_at", "precision_ms", "status", "error", "label"]
 _FAILED = [TaskStatus.FAILED.value, TaskStatus.TIMED_OUT.value]
 _OF_RESTART = [Cause.RESTART.value, Cause.CATCH_UP.value]
 _DIED = [Verdict.REPLAYED.value, Verdict.INTERRUPTED.value]
@@ -75,7 +76,7 @@ def reliability_told(reliability: pl.DataFrame) -> tuple[Reliability, ...]:
 
 def _judged(tasks: pl.DataFrame, findings: pl.DataFrame, aborted: pl.DataFrame, replayed: pl.DataFrame) -> pl.DataFrame:
     """Give the cron rows, each with its verdict, where it has one, and what else is known of its end."""
-    cron = with_start(executions(tasks).filter(pl.col("runtime") == "cron"))
+    cron = with_start(executions(tasks).filter(pl.col("runtime") == "cron").select(_NEEDED))
     verdicts = findings.select(*_TASK, "verdict", "cause", "confidence")
     told = cron.join(verdicts, on=_TASK, how="left", validate="1:1")
     for name, rows in (("is_aborted", aborted), ("was_replayed", replayed)):

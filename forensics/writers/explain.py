@@ -11,6 +11,7 @@ from forensics.model.explanation import ExplainedLoss, ExplainedRow, Explanation
 from forensics.model.finding import Citation, Finding, Report
 from forensics.model.shown import PLAIN, Shown, Style
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, Cause, EvidenceRole
+from forensics.writers.drawing import NARROWEST, drawn_timeline
 from forensics.writers.layout import job_of
 from forensics.writers.measure import indented, paragraph
 from forensics.writers.phrases import counted
@@ -126,7 +127,7 @@ def _of_loss(report: Report, told: ExplainedLoss, page: _Page) -> Iterator[str]:
     yield ""
     note = "" if page.shown.is_utc else f"; {page.shown.note}"
     yield page.heading(f"Timeline ({page.shown.zone_name}{note}):")
-    yield _timeline(finding, report, page)
+    yield from _timeline(finding, report, page)
     yield from _statements(f"Why {finding.verdict}", explanation.because, page)
     yield from _contrasts(explanation, page)
     yield from _overturns(explanation.overturned_by, "What would settle it" if _is_open(finding) else _OVERTURN, page)
@@ -222,13 +223,19 @@ def _place(statement: Statement, page: _Page) -> Iterator[str]:
         yield from paragraph(for_terminal(place(cited, page.paths)), page.shown.width, first=_DEEP, rest=_DEEP)
 
 
-def _timeline(finding: Finding, report: Report, page: _Page) -> str:
+def _timeline(finding: Finding, report: Report, page: _Page) -> Iterator[str]:
+    """Draw the facts that bear a time, then give all of them as a table, which says the same in full."""
     facts = [fact for fact in finding.evidence if fact.role != _ABSENCE]
     facts += _nearby_restart(finding, report, facts)
     facts.sort(key=lambda fact: (fact.at is None, fact.at, fact.source, fact.line))
+    width = page.shown.width or _WIDTH
+    drawing = drawn_timeline(finding, report, facts, width, page.shown) if width >= NARROWEST else []
+    if drawing:
+        yield from drawing
+        yield ""
     rows = [(page.shown.stamp(fact.at), fact.role, fact.text, place(fact, page.paths)) for fact in facts]
     headers = ("at", "what", Column("text", is_text=True, moves=2, spills=True), Column("where", moves=1))
-    return text_table(headers, rows, indent="  ", shown=page.shown)
+    yield text_table(headers, rows, indent="  ", shown=page.shown)
 
 
 def _nearby_restart(finding: Finding, report: Report, told: list[Citation]) -> list[Citation]:

@@ -65,7 +65,11 @@ def reliability_notes(report: Report, shown: Shown = PLAIN) -> Iterator[str]:
         f"{report.policy.retention.days} days after their end, lost ones {lasted(LOST_RETENTION)} after the mark from "
         "2026.5.26 on: what was deleted is not counted."
     )
-    yield "Raw is what the rows say; corrected applies the verdicts. In brackets: failures that a restart caused."
+    yield "Raw is what the rows say; corrected applies the verdicts."
+    yield (
+        "In brackets, those of a restart: raw, rows marked lost because of it, or that say it interrupted them; "
+        "corrected, runs that died with it."
+    )
     if any(job.corrected.made_good for job in jobs):
         yield "Made good: failed, but another run of the job did its work."
     if any(job.corrected.undecided for job in jobs):
