@@ -9,7 +9,7 @@ import click
 from forensics.cli.options import (
     Asked,
     audit_options,
-    audited,
+    audited_with_facts,
     emit,
     format_option,
     guard_outputs,
@@ -46,14 +46,17 @@ def command(asked: Asked, form: str, output: Path | None, folder: Path | None, n
       forensics audit state-copy --save-frames frames
       ssh gateway tar cz -C .openclaw tasks cron | forensics audit - logs
     """  # noqa: D301
-    evidence, report = audited(asked, now)
+    evidence, report, judged = audited_with_facts(asked, now)
     guard_outputs(evidence, output)
     if folder is not None:
         guard_folder(asked, evidence, folder, output)
     if form == "html":
+        from forensics.correlator.circumstances import Surroundings
         from forensics.writers.html import write_html
+        from forensics.writers.reasoning import settling_of
 
-        emit(write_html(report, told_command("audit", asked, form=form, now=now)), output)
+        settling = settling_of(report, Surroundings(evidence, report, judged))
+        emit(write_html(report, told_command("audit", asked, form=form, now=now), settling), output)
         if folder is not None:
             save_frames(evidence, report, folder)
         return

@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from forensics.model.explanation import Overturn
-from forensics.model.finding import Finding
+from forensics.model.finding import Citation, Finding
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, EvidenceRole, Verdict
 from forensics.writers.html.incidents import GRAVEST_FIRST, RANK
 from forensics.writers.html.sheet import FactRow, Sheet, job_of
@@ -118,17 +119,22 @@ class _Findings:
             yield "confidence", finding.confidence
 
     def _facts(self, finding: Finding) -> Iterator[FactRow]:
-        """Give the chain of evidence; where the lines of the restart stand with it, one row leads there."""
+        """Give the chain of evidence in order of time, coverage last; one row may lead to the restart's lines."""
         target = self._sheet.names.window(finding.gateway, finding.restart)
-        of_restart = [fact for fact in finding.evidence if fact.role == EvidenceRole.RESTART]
+        facts = sorted(finding.evidence, key=_in_time)
+        of_restart = [fact for fact in facts if fact.role == EvidenceRole.RESTART]
         is_short = not self._is_full and target and of_restart
-        for fact in finding.evidence:
+        for fact in facts:
             if is_short and fact.role == EvidenceRole.RESTART:
                 if fact is of_restart[0]:
                     told = f"{finding.restart}: {counted(len(of_restart), 'line')}, each with its place under Restarts"
                     yield FactRow(stamp(fact.at), fact.role, told, place(fact, self._sheet.paths), target)
                 continue
             yield self._sheet.fact(fact)
+
+
+def _in_time(fact: Citation) -> tuple[bool, bool, datetime | str]:
+    return fact.role == EvidenceRole.COVERAGE, fact.at is None, fact.at or ""
 
 
 def _cause(finding: Finding) -> str:
