@@ -106,7 +106,7 @@ class _Findings:
         )
 
     def _claims(self, finding: Finding) -> Iterator[tuple[str, str]]:
-        if finding.job_name and finding.job_id:
+        if finding.job_name and finding.job_id and (self._is_full or not _names_job(finding)):
             yield "job id", finding.job_id
         if finding.run_id and finding.started_at is None:
             yield "run id", finding.run_id
@@ -135,6 +135,11 @@ class _Findings:
 
 def _in_time(fact: Citation) -> tuple[bool, bool, datetime | str]:
     return fact.role == EvidenceRole.COVERAGE, fact.at is None, fact.at or ""
+
+
+def _names_job(finding: Finding) -> bool:
+    """Tell whether the id of the job stands in the evidence, as it does in most run ids."""
+    return any(finding.job_id in fact.text for fact in finding.evidence if finding.job_id)
 
 
 def _cause(finding: Finding) -> str:
