@@ -16,7 +16,7 @@ from tests.writers.test_html import REPORTS, page, sample, settled_page
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
-PHONE, DESK, WIDE = 390, 1280, 1920
+PHONE, PAPER, DESK, WIDE = 390, 700, 1280, 1920
 OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
 SCRIPT = "<script>window.ran = 1</script>"
 
@@ -165,8 +165,10 @@ def test_on_paper_every_detail_is_open_and_nothing_is_picked_away(tab: Tab, tmp_
     hidden = """[...document.querySelectorAll('.finding, .told, .incident .picture, .notices')]
         .filter(one => !one.checkVisibility()).length"""
     assert tab.value(hidden) > 0
-    tab.look(DESK, media="print")
+    tab.look(PAPER, media="print")
     assert tab.value(hidden) == 0
+    assert tab.value("getComputedStyle(document.querySelector('.facts li')).display") == "grid"
+    assert tab.value("document.documentElement.scrollWidth") == PAPER
     assert tab.value("document.querySelector('nav').getBoundingClientRect().height") == 0
 
 
