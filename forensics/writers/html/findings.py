@@ -80,17 +80,17 @@ class _Findings:
         self._sheet = sheet
         self._count = len(sheet.report.findings)
         self._is_full = self._count <= _FULL_CHAINS
-        self._named = Counter(sheet.names.of(finding) for finding in sheet.report.findings)
+        self._named = Counter(finding.task_id for finding in sheet.report.findings)
 
     def of(self, finding: Finding) -> FindingShown:
         """Tell one finding."""
         sheet = self._sheet
-        anchor, task = sheet.names.anchor(finding), sheet.names.of(finding)
+        anchor = sheet.names.anchor(finding)
         is_loss = RANK[finding.verdict] <= RANK[Verdict.UNEXPLAINED]
         return FindingShown(
             anchor=anchor,
-            permalink=f"task-{task}" if self._named[task] == 1 and _PLAIN_ID.fullmatch(task) else f"task.{anchor}",
-            task=task,
+            permalink=self._permalink(finding.task_id) or f"task.{anchor}",
+            task=sheet.names.of(finding),
             task_id=finding.task_id,
             job=job_of(finding),
             lost_at=stamp(finding.lost_at),
@@ -104,6 +104,10 @@ class _Findings:
             facts=tuple(self._facts(finding)),
             is_open=self._count <= (_OPEN_LOSSES if is_loss else _OPEN_FINDINGS),
         )
+
+    def _permalink(self, task_id: str) -> str:
+        """Give an id that names the task; nothing where gateways share it, or where it is none that a link can bear."""
+        return f"task-{task_id}" if self._named[task_id] == 1 and _PLAIN_ID.fullmatch(task_id) else ""
 
     def _claims(self, finding: Finding) -> Iterator[tuple[str, str]]:
         if finding.job_name and finding.job_id and (self._is_full or not _names_job(finding)):
