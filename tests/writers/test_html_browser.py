@@ -18,6 +18,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
 PHONE, PAPER, DESK, WIDE = 390, 700, 1280, 1920
 OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
+STICKING_OUT = """[...document.querySelectorAll('header *, main *')]
+    .filter(one => !one.closest('.scroll, .hidden, svg, thead'))
+    .filter(one => one.getBoundingClientRect().right > innerWidth + 1).map(one => one.outerHTML.slice(0, 80))"""
 SCRIPT = "<script>window.ran = 1</script>"
 
 
@@ -87,9 +90,16 @@ def test_a_telephone_shows_it_without_moving_it_sideways(name: str, tab: Tab, tm
     tab.look(PHONE, 844)
     opened(tab, page(name)[1], tmp_path).value(OPEN_ALL)
     assert tab.value("document.documentElement.scrollWidth") == PHONE
-    sticking_out = """[...document.querySelectorAll('main *')].filter(one => !one.closest('.scroll, .hidden, svg'))
-        .filter(one => one.getBoundingClientRect().right > innerWidth + 1).map(one => one.outerHTML.slice(0, 80))"""
-    assert tab.value(sticking_out) == []
+    assert tab.value(STICKING_OUT) == []
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK, WIDE])
+def test_names_that_have_no_place_to_break_are_broken_all_the_same(width: int, tab: Tab, tmp_path: Path) -> None:
+    tab.look(width, 844)
+    endless = "endless" * 20
+    opened(tab, write_html(with_texts(sample(), endless), endless), tmp_path).value(OPEN_ALL)
+    assert tab.value("document.documentElement.scrollWidth") <= width
+    assert tab.value(STICKING_OUT) == []
 
 
 def test_a_telephone_shows_what_would_settle_a_row_without_moving_it(tab: Tab, tmp_path: Path) -> None:
