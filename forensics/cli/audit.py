@@ -11,7 +11,7 @@ from forensics.cli.display import Display, display_options
 from forensics.cli.options import (
     Asked,
     audit_options,
-    audited,
+    audited_with_facts,
     emit,
     format_option,
     guard_outputs,
@@ -60,14 +60,17 @@ def command(
     block. A pipe or a file gets one line per row, the same bytes everywhere. text and markdown are for people; json and
     html are in UTC whatever --display-tz says.
     """  # noqa: D301
-    evidence, report = audited(asked, now)
+    evidence, report, judged = audited_with_facts(asked, now)
     guard_outputs(evidence, output)
     if folder is not None:
         guard_folder(asked, evidence, folder, output)
     if form == "html":
+        from forensics.correlator.circumstances import Surroundings
         from forensics.writers.html import write_html
+        from forensics.writers.reasoning import settling_of
 
-        emit(write_html(report, told_command("audit", asked, form=form, now=now)), output)
+        settling = settling_of(report, Surroundings(evidence, report, judged))
+        emit(write_html(report, told_command("audit", asked, form=form, now=now), settling), output)
         if folder is not None:
             save_frames(evidence, report, folder)
         return

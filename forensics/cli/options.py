@@ -21,6 +21,8 @@ from forensics.model.errors import NothingToReadError, UsageError
 from forensics.model.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from polars import DataFrame
+
     from forensics.model.evidence import Evidence
     from forensics.model.finding import Report
 
@@ -263,11 +265,21 @@ def audited(asked: Asked, now: str | None) -> tuple[Evidence, Report]:
     Raises:
         NothingToReadError: there is no evidence, or no task registry in it.
     """
+    evidence, report, _ = audited_with_facts(asked, now)
+    return evidence, report
+
+
+def audited_with_facts(asked: Asked, now: str | None) -> tuple[Evidence, Report, DataFrame]:
+    """Read the evidence and audit it, and give the judged rows as well.
+
+    Raises:
+        NothingToReadError: there is no evidence, or no task registry in it.
+    """
     moment = parsed_now(now)
-    from forensics.correlator.audit import audit
+    from forensics.correlator.audit import audit_with_facts
 
     evidence = evidence_with_tasks(asked)
-    return evidence, audit(evidence, now=moment, release=asked.release)
+    return evidence, *audit_with_facts(evidence, now=moment, release=asked.release)
 
 
 def evidence_with_tasks(asked: Asked) -> Evidence:

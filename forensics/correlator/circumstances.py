@@ -290,11 +290,14 @@ class Surroundings:
         )
 
     def _job_name(self, gateway: str, job_id: str | None) -> str | None:
-        if job_id is None:
-            return None
-        of_job = (pl.col("gateway") == gateway) & (pl.col("job_id") == job_id)
-        names = self._evidence.jobs.filter(of_job)["name"].drop_nulls()
-        return str(names[0]) if len(names) else None
+        return None if job_id is None else self._job_names.get((gateway, job_id))
+
+    @cached_property
+    def _job_names(self) -> dict[tuple[str | None, str], str]:
+        """Give the name of each job that has one, the first where sources differ."""
+        named = self._evidence.jobs.select("gateway", "job_id", "name").drop_nulls(["job_id", "name"])
+        first = named.unique(["gateway", "job_id"], keep="first", maintain_order=True)
+        return {(gateway, job_id): name for gateway, job_id, name in first.iter_rows()}
 
     def _elsewhere(self, row: RowState) -> Iterator[RowState]:
         """Give what other sources say of the row, where it is something else; the latest of each kind and status."""

@@ -20,6 +20,7 @@ from forensics.writers.html.incidents import RANK, incidents_of, sweeps_of
 from forensics.writers.html.lanes import MARK, names_of, told_row
 from forensics.writers.html.picture import MOST_LINES, OVERVIEW_LANES, PANEL_TRACKS, Drawing, Picture
 from forensics.writers.html.scale import scale_over
+from forensics.writers.html.stacks import DENSE_ROWS
 from tests.support.pages import many
 
 ROOT = Path(__file__).parent.parent.parent
@@ -102,6 +103,52 @@ def test_marks_in_one_place_show_the_gravest_and_name_all() -> None:
     assert (mark.verdict, mark.count) == ("interrupted", 2)
     assert mark.title == "2 rows: 1 interrupted, 1 false_lost (b, a)"
     assert mark.target == "f2"
+
+
+def test_dense_rows_become_bars_as_high_as_their_number() -> None:
+    hour = 60 * MINUTE
+    rows = [row(f"{n:04}", DAY + n * hour, DAY + n * hour + MINUTE, Verdict.FALSE_LOST) for n in range(1000)]
+    rows += [row(f"x{n:03}", DAY + 500 * hour, DAY + 500 * hour + MINUTE, Verdict.FAILED) for n in range(30)]
+    picture = overview(with_rows(*rows))
+    (lane,) = picture.lanes
+    assert (lane.marks, lane.claims) == ((), ())
+    assert sum(int(stack.title.split(" ", 1)[0]) for stack in lane.stacks) == len(rows)
+    assert all(before.x + before.width <= after.x for before, after in pairwise(lane.stacks))
+    heights = [sum(part.height for part in stack.parts) for stack in lane.stacks]
+    fullest = lane.stacks[heights.index(max(heights))]
+    assert [part.verdict for part in fullest.parts] == ["failed", "false_lost"]
+    failed, false_lost = fullest.parts
+    assert failed.y == pytest.approx(false_lost.y + false_lost.height)
+    assert fullest.target in {f"f{number}" for number in range(1001, 1031)}
+    for stack in lane.stacks:
+        assert all(lane.y <= part.y <= part.y + part.height <= lane.y + lane.height for part in stack.parts)
+    assert any("a small bar stands for those of a stretch" in told for told in picture.left_out)
+
+
+def test_few_rows_are_marks_however_close_they_lie() -> None:
+    rows = [row(f"{n:04}", DAY, DAY + n * MINUTE) for n in range(DENSE_ROWS - 1)]
+    (lane,) = overview(with_rows(*rows)).lanes
+    assert lane.stacks == ()
+    assert sum(mark.count for mark in lane.marks) == len(rows)
+
+
+def test_an_axis_of_days_tells_dates_and_no_times_of_day() -> None:
+    assert all(not tick.label and tick.date for tick in scale_over([DAY, DAY + timedelta(days=40)], 0, 900).ticks())
+    hours = scale_over([DAY, DAY + timedelta(hours=40)], 0, 900).ticks()
+    assert [tick.date for tick in hours if tick.date] == ["2026-04-20", "2026-04-21"]
+    assert all(tick.label for tick in hours)
+
+
+def test_labels_of_sweeps_stand_beside_those_of_restarts_or_below_them_but_never_upon_them() -> None:
+    overlapping, apart = overview(sample()), panel(sample(), "R2")
+    assert overlapping.name_y < overlapping.sweep_y
+    assert apart.name_y == apart.sweep_y
+    for picture in (overlapping, apart):
+        assert picture.bottom < picture.name_y <= picture.sweep_y < picture.height
+
+
+def test_a_shaded_restart_leads_to_its_lines() -> None:
+    assert [shade.target for shade in overview(sample()).shades] == ["r1", "r2"]
 
 
 def test_rows_of_one_job_that_overlap_lie_below_each_other_in_a_panel() -> None:

@@ -51,20 +51,20 @@ def figures(report: Report) -> tuple[Figure, ...]:
     counts = report.summary.verdicts
     interrupted, unexplained = counts[Verdict.INTERRUPTED], counts[Verdict.UNEXPLAINED]
     explained = {verdict: counts[verdict] for verdict in CORRECTED_BY_DEFAULT}
-    told = ", ".join(f"{count} {verdict}" for verdict, count in explained.items() if count)
+    told = ", ".join(f"{count:,} {verdict}" for verdict, count in explained.items() if count)
     real = interrupted + unexplained
     outside = counts[Verdict.NOT_APPLICABLE]
     return (
         Figure(
             report.summary.lost,
             "rows marked lost",
-            f"of {counted(report.summary.tasks, 'task row')}" + (f", {outside} outside the rule" if outside else ""),
+            f"of {counted(report.summary.tasks, 'task row')}" + (f", {outside:,} outside the rule" if outside else ""),
             "none",
         ),
         Figure(
             real,
             "real loss" if real == 1 else "real losses",
-            f"{interrupted} interrupted, {unexplained} unexplained" if real else "none proven",
+            f"{interrupted:,} interrupted, {unexplained:,} unexplained" if real else "none proven",
             "bad" if real else "good",
         ),
         Figure(

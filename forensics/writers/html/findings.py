@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from forensics.model.explanation import Overturn
-from forensics.model.finding import Finding
+from forensics.model.finding import Citation, Finding
 from forensics.model.verdicts import CORRECTED_BY_DEFAULT, EvidenceRole, Verdict
 from forensics.writers.html.incidents import GRAVEST_FIRST, RANK
 from forensics.writers.html.sheet import FactRow, Sheet, job_of
@@ -79,17 +80,17 @@ class _Findings:
         self._sheet = sheet
         self._count = len(sheet.report.findings)
         self._is_full = self._count <= _FULL_CHAINS
-        self._named = Counter(sheet.names.of(finding) for finding in sheet.report.findings)
+        self._named = Counter(finding.task_id for finding in sheet.report.findings)
 
     def of(self, finding: Finding) -> FindingShown:
         """Tell one finding."""
         sheet = self._sheet
-        anchor, task = sheet.names.anchor(finding), sheet.names.of(finding)
+        anchor = sheet.names.anchor(finding)
         is_loss = RANK[finding.verdict] <= RANK[Verdict.UNEXPLAINED]
         return FindingShown(
             anchor=anchor,
-            permalink=f"task-{task}" if self._named[task] == 1 and _PLAIN_ID.fullmatch(task) else f"task.{anchor}",
-            task=task,
+            permalink=self._permalink(finding.task_id) or f"task.{anchor}",
+            task=sheet.names.of(finding),
             task_id=finding.task_id,
             job=job_of(finding),
             lost_at=stamp(finding.lost_at),
@@ -104,8 +105,12 @@ class _Findings:
             is_open=self._count <= (_OPEN_LOSSES if is_loss else _OPEN_FINDINGS),
         )
 
+    def _permalink(self, task_id: str) -> str:
+        """Give an id that names the task; nothing where gateways share it, or where it is none that a link can bear."""
+        return f"task-{task_id}" if self._named[task_id] == 1 and _PLAIN_ID.fullmatch(task_id) else ""
+
     def _claims(self, finding: Finding) -> Iterator[tuple[str, str]]:
-        if finding.job_name and finding.job_id:
+        if finding.job_name and finding.job_id and (self._is_full or not _names_job(finding)):
             yield "job id", finding.job_id
         if finding.run_id and finding.started_at is None:
             yield "run id", finding.run_id
@@ -118,17 +123,27 @@ class _Findings:
             yield "confidence", finding.confidence
 
     def _facts(self, finding: Finding) -> Iterator[FactRow]:
-        """Give the chain of evidence; where the lines of the restart stand with it, one row leads there."""
+        """Give the chain of evidence in order of time, coverage last; one row may lead to the restart's lines."""
         target = self._sheet.names.window(finding.gateway, finding.restart)
-        of_restart = [fact for fact in finding.evidence if fact.role == EvidenceRole.RESTART]
+        facts = sorted(finding.evidence, key=_in_time)
+        of_restart = [fact for fact in facts if fact.role == EvidenceRole.RESTART]
         is_short = not self._is_full and target and of_restart
-        for fact in finding.evidence:
+        for fact in facts:
             if is_short and fact.role == EvidenceRole.RESTART:
                 if fact is of_restart[0]:
                     told = f"{finding.restart}: {counted(len(of_restart), 'line')}, each with its place under Restarts"
                     yield FactRow(stamp(fact.at), fact.role, told, place(fact, self._sheet.paths), target)
                 continue
             yield self._sheet.fact(fact)
+
+
+def _in_time(fact: Citation) -> tuple[bool, bool, datetime | str]:
+    return fact.role == EvidenceRole.COVERAGE, fact.at is None, fact.at or ""
+
+
+def _names_job(finding: Finding) -> bool:
+    """Tell whether the id of the job stands in the evidence, as it does in most run ids."""
+    return any(finding.job_id in fact.text for fact in finding.evidence if finding.job_id)
 
 
 def _cause(finding: Finding) -> str:

@@ -1,7 +1,7 @@
 """One lane of a picture: the lost rows of a job on tracks that do not overlap, and its runs below them.
 
 Nothing is drawn twice in one place: marks that would cover each other become one mark with their number, the gravest
-verdict outside; bars that would, one bar.
+verdict outside, or, where rows are dense, small bars of their number; bars of runs that would, one bar.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from forensics.model.finding import Finding, Report, Restart, Run
 from forensics.model.verdicts import Verdict
 from forensics.writers.html.incidents import GRAVEST_FIRST, RANK
 from forensics.writers.html.scale import Scale
+from forensics.writers.html.stacks import DENSE_MARKS, DENSE_ROWS, Stack, stacks_of
 from forensics.writers.layout import short_ids
 from forensics.writers.phrases import counted
 from forensics.writers.wording import stamp
@@ -88,7 +89,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One lane, laid out."""
+    """One lane, laid out; rows that are too dense for claims and marks are in ``stacks``."""
 
     y: float
     height: float
@@ -96,6 +97,7 @@ class Lane:
     title: str
     claims: tuple[Claim, ...]
     marks: tuple[Mark, ...]
+    stacks: tuple[Stack, ...]
     bars: tuple[Bar, ...]
 
 
@@ -132,14 +134,20 @@ def laid_out(content: Content, scale: Scale, y: float, names: Names, most_tracks
     tracks = _tracks(content.findings, scale, most_tracks)
     claims: list[Claim] = []
     marks: list[Mark] = []
+    stacks: list[Stack] = []
     for number, findings in enumerate(tracks):
         middle = y + _PADDING + _TRACK * (number + 0.5)
-        claims += _claims(findings, scale, middle, names)
-        marks += _marks(findings, scale, middle, names)
+        placed = _placed(findings, scale)
+        drawn = list(_marks(placed, middle, names))
+        if len(findings) >= DENSE_ROWS and sum(mark.count > 1 for mark in drawn) >= DENSE_MARKS:
+            stacks += stacks_of(placed, scale.left, middle, lambda together: _told(together, names))
+        else:
+            claims += _claims(findings, scale, middle, names)
+            marks += drawn
     below = y + _PADDING + _TRACK * len(tracks)
     bars = tuple(_bars(content.spans, scale, below + _RUNS / 2))
     height = 2 * _PADDING + _TRACK * len(tracks) + (_RUNS if bars else 0)
-    return Lane(y, height, content.label, content.title, tuple(claims), tuple(marks), bars)
+    return Lane(y, height, content.label, content.title, tuple(claims), tuple(marks), tuple(stacks), bars)
 
 
 def spans_of(findings: Iterable[Finding], windows: Mapping[tuple[str, str], Restart]) -> Iterator[Span]:
@@ -220,11 +228,15 @@ def _claims(findings: Iterable[Finding], scale: Scale, y: float, names: Names) -
             yield Claim(begin, y, round(end - begin, 1), told_row(finding, names))
 
 
-def _marks(findings: Iterable[Finding], scale: Scale, y: float, names: Names) -> Iterator[Mark]:
-    placed = sorted(
+def _placed(findings: Iterable[Finding], scale: Scale) -> list[tuple[float, Finding]]:
+    """Give where the marks of rows lie, from left to right."""
+    return sorted(
         ((scale.x(moment), finding) for finding in findings if (moment := marked_at(finding)) is not None),
         key=lambda one: (one[0], RANK[one[1].verdict], one[1].task_id),
     )
+
+
+def _marks(placed: Iterable[tuple[float, Finding]], y: float, names: Names) -> Iterator[Mark]:
     together: list[Finding] = []
     begin = 0.0
     for x, finding in placed:
@@ -244,9 +256,19 @@ def _width(count: int) -> float:
 
 
 def _mark(together: list[Finding], x: float, y: float, names: Names) -> Mark:
-    gravest = min(together, key=lambda finding: RANK[finding.verdict])
+    title, target = _told(together, names)
+    return Mark(x, y, _gravest(together).verdict, len(together), title, target)
+
+
+def _gravest(together: list[Finding]) -> Finding:
+    return min(together, key=lambda finding: RANK[finding.verdict])
+
+
+def _told(together: list[Finding], names: Names) -> tuple[str, str]:
+    """Say what lies in one place, and where the gravest of it is told."""
+    gravest = _gravest(together)
     told = told_row(gravest, names) if len(together) == 1 else _told_together(together, names)
-    return Mark(x, y, gravest.verdict, len(together), told, names.anchor(gravest))
+    return told, names.anchor(gravest)
 
 
 def _told_together(findings: list[Finding], names: Names) -> str:

@@ -32,6 +32,12 @@ _CELL_ROW = 22.0
 _LEVELS = (1, 2, 4, 8)
 _LABEL_WIDTH = 28
 
+_STACKS_TOLD = (
+    "Where the rows of a job are dense, a small bar stands for those of a stretch: its height is their number, against "
+    "the fullest stretch of that job, its colours are their verdicts; it leads to the gravest. Runs side by side are "
+    "drawn as one."
+)
+
 OVERVIEW_LANES = 16
 """So many jobs have a lane of their own in the picture of a whole gateway; taller ones are no overview."""
 PANEL_LANES = 30
@@ -167,6 +173,8 @@ class Drawing:
         for content in contents:
             lanes.append(laid_out(content, scale, y, self._names, scene.most_tracks))
             y += lanes[-1].height
+        if any(lane.stacks for lane in lanes):
+            left_out.append(_STACKS_TOLD)
         if is_dense:
             left_out.append(_told_dense(len(restarts), len(sweeps)))
         shades = () if is_dense else tuple(_shades(restarts, scale, self._names))

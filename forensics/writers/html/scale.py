@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A marked moment: its time of day, and its date where that is another than the mark's before."""
+    """A marked moment: its time of day where ticks are less than a day apart, its date where that is a new one."""
 
     x: float
     label: str
@@ -54,7 +54,7 @@ class Scale:
 
     def _ticks(self) -> Iterator[Tick]:
         step = next((step for step in _STEPS if (self.end - self.begin) / step <= _MOST_TICKS - 1), _STEPS[-1])
-        form = "%H:%M:%S" if step < _MINUTE else "%H:%M"
+        form = "%H:%M:%S" if step < _MINUTE else "%H:%M" if step < _DAY else ""
         moment = _EPOCH - (_EPOCH - self.begin) // step * step
         before = ""
         while moment <= self.end:

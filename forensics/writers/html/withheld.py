@@ -9,7 +9,6 @@ from forensics.model.explanation import Overturn
 from forensics.model.finding import Finding
 from forensics.model.verdicts import Confidence, Reason, Verdict
 from forensics.writers.html.sheet import Link, Sheet
-from forensics.writers.phrases import counted
 from forensics.writers.wording import REASONS, stamp, wanted_files
 
 
@@ -56,8 +55,10 @@ def unsettled_told(sheet: Sheet) -> str:
     told = sum((one.gateway, one.task_id) in sheet.settling for one in withheld)
     if not told or told == len(withheld):
         return ""
-    left = counted(len(withheld) - told, "withheld row")
-    return f"{told} are told here, at least one of each job and reason; forensics explain TASK tells the other {left}."
+    return (
+        f"{told} of {len(withheld)} withheld rows are told here, other jobs and other reasons before more of the same; "
+        "forensics explain TASK tells it of any row."
+    )
 
 
 def weak_of(sheet: Sheet) -> Iterator[Link]:
