@@ -73,6 +73,7 @@ _NO_EVIDENCE = "files that are no evidence"
 _NOT_READ = "it could not be read"
 _EARLIEST_ZIP = 315532800
 _CHUNK_BYTES = 1 << 20
+_DIGITS_OF_AN_ARGUMENT = 2
 _ENDINGS = (".zip", ".tar.gz", ".tgz")
 
 
@@ -452,14 +453,28 @@ def _console_line(line: str, told: Replacements) -> str:
 
 
 def _is_told(key: str) -> bool:
-    return key.isdigit() or key in ("_meta", "time", "date", "logLevelName", "subsystem", "module", "level", "message")
+    return _is_argument(key) or key in (
+        "_meta",
+        "time",
+        "date",
+        "logLevelName",
+        "subsystem",
+        "module",
+        "level",
+        "message",
+    )
+
+
+def _is_argument(key: str) -> bool:
+    """Tell whether a key is the place of an argument: a small number."""
+    return key.isascii() and key.isdigit() and len(key) <= _DIGITS_OF_AN_ARGUMENT
 
 
 def _logged(key: str, value: object, told: Replacements, *, is_event: bool) -> object:
     """Replace one part of a record of the file log."""
     if key == "_meta" and isinstance(value, dict):
         return {name: told.value(name, value[name]) for name in ("date", "logLevelId", "logLevelName") if name in value}
-    if not isinstance(value, str) or not (key.isdigit() or key == "message"):
+    if not isinstance(value, str) or not (_is_argument(key) or key == "message"):
         return told.value(key, value)
     if value.startswith(("{", "[")):
         with suppress(ValueError, RecursionError):

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -38,6 +39,7 @@ from forensics.collect.folders import (
     write_manifest,
     write_stream,
 )
+from forensics.collect.rotation import Names, is_log, names_of
 from forensics.collect.tables import copy_tables, is_sound
 from forensics.model.errors import NothingToReadError, RefusedError, UnreadableError, UsageError
 from forensics.model.manifest import LeftOut, Manifest, Missing, Original, Place, Stored
@@ -86,9 +88,13 @@ class _Work:
     left_out: Counter[str] = field(default_factory=Counter)
     grown: list[tuple[str, Path]] = field(default_factory=list)
     beginnings: dict[str, int] = field(default_factory=dict)
-    new_bytes: int = 0
-    shared_files: int = 0
-    grown_files: int = 0
+    new_bytes: dict[str, int] = field(default_factory=dict)
+
+    def collected(self, folder: Path, manifest: Manifest) -> Collected:
+        """Sum up what was stored."""
+        new = {each.path: self.new_bytes[each.path] for each in manifest.files}
+        begun = [path for path in new if new[path] and self.beginnings.get(path)]
+        return Collected(folder, manifest, sum(new.values()), list(new.values()).count(0), len(begun))
 
 
 def collect(
@@ -116,6 +122,36 @@ def collect(
     """
     given = [*paths, *(path for named in gateways.values() for path in named)]
     _refuse_evidence(given, into)
+    found = _found(paths, gateways, given)
+    try:
+        with working_in(into):
+            named_zone = None if zone is None else name_of_zone(zone)
+            told = Manifest(version, well_formed(host), _stamp(at), (), (), (), (), named_zone)
+            for _ in range(_ATTEMPTS - 1):
+                with suppress(_MovedError):
+                    return _snapshot(given, into, found, told)
+                time.sleep(_PAUSE_SECONDS)
+                found = _found(paths, gateways, given)
+            return _snapshot(given, into, found, told, is_last=True)
+    except OSError as error:
+        message = f"{into} cannot be written: {error.strerror or error}; nothing of this run was kept"
+        raise RefusedError(message, "make room, or choose another folder; then run it again") from error
+
+
+class _MovedError(Exception):
+    """Logs were set aside while they were copied."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """All that is behind the arguments, what of it is to be stored, and what the names of the logs stood for."""
+
+    gathered: Gathered
+    wanted: list[Reading]
+    names: Names
+
+
+def _found(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], given: Sequence[str]) -> _Found:
     gathered = gather(paths, gateways, Scratch())
     evidence = [reading for reading in gathered.readings if reading.detected.kind in EVIDENCE_KINDS]
     wanted = [reading for reading in evidence if reading.found.kept is None]
@@ -127,29 +163,26 @@ def collect(
             f"no evidence behind {', '.join(given)}; nothing was collected",
             "give a state directory, its gateway logs, or both",
         )
-    try:
-        with working_in(into):
-            named_zone = None if zone is None else name_of_zone(zone)
-            told = Manifest(version, well_formed(host), _stamp(at), (), (), (), (), named_zone)
-            return _snapshot(given, into, gathered, wanted, told)
-    except OSError as error:
-        message = f"{into} cannot be written: {error.strerror or error}; nothing of this run was kept"
-        raise RefusedError(message, "make room, or choose another folder; then run it again") from error
+    return _Found(gathered, wanted, names_of(gathered, given))
 
 
-def _snapshot(
-    paths: Sequence[str], into: Path, gathered: Gathered, wanted: Sequence[Reading], told: Manifest
-) -> Collected:
+def _snapshot(paths: Sequence[str], into: Path, found: _Found, told: Manifest, *, is_last: bool = False) -> Collected:
     name = free_name(into, told.collected_at.replace(":", ""))
-    places = _places(paths, wanted)
+    places = _places(paths, found.wanted)
     told = replace(told, places=tuple(Place(folder, *_told_place(key)) for key, folder in places.items()))
     with new_folder(into, name) as part:
         work = _Work(part, stored_earlier(into), told)
-        for reading in wanted:
-            _store(reading, _target(reading, paths, places), work)
-        _keep_empty_run_folders(wanted, paths, places, work)
-        work.missing += _gaps(gathered, places)
-        _count_left_out(paths, gathered, work)
+        moved = found.names.moved()
+        for reading in found.wanted:
+            if not (is_log(reading) and reading.found.path.parent in moved):
+                _store(reading, _target(reading, paths, places), work)
+        moved |= found.names.moved()
+        if moved and not is_last:
+            raise _MovedError
+        _leave_out_moved(moved, found.wanted, paths, places, work)
+        _keep_empty_run_folders(found.wanted, paths, places, work)
+        work.missing += _gaps(found.gathered, places)
+        _count_left_out(paths, found.gathered, work)
         if not work.files:
             raise NothingToReadError(f"no evidence behind {', '.join(paths)}; nothing was collected")
         manifest = replace(
@@ -160,7 +193,21 @@ def _snapshot(
         )
         write_manifest(part, manifest)
     share_beginnings(into, [(into / name / path, stored) for path, stored in work.grown])
-    return Collected(into / name, manifest, work.new_bytes, work.shared_files, work.grown_files)
+    return work.collected(into / name, manifest)
+
+
+def _leave_out_moved(
+    moved: set[Path], readings: Sequence[Reading], paths: Sequence[str], places: dict[_Base, str], work: _Work
+) -> None:
+    """Keep no log of a folder whose logs never held still: which of them is missing would not be known."""
+    left = {
+        _target(each, paths, places).parent for each in readings if is_log(each) and each.found.path.parent in moved
+    }
+    for stored in [each for each in work.files if each.kind in APPENDED and Path(each.path).parent in left]:
+        (work.part / stored.path).unlink()
+        work.files.remove(stored)
+    work.grown = [(path, earlier) for path, earlier in work.grown if Path(path).parent not in left]
+    work.missing += [Missing(folder.as_posix(), "its logs were set aside while they were copied") for folder in left]
 
 
 def _refuse_evidence(paths: Sequence[str], into: Path) -> None:
@@ -258,11 +305,9 @@ def _store(reading: Reading, target: Path, work: _Work) -> None:
     work.files.append(stored)
     known = work.earlier.by_content.get((stored.sha256, stored.bytes))
     if known is not None and share(known, work.part / target, stored.sha256):
-        work.shared_files += 1
+        work.new_bytes[stored.path] = 0
     else:
-        known_bytes = work.beginnings.get(stored.path, 0)
-        work.new_bytes += stored.bytes - known_bytes
-        work.grown_files += bool(known_bytes)
+        work.new_bytes[stored.path] = stored.bytes - work.beginnings.get(stored.path, 0)
         work.earlier.by_content[stored.sha256, stored.bytes] = work.part / target
 
 

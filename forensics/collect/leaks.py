@@ -1,15 +1,21 @@
-"""The leak test: nothing that was replaced may be found in what is handed over, wherever it hides."""
+"""The leak test: nothing that was replaced may be found in what is handed over, wherever and however it hides.
+
+What is handed over is read as it is and as it would be after decoding: percent signs, escapes of JSON, base64. Numbers
+are compared by their digits, however these are grouped.
+"""
 
 from __future__ import annotations
 
+import base64
 import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import unquote
 
-from forensics.collect.replacing import Replacements
+from forensics.collect.replacing import OUR_ADDRESSES, Replacements
 from forensics.collect.vocabulary import ALLOWED, SQLITE_WORDS
 from forensics.parsers.containers import Scratch
 from forensics.parsers.database import SQLITE_MAGIC, quoted_name, tables_of
@@ -18,7 +24,17 @@ from forensics.parsers.detect import find_files
 _WORD = re.compile(r"[^\W_]{4,}")
 _LONG = 8
 _SEEN_IN_BYTES = 6
-_MOMENT = re.compile(r"\d{1,6}(?:ms|s|m|h|z|t\d{1,2})?|t\d\d|1[4-9]\d{11}|1[6-9]\d{8}")
+_MOMENT = re.compile(
+    r"\d{1,4}|\d{1,8}(?:ms|s|m|h)|\d{1,9}z|\d{1,2}t\d{1,2}|t\d\d|1[4-9]\d{11}|1[4-9]\d{14}|1[6-9]\d{8}"
+)
+_GROUPS = re.compile(r"\+?\d(?:[ .\-/()]{0,2}\d){6,}")
+_ADDRESS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
+_NO_NUMBER = re.compile(
+    r"20[2-9]\d([\-/.])\d\d?\1\d{1,3}(?:[T ]\d\d)?|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+)
+_FRACTION = re.compile(r"\d+\.\d+")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{8,}={0,2}")
+_FEWEST_DIGITS = 7
 
 
 def leaks_in(archive: Path, told: Replacements, own: str = "") -> list[str]:
@@ -28,7 +44,9 @@ def leaks_in(archive: Path, told: Replacements, own: str = "") -> list[str]:
     the numbers that stay do not count.
     """
     replaced = {word for replacement in told.made.values() for word in _words(replacement)}
-    secrets = {word for original in told.made for word in _words(original)} - replaced - told.numbers - set(_words(own))
+    originals = {*told.made, *told.dropped}
+    secrets = {word for original in originals for word in _words(original)} - replaced - told.numbers - set(_words(own))
+    numbers = {digits for original in originals for digits in _numbers(original)} - told.numbers
     allowed = " ".join(sorted(ALLOWED | SQLITE_WORDS))
     whole = sorted(original.encode() for original in told.made if len(original) >= _LONG and any(_words(original)))
     whole = [original for original in whole if original.decode().lower() not in allowed]
@@ -36,8 +54,9 @@ def leaks_in(archive: Path, told: Replacements, own: str = "") -> list[str]:
     scratch = Scratch()
     for found in find_files(str(archive), [], scratch):
         content = found.path.read_bytes()
-        words = set(_words(found.shown.removeprefix(str(archive)))) | set(_words_in(content))
-        leaks |= words & secrets
+        for text in (found.shown.removeprefix(str(archive)), *_texts_in(content)):
+            leaks |= (set(_words(text)) & secrets) | (set(_numbers(text)) & numbers)
+            leaks |= {word for read in _decoded(text) for word in _words(read)} & secrets
         leaks |= {secret.decode() for secret in whole if secret in content}
         if content.startswith(SQLITE_MAGIC):
             leaks |= _hidden_in(content, secrets)
@@ -51,20 +70,41 @@ def _words(text: str) -> Iterator[str]:
             yield word
 
 
-def _words_in(content: bytes) -> Iterator[str]:
+def _numbers(text: str) -> Iterator[str]:
+    """Give telephone numbers and their like by their digits, and addresses of the internet as they are."""
+    for match in _GROUPS.finditer(_NO_NUMBER.sub(" ", text)):
+        digits = re.sub(r"\D", "", match.group())
+        is_fraction = _FRACTION.fullmatch(match.group()) is not None
+        if len(digits) >= _FEWEST_DIGITS and not is_fraction and not _MOMENT.fullmatch(digits):
+            yield digits
+    yield from (match.group() for match in _ADDRESS.finditer(text) if match.group() not in OUR_ADDRESSES)
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """Give what a text would be after decoding, where that differs."""
+    if "%" in text:
+        yield unquote(text)
+    if "\\u" in text:
+        yield re.sub(r"\\u([0-9A-Fa-f]{4})", lambda match: chr(int(match[1], 16)), text)
+    for found in sorted(set(_BASE64.findall(text))):
+        word = found.rstrip("=").replace("-", "+").replace("_", "/")
+        with suppress(ValueError):
+            yield base64.b64decode(word + "=" * (-len(word) % 4), validate=True).decode("utf-8")
+
+
+def _texts_in(content: bytes) -> Iterator[str]:
     if not content.startswith(SQLITE_MAGIC):
-        yield from _words(content.decode("utf-8", "replace"))
+        yield content.decode("utf-8", "replace")
         return
     with tempfile.TemporaryDirectory(prefix="forensics-") as folder:
         path = Path(folder) / "bundled"
         path.write_bytes(content)
         with closing(sqlite3.connect(path)) as database:
             for (text,) in database.execute("SELECT sql FROM sqlite_schema"):
-                yield from _words(str(text))
+                yield str(text)
             for table in sorted(tables_of(database)):
                 for row in database.execute(f"SELECT * FROM {quoted_name(table)}"):  # noqa: S608 - a quoted name
-                    for value in row:
-                        yield from _words(str(value))
+                    yield from map(str, row)
 
 
 def _hidden_in(content: bytes, secrets: set[str]) -> set[str]:

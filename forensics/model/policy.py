@@ -33,6 +33,10 @@ CLOCK_STEP = timedelta(seconds=5)
 """A log whose stamps go back by more than this cannot be put in order with other evidence; lines are written up to
 26 ms out of order, and 26 s late only in other files (observed.md §B8)."""
 
+CLOCK_TICK = timedelta(milliseconds=20)
+"""Two writes closer than this may leave the same time stamp on a file: systems stamp files by a clock that ticks every
+1 to 10 ms."""
+
 LATE_BY = timedelta(minutes=1)
 """A worker thread or a command line may write its line into the log this long after it was stamped; 13 s was captured
 on a loaded host, while the clock was right (2026.9.6/restarts)."""

@@ -24,6 +24,8 @@ DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What a damaged database raises; a damaged schema puts bytes that are no text into SQLite's own message."""
 
 _BESIDE = ("-wal", "-journal")
+COMPANIONS = (*_BESIDE, "-shm")
+"""How the names of those files end that a living process makes and removes beside its database."""
 _MIGRATED = ".migrated"
 _DATABASE_NAMES = (".sqlite", ".sqlite.bak")
 _REGISTRY_NAMES = ("runs.sqlite", "openclaw.sqlite")

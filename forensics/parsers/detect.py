@@ -17,7 +17,7 @@ from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF, FORMS
 from forensics.parsers.collected import Kept, Snapshot, is_unfinished, snapshot_above, snapshot_in, why_not_whole
 from forensics.parsers.containers import STANDARD_INPUT, Opened, Scratch, called_inside, is_container
-from forensics.parsers.database import SHM_MAGICS, WAL_MAGICS, is_database_name, is_registry_name
+from forensics.parsers.database import COMPANIONS, SHM_MAGICS, WAL_MAGICS, is_database_name, is_registry_name
 from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.parsed import well_formed
 from forensics.parsers.text_forms import is_behind_a_prefix
@@ -146,6 +146,8 @@ def _in_tree(tree: _Tree, folder: Path, unread: list[Unread], scratch: Scratch |
     for path in _walk(folder, state_root=_is_state_directory(folder)):
         relative = path.relative_to(folder)
         shown = f"{tree.shown}/{well_formed(relative.as_posix())}"
+        if _was_companion(path):
+            continue
         if unread_here := _unread(path, shown, tree.top / relative):
             unread.append(unread_here)
             continue
@@ -351,6 +353,11 @@ def _is_entered(folder: Path) -> bool:
         return any(path.name.endswith(ENDING) for path in folder.iterdir())
     except OSError:
         return False
+
+
+def _was_companion(path: Path) -> bool:
+    """Tell whether a path is that of a file beside a database which its gateway has removed just now."""
+    return path.name.endswith(COMPANIONS) and not os.path.lexists(path)
 
 
 def _unread(path: Path, shown: str, place: Path) -> Unread | None:

@@ -7,15 +7,19 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from forensics.model.errors import UnreadableError
+from forensics.model.policy import CLOCK_TICK
 
 _CHUNK_BYTES = 1 << 20
 _COPY_ATTEMPTS = 5
+_WAL_HEADER_BYTES = 32
+_WAL_MAGIC = b"\x37\x7f\x06"
 
 
 def open_evidence(path: Path) -> BinaryIO:
@@ -69,23 +73,31 @@ def sha256_of(path: Path) -> str:
 def private_copy(*paths: Path, within: Path | None = None) -> Iterator[Path]:
     """Copy files that belong together into a private folder and give that folder; it is removed afterwards.
 
-    It lies in ``within`` or, without, where the system keeps temporary files.
-
-    The copy is repeated until no file changed while it was made, so that a database and its write-ahead log fit.
+    The copy is repeated until no file changed while it was made, so that a database and its write-ahead log fit: of the
+    log alone it may be the beginning, which holds whole commits up to some moment. With ``within``, a folder for the
+    copy, files that were written just now are left to settle first, as time stamps only tell ticks of a clock apart.
 
     Raises:
         UnreadableError: a file cannot be read, or does not hold still.
     """
     with tempfile.TemporaryDirectory(prefix="forensics-", dir=within) as folder:
         for _ in range(_COPY_ATTEMPTS):
+            if within is not None:
+                _settle(paths)
             before = [_state(path) for path in paths]
             for path in paths:
                 _copy(path, Path(folder) / path.name)
-            if before == [_state(path) for path in paths]:
+            if all(_is_same(*states) for states in zip(before, [_state(path) for path in paths], strict=True)):
                 break
         else:
             raise UnreadableError("it kept changing while it was copied; stop the gateway or copy it first")
         yield Path(folder)
+
+
+def _settle(paths: Sequence[Path]) -> None:
+    youngest_ns = max(_state(path).modified_ns for path in paths)
+    if 0 <= time.time_ns() - youngest_ns < CLOCK_TICK.total_seconds() * 1e9:
+        time.sleep(CLOCK_TICK.total_seconds())
 
 
 def _copy(path: Path, target: Path) -> None:
@@ -96,12 +108,28 @@ def _copy(path: Path, target: Path) -> None:
             raise UnreadableError(error.strerror or "it cannot be copied") from error
 
 
-def _state(path: Path) -> tuple[int, int]:
+class _State(NamedTuple):
+    """What tells whether a file was written: ``log`` is the header of a write-ahead log, empty for any other file."""
+
+    size_bytes: int
+    modified_ns: int
+    log: bytes
+
+
+def _state(path: Path) -> _State:
     try:
         found = path.stat()
     except OSError as error:
         raise UnreadableError(error.strerror or "it cannot be found") from error
-    return found.st_size, found.st_mtime_ns
+    log = head_of(path, _WAL_HEADER_BYTES) if "-wal" in path.suffix or "-wal." in path.name else b""
+    return _State(found.st_size, found.st_mtime_ns, log if log.startswith(_WAL_MAGIC) else b"")
+
+
+def _is_same(before: _State, after: _State) -> bool:
+    """Tell whether nothing that was copied was written anew: a log only grows while its header stays."""
+    if before.log:
+        return before.log == after.log and before.size_bytes <= after.size_bytes
+    return before == after
 
 
 def _read(file: BinaryIO, size_bytes: int) -> bytes:

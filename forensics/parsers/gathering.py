@@ -56,12 +56,16 @@ class Reading:
 
 @dataclass(slots=True)
 class Gathered:
-    """All files behind the arguments; ``gaps`` are the places at which something could not be read."""
+    """All files behind the arguments; ``gaps`` are the places at which something could not be read.
+
+    ``seen`` gives device and number of each file as it was found.
+    """
 
     readings: list[Reading] = field(default_factory=list)
     notices: list[dict[str, object]] = field(default_factory=list)
     gaps: list[Path] = field(default_factory=list)
     checks: Checks = field(default_factory=Checks)
+    seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
     def note(self, code: str, message: str, *, level: str = "warning", source: int | None = None) -> None:
         """Note something that belongs to no line of a file."""
@@ -146,6 +150,7 @@ def _add(found: Found, gateway: str | None, readings: dict[_Identity, Reading], 
         gathered.note("unreadable", f"{found.shown}: {why(error)}; nothing of it is used")
         gathered.gaps.append(found.path)
         return
+    gathered.seen[found.path] = told.st_dev, told.st_ino
     identity, place = (told.st_dev, told.st_ino), found.copy_root if told.st_nlink > 1 else None
     # stored files are shared by their bytes: two gateways may have the same, and the same log lies in one folder
     folder = found.home if found.kept else None
