@@ -116,6 +116,8 @@ def command(
         emit(_written(check, asked_form, display.shown(path)), path)
     if summary is not None:
         _append_summary(check, summary)
+    if any(asked_form == "sarif" for asked_form, _ in outputs):
+        _tell_left_out(check)
     if outputs[0][0] != "github":
         _tell_unread(check)
     return check.exit_code()
@@ -270,6 +272,14 @@ def _append_summary(check: Check, file: Path) -> None:
     except OSError as error:
         message = f"{file} cannot be written: {error.strerror}"
         raise UsageError(message, "it is what GITHUB_STEP_SUMMARY names") from error
+
+
+def _tell_left_out(check: Check) -> None:
+    from forensics.writers.sarif import left_out
+
+    missing = left_out(check)
+    if missing:
+        click.echo(f"warning: {missing}", err=True)
 
 
 def _tell_unread(check: Check) -> None:

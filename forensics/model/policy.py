@@ -110,8 +110,25 @@ BASELINE_TEXT_BYTES = 64 << 20
 ANNOTATIONS_PER_KIND = 10
 """GitHub shows so many errors, so many warnings and so many notices of one step, and drops the rest in silence."""
 
+ANNOTATION_TEXT = 16_000
+"""Characters of an annotation: GitHub takes 64 KB, and a character takes four bytes at most."""
+
+ANNOTATION_TITLE = 255
+"""Characters of the title of an annotation, of which GitHub takes no more."""
+
+SARIF_RESULTS = 20_000
+"""Results of a SARIF file. GitHub refuses one of more than 25,000 a run, or of more than 10 MB compressed, which 20,000
+of usual size stay below (400 bytes each).
+"""
+
+SARIF_RESULTS_SHOWN = 5_000
+"""GitHub shows so many results of a run, the most severe first, and drops the rest in silence."""
+
+SUMMARY_BYTES = 1 << 20
+"""GitHub refuses the summary of a step that is larger."""
+
 SUMMARY_ROWS = 400
-"""Rows of a step summary: GitHub refuses one of more than 1 MiB, and a row of the longest texts takes 2.5 KB."""
+"""Rows of a step summary, or as many as fit: a row mostly takes 0.4 KB, one of the longest texts 5 KB."""
 
 SUMMARY_TEXT = 300
 """Characters of one reason in a step summary; the annotation has all of it."""

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from forensics.model.check import Check
 from forensics.model.escape import for_annotation, for_annotation_property, for_markdown, shortened
 from forensics.model.finding import Citation, Finding
-from forensics.model.policy import ANNOTATIONS_PER_KIND, SUMMARY_ROWS, SUMMARY_TEXT
+from forensics.model.policy import (
+    ANNOTATION_TEXT,
+    ANNOTATION_TITLE,
+    ANNOTATIONS_PER_KIND,
+    SUMMARY_BYTES,
+    SUMMARY_ROWS,
+    SUMMARY_TEXT,
+)
 from forensics.model.verdicts import Severity
 from forensics.writers.layout import job_of, markdown_table, repository_path
 from forensics.writers.wording import VERDICTS, of_baseline, outcome, place, row_of, stale_told, stamp, why
@@ -50,8 +57,17 @@ def write_annotations(check: Check) -> str:
 
 
 def write_step_summary(check: Check) -> str:
-    """Give a check as Markdown, to be appended to the summary of a step."""
-    return "\n".join(_summary(check)) + "\n"
+    """Give a check as Markdown, to be appended to the summary of a step; at most as long as GitHub takes it."""
+    rows = SUMMARY_ROWS
+    text = _summary_of(check, rows)
+    while rows and len(text.encode()) >= SUMMARY_BYTES:
+        rows //= 2
+        text = _summary_of(check, rows)
+    return text
+
+
+def _summary_of(check: Check, rows: int) -> str:
+    return "\n".join(_summary(check, rows)) + "\n"
 
 
 def _annotations(check: Check) -> Iterator[_Annotation]:
@@ -104,22 +120,27 @@ def _capped(annotations: Sequence[_Annotation]) -> Iterator[_Annotation]:
 
 
 def _command(annotation: _Annotation) -> str:
-    properties = {"file": annotation.file, "line": annotation.line, "title": annotation.title}
+    title = shortened(annotation.title, ANNOTATION_TITLE)
+    properties = {"file": annotation.file, "line": annotation.line, "title": title}
     told = ",".join(
         f"{name}={for_annotation_property(str(value))}" for name, value in properties.items() if value is not None
     )
-    return f"::{annotation.kind} {told}::{for_annotation(annotation.message)}"
+    message = shortened(annotation.message, ANNOTATION_TEXT)
+    return f"::{annotation.kind} {told}::{for_annotation(message)}"
 
 
-def _summary(check: Check) -> Iterator[str]:
+def _summary(check: Check, rows: int) -> Iterator[str]:
     yield "### forensics check\n"
     yield f"**{for_markdown(outcome(check))}**\n"
-    yield from (f"- {for_markdown(shortened(message, SUMMARY_TEXT))}" for message in check.unread()[:SUMMARY_ROWS])
+    unread = check.unread()
+    yield from (f"- {for_markdown(shortened(message, SUMMARY_TEXT))}" for message in unread[:rows])
+    if len(unread) > rows:
+        yield f"- … and {len(unread) - rows} more that could not be read."
     shown = [finding for finding in check.report.findings if _kind(check, finding)]
-    if shown:
-        yield f"\n{_table(check, shown[:SUMMARY_ROWS])}"
-    if len(shown) > SUMMARY_ROWS:
-        yield f"\n… and {len(shown) - SUMMARY_ROWS} more rows."
+    if shown[:rows]:
+        yield f"\n{_table(check, shown[:rows])}"
+    if len(shown) > rows:
+        yield f"\n… and {len(shown) - rows} more rows."
     stale = check.stale()
     if stale:
         yield f"\nStale entries of the baseline: {len(stale)}."

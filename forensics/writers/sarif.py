@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from forensics import __version__
@@ -12,13 +14,14 @@ from forensics.model.baseline import fingerprint_of
 from forensics.model.check import Check
 from forensics.model.escape import for_json, for_sarif, for_terminal, for_uri
 from forensics.model.finding import Citation, Finding
+from forensics.model.policy import SARIF_RESULTS, SARIF_RESULTS_SHOWN
 from forensics.model.verdicts import SEVERITY_OF, EvidenceRole, Reason, Severity, SourceKind, Verdict
 from forensics.writers.layout import job_of, repository_path
 from forensics.writers.wording import REASONS, VERDICTS, closing, rfc3339, row_of, stale_told, why
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _FINGERPRINT = "forensicsFinding/v1"
-_REJECTED, _STALE = "rejected_rows", "stale_baseline"
+_REJECTED, _STALE, _LEFT_OUT = "rejected_rows", "stale_baseline", "results_left_out"
 """Codes of what the check itself adds to the notices of the audit."""
 _LEVEL_OF = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note", Severity.NONE: "none"}
 _NOTICE_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -96,14 +99,17 @@ def write_sarif(check: Check) -> str:
     logical location (``table/rowid``), a line of a file a region. Facts of absence have no place; they are in the
     property ``absent``.
 
-    Source: SARIF 2.1.0 plus errata 01.
+    GitHub takes no more than so many results of a run: beyond ``SARIF_RESULTS`` the least severe are left out, which a
+    notification says (``left_out``).
+
+    Source: SARIF 2.1.0 plus errata 01; GitHub, "SARIF results exceed one or more limits".
     """
     told = _told(check)
     run = {
         "tool": {"driver": _driver(check)},
         "invocations": [_invocation(told)],
         "artifacts": [_artifact(source) for source in check.report.sources.iter_rows(named=True)],
-        "results": [_result(told, finding) for finding in check.report.findings],
+        "results": [_result(told, finding) for finding in _kept(check)],
         "properties": {
             "now": rfc3339(check.report.now),
             "failOn": list(check.fail_on),
@@ -113,6 +119,37 @@ def write_sarif(check: Check) -> str:
     }
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
     return for_json(json.dumps(document, ensure_ascii=False, indent=2)) + "\n"
+
+
+def left_out(check: Check) -> str | None:
+    """Say what of a check its SARIF does not hold, or GitHub does not show; None where it is all there."""
+    findings, kept = check.report.findings, _kept(check)
+    if len(findings) > len(kept):
+        others = Counter(map(attrgetter("verdict"), findings)) - Counter(map(attrgetter("verdict"), kept))
+        told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(others.items()))
+        return (
+            f"{len(kept)} of {len(findings)} results are in the SARIF, those that fail and the most severe first, as "
+            f"GitHub refuses larger files; left out: {told}; the other formats tell all"
+        )
+    if len(findings) > SARIF_RESULTS_SHOWN:
+        return (
+            f"all {len(findings)} results are in the SARIF, of which GitHub shows {SARIF_RESULTS_SHOWN}, "
+            "the most severe first"
+        )
+    return None
+
+
+def _kept(check: Check) -> Sequence[Finding]:
+    """Give the findings that become results, in report order; of too many, what fails, and then the most severe."""
+    findings = check.report.findings
+    if len(findings) <= SARIF_RESULTS:
+        return findings
+    ranks = {severity: rank for rank, severity in enumerate(_LEVEL_OF)}
+    order = sorted(
+        range(len(findings)),
+        key=lambda place: (not check.is_failing(findings[place]), ranks[findings[place].severity], place),
+    )
+    return [findings[place] for place in sorted(order[:SARIF_RESULTS])]
 
 
 def _told(check: Check) -> _Told:
@@ -155,7 +192,7 @@ def _rule(verdict: Verdict, name: str, what: str, help_text: str) -> dict[str, o
     words = name.replace("/", "_").replace("-", "_").split("_")
     return {
         "id": name,
-        "name": "".join(word.capitalize() for word in words),
+        "name": "Task" + "".join(word.capitalize() for word in words),
         "shortDescription": {"text": what.capitalize() + "."},
         "fullDescription": {"text": what.capitalize() + "."},
         "help": {"text": help_text, "markdown": help_text},
@@ -166,13 +203,25 @@ def _rule(verdict: Verdict, name: str, what: str, help_text: str) -> dict[str, o
 
 def _driver(check: Check) -> dict[str, object]:
     ours = (_REJECTED,) * bool(check.rejected()) + (_STALE,) * bool(check.stale())
+    ours += (_LEFT_OUT,) * bool(left_out(check))
     codes = sorted({*check.report.notices["code"].to_list(), *ours})
     return {
         "name": "forensics",
         "version": __version__,
         "semanticVersion": __version__,
         "rules": list(_rules().values()),
-        "notifications": [{"id": code} for code in codes],
+        "notifications": [_notice_rule(code) for code in sorted(codes)],
+    }
+
+
+def _notice_rule(code: str) -> dict[str, object]:
+    what = {"text": f"A note on the evidence or on this file: {code.replace('_', ' ')}."}
+    remedy = "Its message says what it is about; `forensics sources` tells how each file was read."
+    return {
+        "id": code,
+        "shortDescription": what,
+        "fullDescription": what,
+        "help": {"text": remedy, "markdown": remedy},
     }
 
 
@@ -184,10 +233,12 @@ def _invocation(told: _Told) -> dict[str, object]:
     ]
     rejected = [_notification(_REJECTED, "error", message, []) for message in check.rejected()]
     stale = [_notification(_STALE, "warning", stale_told(entry), []) for entry in check.stale()]
+    missing = left_out(check)
+    cut = [_notification(_LEFT_OUT, "warning", missing, [])] if missing else []
     return {
         "executionSuccessful": not check.unread(),
         "exitCode": check.exit_code(),
-        "toolExecutionNotifications": [*notices, *rejected, *stale],
+        "toolExecutionNotifications": [*notices, *rejected, *stale, *cut],
     }
 
 

@@ -127,6 +127,51 @@ def test_no_input_of_the_action_becomes_a_command_or_an_option(
     assert not (workspace / "owned").exists()
 
 
+@pytest.mark.parametrize(
+    "paths", ["exported state\r\nlo gs\r\n", "\n\nexported state\n\nlo gs", "./exported state\nlo gs/"]
+)
+def test_the_action_takes_paths_with_blanks_and_lines_of_any_kind(
+    workspace: Path, machine: dict[str, str], paths: str
+) -> None:
+    (workspace / "exported-state").rename(workspace / "exported state")
+    (workspace / "logs").rename(workspace / "lo gs")
+    result = run_action(workspace, machine, paths=paths, sarif_file="the results.sarif")
+    assert result.returncode == 1, result.stderr
+    assert result.stdout.count("::error file=exported state/tasks/runs.sqlite,title=") == 4
+    assert (workspace / "the results.sarif").is_file()
+
+
+@pytest.mark.parametrize("text", ["$(touch owned)", '"; touch owned; "', "--help"])
+@pytest.mark.parametrize("name", ["fail_on", "baseline", "sarif_file"])
+def test_whatever_an_input_of_the_action_says_it_stays_a_value(
+    workspace: Path, machine: dict[str, str], name: str, text: str
+) -> None:
+    before = {path.name for path in workspace.iterdir()}
+    result = run_action(workspace, machine, paths="exported-state\nlogs", **{name: text})
+    written = {path.name for path in workspace.iterdir()} - before
+    assert result.returncode == (1 if name == "sarif_file" else 2), result.stderr
+    assert written <= ({text, "summary.md"} if name == "sarif_file" else set())
+
+
+@pytest.mark.parametrize(
+    ("paths", "given", "code"),
+    [
+        ("exported-state\nlogs", {}, 1),
+        ("exported-state\nlogs", {"fail_on": "false_lost,interrupted"}, 1),
+        ("exported-state/cron", {}, 3),
+        ("exported-state\nno-such-place", {"fail_on": "not_applicable"}, 1),
+        ("no-such-place", {}, 3),
+        ("exported-state\nlogs", {"fail_on": "lost"}, 2),
+        ("exported-state\nlogs", {"baseline": "no-such-baseline.json"}, 2),
+        ("", {}, 2),
+    ],
+)
+def test_the_action_ends_with_the_exit_code_of_the_check(
+    workspace: Path, machine: dict[str, str], paths: str, given: dict[str, str], code: int
+) -> None:
+    assert run_action(workspace, machine, paths=paths, **given).returncode == code
+
+
 def test_the_action_without_a_path_reads_nothing(workspace: Path, machine: dict[str, str]) -> None:
     result = run_action(workspace, machine, paths="\n")
     assert (result.returncode, result.stdout) == (2, "::error::the input paths names no path\n")
@@ -168,6 +213,29 @@ def test_the_hook_checks_what_lies_in_the_repository(
     (workspace / "logs").rename(workspace.parent / f"{workspace.name}-gone")
     (workspace / "exported-state").rename(workspace.parent / f"{workspace.name}-gone-too")
     assert shell(script, workspace, machine).returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(None, 1), (["exported-state", "logs", "--fail-on", "lost"], 1), (["exported-state"], 1)]
+)
+def test_pre_commit_itself_runs_the_hook(
+    workspace: Path, machine: dict[str, str], arguments: list[str] | None, code: int
+) -> None:
+    """As a hook of the repository itself: all as it is shipped, but that nothing has to be installed."""
+    (hook,) = HOOKS
+    local = hook | {"language": "system"} | ({"args": arguments} if arguments else {})
+    config = {"repos": [{"repo": "local", "hooks": [local]}]}
+    (workspace / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    environment = machine | {
+        "PRE_COMMIT_HOME": str(workspace.parent / f"{workspace.name}-cache"),
+        "GIT_CONFIG_GLOBAL": "",
+    }
+    assert shell("git init -q . && git add -A", workspace, environment).returncode == 0
+    result = shell(f"{sys.executable} -m pre_commit run --all-files --verbose", workspace, environment)
+    assert result.returncode == code, result.stdout + result.stderr
+    assert "forensics check" in result.stdout
+    said = "no verdict" if arguments and "lost" in arguments else "check failed"
+    assert said in result.stdout
 
 
 def section() -> str:

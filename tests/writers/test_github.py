@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,6 +17,7 @@ from forensics.model.check import Check
 from forensics.model.escape import for_terminal
 from forensics.model.finding import Report
 from forensics.model.policy import ANNOTATIONS_PER_KIND
+from forensics.model.schemas import NOTICES, frame_of
 from forensics.model.verdicts import Verdict
 from forensics.writers.github import write_annotations, write_step_summary
 from tests.support.checks import checked, every_verdict, knowing, with_hostile, with_unread
@@ -177,3 +179,31 @@ def test_a_summary_stays_below_the_limit_of_github_whatever_it_holds() -> None:
     text = write_step_summary(checked(report, knowing([lost], "|" * 5000)))
     assert len(text.encode()) < 1 << 20
     assert "… and 2600 more rows." in text
+
+
+def test_five_thousand_rows_of_the_longest_texts_stay_below_every_limit() -> None:
+    """Ten annotations of a kind, 64 KB of text and 255 characters of title each, 1 MiB of summary."""
+    wide = "\U0001f600" * 17_000
+    lost = replace(many(1).findings[0], task_id=wide, job_name=wide, job_id=wide)
+    report = replace(with_unread(wide), findings=(lost,) * 5000)
+    check = checked(report, knowing([lost], wide))
+    told = commands(check)
+    assert Counter(one.kind for one in told) == {"error": ANNOTATIONS_PER_KIND}
+    assert max(len(one.message.encode()) for one in told) < 64_000 + 4
+    assert max(len(one.properties["title"]) for one in told) <= 255
+    assert told[-1].message == "4992 more of this kind are not shown here: 4992 interrupted"
+    report = replace(report, findings=report.findings[:1000])
+    for sign in ("\U0001f600", "<"):
+        text = write_step_summary(
+            replace(check, baseline=knowing([lost], sign * 400), report=worst(report, sign * 400))
+        )
+        assert len(text.encode()) < 1 << 20
+        assert re.search(r"… and \d+ more rows\.", text)
+        assert re.search(r"… and \d+ more that could not be read\.", text)
+
+
+def worst(report: Report, text: str) -> Report:
+    """Give an audit whose rows and notices are as long as this text makes them."""
+    notices = frame_of([{"level": "error", "code": "x", "message": text}] * 500, NOTICES)
+    findings = tuple(replace(finding, task_id=text, job_name=text) for finding in report.findings)
+    return replace(report, notices=notices, findings=findings)

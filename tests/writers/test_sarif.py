@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
@@ -22,6 +24,8 @@ from forensics import audit, load_evidence
 from forensics.model.baseline import Baseline, Entry, fingerprint_of
 from forensics.model.check import Check
 from forensics.model.escape import for_sarif, for_terminal
+from forensics.model.finding import Report
+from forensics.model.policy import SARIF_RESULTS, SARIF_RESULTS_SHOWN
 from forensics.model.verdicts import Reason, Severity, Verdict
 from forensics.writers.sarif import rule_of, write_sarif
 from tests.support.captures import DATA, EvidenceSet, archived_sets, unpack
@@ -93,6 +97,58 @@ def assert_results_are_consistent(check: Check) -> None:
 def test_the_sample_keeps_the_official_schema() -> None:
     assert errors_of(log_of(checked())) == []
     assert_results_are_consistent(checked())
+
+
+def many(counts: dict[Verdict, int]) -> Report:
+    """Give an audit with so many rows of each verdict, mixed."""
+    of_verdict = {finding.verdict: finding for finding in every_verdict().findings}
+    mixed = [verdict for verdict, count in counts.items() for _ in range(count)]
+    shuffled = [mixed[place * 11 % len(mixed)] for place in range(len(mixed))]
+    findings = (replace(of_verdict[verdict], task_id=f"task {place:05}") for place, verdict in enumerate(shuffled))
+    return replace(every_verdict(), findings=tuple(findings))
+
+
+def results_left_out(check: Check) -> list[str]:
+    notes = run_of(check)["invocations"][0]["toolExecutionNotifications"]
+    return [note["message"]["text"] for note in notes if note["descriptor"]["id"] == "results_left_out"]
+
+
+def test_what_github_would_refuse_is_left_out_from_the_least_severe_on_and_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As with 30,000 rows, of which GitHub takes 25,000 at most."""
+    monkeypatch.setattr("forensics.writers.sarif.SARIF_RESULTS", 200)
+    counts = {Verdict.FALSE_LOST: 150, Verdict.FAILED: 80, Verdict.INTERRUPTED: 40, Verdict.UNDETERMINED: 30}
+    check = checked(many(counts), fail_on=(Verdict.FAILED,))
+    results = run_of(check)["results"]
+    assert Counter(result["properties"]["verdict"] for result in results) == counts | {Verdict.FALSE_LOST: 50}
+    tasks = [result["properties"]["task"] for result in results]
+    assert tasks == sorted(tasks), "in the order of the report"
+    (told,) = results_left_out(check)
+    assert "200 of 300 results are in the SARIF" in told
+    assert "left out: 100 false_lost;" in told
+    assert errors_of(log_of(check)) == []
+    assert run_of(check)["properties"]["verdicts"] == every_verdict().summary.verdicts
+    monkeypatch.setattr("forensics.writers.sarif.SARIF_RESULTS", 60)
+    kept = Counter(result["properties"]["verdict"] for result in run_of(check)["results"])
+    assert kept == {Verdict.FAILED: 60}, "what fails the check comes first"
+
+
+def test_what_github_would_not_show_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = checked(many({Verdict.INTERRUPTED: 12}))
+    assert results_left_out(check) == []
+    monkeypatch.setattr("forensics.writers.sarif.SARIF_RESULTS_SHOWN", 10)
+    (told,) = results_left_out(check)
+    assert told == "all 12 results are in the SARIF, of which GitHub shows 10, the most severe first"
+
+
+def test_the_limits_are_below_those_of_github() -> None:
+    """Source: GitHub, "SARIF results exceed one or more limits": results, and megabytes once compressed."""
+    assert SARIF_RESULTS < 25_000
+    assert SARIF_RESULTS_SHOWN == 5_000
+    check = checked(many(dict.fromkeys(Verdict, 100)))
+    result_bytes = len(gzip.compress(write_sarif(check).encode())) / len(check.report.findings)
+    assert result_bytes * SARIF_RESULTS < 10_000_000
 
 
 def test_levels_go_by_severity() -> None:
