@@ -59,7 +59,7 @@ class Check:
 
     def rejected(self) -> tuple[str, ...]:
         """Say of which files an entry that should be a task row was not read, where no notice is an error already."""
-        told = self.report.notices.filter(level="error")["source"].drop_nulls()
+        told = self.report.notices.filter(level="error")["source"].drop_nulls().to_list()
         sources = self.report.sources
         rejecting = sources.filter(sources["kind"].is_in(_KINDS_OF_ROWS) & (sources["rejected"] > 0))
         return tuple(

@@ -98,10 +98,13 @@ BASELINE_TEXT_BYTES = 64 << 20
 ANNOTATIONS_PER_KIND = 10
 """GitHub shows so many errors, so many warnings and so many notices of one step, and drops the rest in silence."""
 
+ANNOTATION_TEXT = 16_000
+"""Characters of the message of an annotation, of which GitHub takes 64 KB at most (REST API, check runs)."""
+
 SUMMARY_ROWS = 400
 """Rows of a step summary: GitHub refuses one of more than 1 MiB, and a row of the longest texts takes 2.5 KB."""
 
-SUMMARY_TEXT = 300
+SUMMARY_TEXT = 180
 """Characters of one reason in a step summary; the annotation has all of it."""
 
 LONGEST_VALUE_BYTES = 64 << 20
