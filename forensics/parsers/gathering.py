@@ -18,6 +18,8 @@ from forensics.parsers.parsed import Parsed, well_formed
 _OF_A_COPY = (SourceKind.TASK_REGISTRY, SourceKind.CRON_RUN_LOG, SourceKind.JOB_STORE, SourceKind.JOB_STATE)
 """What is read once per copied folder even where several share a file: what it does not say counts for each of them."""
 
+_WITHOUT_EVIDENCE = (SourceKind.UNKNOWN, SourceKind.OTHER)
+
 _Identity = tuple[int, int, Path | None]
 """Device and number of a file and, where it is part of several copied folders, which of them is meant."""
 
@@ -60,7 +62,7 @@ class Gathered:
 def gather(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], scratch: Scratch) -> Gathered:
     """Find and recognise every file behind the paths, each once, in the order of how they are shown.
 
-    Notices: unreadable, refused, duplicate_entry, torn, left_out, wal_orphan.
+    Notices: unreadable, nothing_here, refused, duplicate_entry, torn, left_out, wal_orphan.
 
     Raises:
         UsageError: a path is given for two gateways, or standard input twice.
@@ -69,9 +71,13 @@ def gather(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], scratch:
     readings: dict[_Identity, Reading] = {}
     unread: list[Unread] = []
     for argument, gateway in _arguments(paths, gateways):
+        has_evidence = False
         try:
             for found in find_files(argument, unread, scratch):
-                _add(found, gateway, readings, gathered)
+                kind = _add(found, gateway, readings, gathered)
+                has_evidence |= found.explicit or kind not in _WITHOUT_EVIDENCE
+            if not has_evidence:
+                gathered.note("nothing_here", f"{argument}: no file of a known kind; check the path", level="error")
         except (UnreadableError, OSError) as error:
             gathered.note("unreadable", f"{argument}: {why(error)}; check the path and its permissions", level="error")
             gathered.gaps += _real(argument)
@@ -113,13 +119,14 @@ def _arguments(paths: Sequence[str], gateways: Mapping[str, Sequence[str]]) -> l
     return [*named, *((path, None) for path in plain)]
 
 
-def _add(found: Found, gateway: str | None, readings: dict[_Identity, Reading], gathered: Gathered) -> None:
+def _add(found: Found, gateway: str | None, readings: dict[_Identity, Reading], gathered: Gathered) -> SourceKind:
+    """Take a file, once; give what it was taken for."""
     try:
         told = found.path.stat()
     except OSError as error:
         gathered.note("unreadable", f"{found.shown}: {why(error)}; nothing of it is used")
         gathered.gaps.append(found.path)
-        return
+        return SourceKind.DAMAGED
     place = found.copy_root if told.st_nlink > 1 else None
     known = readings.get((told.st_dev, told.st_ino, None)) or readings.get((told.st_dev, told.st_ino, place))
     if known is None:
@@ -127,9 +134,11 @@ def _add(found: Found, gateway: str | None, readings: dict[_Identity, Reading], 
         if detected.kind not in _OF_A_COPY:
             place = None
         readings[told.st_dev, told.st_ino, place] = Reading(found, detected, told.st_size, named=gateway)
-    elif gateway is not None and gateway != known.named:
+        return detected.kind
+    if gateway is not None and gateway != known.named:
         message = f"{found.shown} is given for two gateways: {known.named} and {gateway}"
         raise UsageError(message, _ONE_GATEWAY)
+    return known.detected.kind
 
 
 def _detect(found: Found, gathered: Gathered) -> Detected:

@@ -18,7 +18,7 @@ from forensics.writers.wording import REASONS, VERDICTS, closing, rfc3339, row_o
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _FINGERPRINT = "forensicsFinding/v1"
-_REJECTED, _STALE = "rejected_rows", "stale_baseline"
+_UNREAD, _STALE = "unread_rows", "stale_baseline"
 """Codes of what the check itself adds to the notices of the audit."""
 _LEVEL_OF = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note", Severity.NONE: "none"}
 _NOTICE_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -165,7 +165,7 @@ def _rule(verdict: Verdict, name: str, what: str, help_text: str) -> dict[str, o
 
 
 def _driver(check: Check) -> dict[str, object]:
-    ours = (_REJECTED,) * bool(check.rejected()) + (_STALE,) * bool(check.stale())
+    ours = (_UNREAD,) * bool(check.unread_rows()) + (_STALE,) * bool(check.stale())
     codes = sorted({*check.report.notices["code"].to_list(), *ours})
     return {
         "name": "forensics",
@@ -182,12 +182,12 @@ def _invocation(told: _Told) -> dict[str, object]:
         _notification(row["code"], _NOTICE_LEVELS.get(row["level"], "note"), row["message"], _places(told, row))
         for row in check.report.notices.iter_rows(named=True)
     ]
-    rejected = [_notification(_REJECTED, "error", message, []) for message in check.rejected()]
+    unread = [_notification(_UNREAD, "error", message, []) for message in check.unread_rows()]
     stale = [_notification(_STALE, "warning", stale_told(entry), []) for entry in check.stale()]
     return {
         "executionSuccessful": not check.unread(),
         "exitCode": check.exit_code(),
-        "toolExecutionNotifications": [*notices, *rejected, *stale],
+        "toolExecutionNotifications": [*notices, *unread, *stale],
     }
 
 
