@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def command(
     evidence, report = audited(asked, now)
     from forensics.model.check import Check
 
-    check = Check(report, verdicts, baseline, only_new)
+    check = Check(report, verdicts, baseline, only_new, tuple(asked.gateways))
     summary = _summary_file() if any(asked_form == "github" for asked_form, _ in outputs) else None
     guard_outputs(evidence, *(path for _, path in outputs), summary, ours=baseline_file if is_update else None)
     _guard_baseline(baseline_file, [*(path for _, path in outputs), *([summary] if summary else [])])
@@ -218,7 +219,6 @@ def _updated(check: Check, file: Path) -> Check:
         UsageError: the file cannot be written.
     """
     from forensics.model.baseline import Baseline, baseline_text, renewed
-    from forensics.model.check import Check
     from forensics.model.escape import for_terminal
 
     unread = check.unread()
@@ -229,7 +229,7 @@ def _updated(check: Check, file: Path) -> Check:
     _replace(file, baseline_text(baseline))
     gone = len(check.stale())
     click.echo(f"{file}: {len(baseline.entries)} known findings written, {gone} stale entries left out", err=True)
-    return Check(check.report, check.fail_on, baseline, only_new=True)
+    return replace(check, baseline=baseline, only_new=True)
 
 
 def _replace(file: Path, text: str) -> None:

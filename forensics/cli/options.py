@@ -162,7 +162,15 @@ def default_paths() -> tuple[str, ...]:
         raise NothingToReadError(message, "name a state directory, or set OPENCLAW_STATE_DIR")
     temporary = Path(tempfile.gettempdir())
     logs = [Path("/tmp/openclaw"), temporary / f"openclaw-{os.getuid()}"]  # noqa: S108 - where the gateway logs
-    return (str(state), *(str(folder) for folder in logs if folder.is_dir()))
+    return (str(state), *(str(folder) for folder in logs if _has_files(folder)))
+
+
+def _has_files(folder: Path) -> bool:
+    """Tell whether a default folder is there and not empty; one that cannot be listed is to be told of."""
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return folder.is_dir()
 
 
 def parsed_gateways(given: tuple[str, ...]) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,12 +16,16 @@ _KINDS_OF_ROWS = (SourceKind.TASK_REGISTRY.value, SourceKind.TASK_EXPORT.value)
 
 @dataclass(frozen=True)
 class Check:
-    """One audit, judged: the verdicts that fail, what is known already, and whether known findings fail, too."""
+    """One audit, judged: the verdicts that fail, what is known already, and whether known findings fail, too.
+
+    ``named`` are the gateways that the user named: none of them passes unless task rows of it could be read.
+    """
 
     report: Report
     fail_on: tuple[Verdict, ...]
     baseline: Baseline | None = None
     only_new: bool = False
+    named: tuple[str, ...] = ()
 
     def entry_of(self, finding: Finding) -> Entry | None:
         """Give what the baseline says of a finding, expired or not."""
@@ -55,17 +59,26 @@ class Check:
         notices = self.report.notices.filter(level="error")
         paths = self.report.paths()
         told = (_placed(message, paths.get(source)) for source, message in notices.select("source", "message").rows())
-        return (*told, *self.rejected())
+        return (*told, *self.unread_rows())
 
-    def rejected(self) -> tuple[str, ...]:
-        """Say of which files an entry that should be a task row was not read, where no notice is an error already."""
-        told = self.report.notices.filter(level="error")["source"].drop_nulls()
+    def unread_rows(self) -> tuple[str, ...]:
+        """Say where task rows were not read of which no notice is an error: named gateways, and entries of files."""
+        return (*self._without_rows(), *self._rejected())
+
+    def _without_rows(self) -> Iterator[str]:
+        """Say which of the named gateways have no registry and no export of it."""
+        sources = self.report.sources
+        having = set(sources.filter(sources["kind"].is_in(_KINDS_OF_ROWS))["gateway"].to_list())
+        for name in sorted(set(self.named) - having):
+            yield f"gateway {name}: no task registry of it was read, so that none of its rows is judged"
+
+    def _rejected(self) -> Iterator[str]:
+        """Say of which files an entry that should be a task row was not read."""
+        told = self.report.notices.filter(level="error")["source"].drop_nulls().to_list()
         sources = self.report.sources
         rejecting = sources.filter(sources["kind"].is_in(_KINDS_OF_ROWS) & (sources["rejected"] > 0))
-        return tuple(
-            f"{path}: {count} {'entry' if count == 1 else 'entries'} could not be read and may be lost rows"
-            for path, count in rejecting.filter(~rejecting["id"].is_in(told)).select("path", "rejected").rows()
-        )
+        for path, count in rejecting.filter(~rejecting["id"].is_in(told)).select("path", "rejected").rows():
+            yield f"{path}: {count} {'entry' if count == 1 else 'entries'} could not be read and may be lost rows"
 
     def exit_code(self) -> int:
         """Give 1 where findings fail the check, 3 where passing would say nothing, else 0."""

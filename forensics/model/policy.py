@@ -130,7 +130,7 @@ SUMMARY_BYTES = 1 << 20
 SUMMARY_ROWS = 400
 """Rows of a step summary, or as many as fit: a row mostly takes 0.4 KB, one of the longest texts 5 KB."""
 
-SUMMARY_TEXT = 300
+SUMMARY_TEXT = 180
 """Characters of one reason in a step summary; the annotation has all of it."""
 
 LONGEST_VALUE_BYTES = 64 << 20

@@ -21,7 +21,7 @@ from forensics.parsers.parsed import Parsed, well_formed
 _OF_A_COPY = (SourceKind.TASK_REGISTRY, SourceKind.CRON_RUN_LOG, SourceKind.JOB_STORE, SourceKind.JOB_STATE)
 """What is read once per copied folder even where several share a file: what it does not say counts for each of them."""
 
-_NO_EVIDENCE = (SourceKind.OTHER, SourceKind.UNKNOWN)
+_WITHOUT_EVIDENCE = (SourceKind.OTHER, SourceKind.UNKNOWN)
 """What is not read anyway."""
 
 _Identity = tuple[int, int, Path | None]
@@ -90,7 +90,7 @@ def path_of(reading: Reading) -> Iterator[Path]:
 def gather(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], scratch: Scratch) -> Gathered:
     """Find and recognise every file behind the paths, each once, in the order of how they are shown.
 
-    Notices: unreadable, refused, duplicate_entry, torn, left_out, wal_orphan.
+    Notices: unreadable, nothing_here, refused, duplicate_entry, torn, left_out, wal_orphan.
 
     Raises:
         UsageError: a path is given for two gateways, or standard input twice.
@@ -99,9 +99,13 @@ def gather(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], scratch:
     readings: dict[_Identity, Reading] = {}
     unread: list[Unread] = []
     for argument, gateway in _arguments(paths, gateways):
+        has_evidence = False
         try:
             for found in find_files(argument, unread, scratch):
-                _add(found, gateway, readings, gathered)
+                kind = _add(found, gateway, readings, gathered)
+                has_evidence |= found.explicit or kind not in _WITHOUT_EVIDENCE
+            if not has_evidence:
+                gathered.note("nothing_here", f"{argument}: no file of a known kind; check the path", level="error")
         except (UnreadableError, OSError) as error:
             gathered.note("unreadable", f"{argument}: {why(error)}; check the path and its permissions", level="error")
             gathered.gaps += _real(argument)
@@ -143,13 +147,14 @@ def _arguments(paths: Sequence[str], gateways: Mapping[str, Sequence[str]]) -> l
     return [*named, *((path, None) for path in plain)]
 
 
-def _add(found: Found, gateway: str | None, readings: dict[_Identity, Reading], gathered: Gathered) -> None:
+def _add(found: Found, gateway: str | None, readings: dict[_Identity, Reading], gathered: Gathered) -> SourceKind:
+    """Take a file, once; give what it was taken for."""
     try:
         told = found.path.stat()
     except OSError as error:
         gathered.note("unreadable", f"{found.shown}: {why(error)}; nothing of it is used")
         gathered.gaps.append(found.path)
-        return
+        return SourceKind.DAMAGED
     gathered.seen[found.path] = told.st_dev, told.st_ino
     identity, place = (told.st_dev, told.st_ino), found.copy_root if told.st_nlink > 1 else None
     # stored files are shared by their bytes: two gateways may have the same, and the same log lies in one folder
@@ -158,11 +163,12 @@ def _add(found: Found, gateway: str | None, readings: dict[_Identity, Reading], 
     if known is None:
         reading = _reading(found, told.st_size, gateway, gathered)
         readings[*identity, place if reading.detected.kind in _OF_A_COPY else folder] = reading
-    elif gateway is not None and gateway != known.named:
+        return reading.detected.kind
+    if gateway is not None and gateway != known.named:
         message = f"{found.shown} is given for two gateways: {known.named} and {gateway}"
         raise UsageError(message, _ONE_GATEWAY)
-    else:
-        _add_again(found, known, gathered)
+    _add_again(found, known, gathered)
+    return known.detected.kind
 
 
 def _reading(found: Found, size_bytes: int, gateway: str | None, gathered: Gathered) -> Reading:
@@ -172,7 +178,7 @@ def _reading(found: Found, size_bytes: int, gateway: str | None, gathered: Gathe
     stored = kept.stored
     reading = Reading(found, detected, stored.bytes if stored else size_bytes, named=gateway or kept.gateway)
     code, unlike = ("unlisted", UNLISTED) if stored is None else ("altered", _why_unlike(found, stored, gathered))
-    if unlike is not None and (stored is not None or detected.kind not in _NO_EVIDENCE):
+    if unlike is not None and (stored is not None or detected.kind not in _WITHOUT_EVIDENCE):
         gathered.note(code, f"{found.shown}: {unlike}; nothing of it is used", level="error")
         gathered.gaps.append(found.path)
         reading.detected, reading.size_bytes = Detected(SourceKind.DAMAGED, unlike), size_bytes

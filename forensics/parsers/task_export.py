@@ -317,10 +317,9 @@ def task_row(record: object, line: int | None, parsed: Parsed) -> Row | None:
         value = record.get(key)
         row[name] = well_formed(value) if isinstance(value, str) else None
         if value is not None and row[name] is None:
+            parsed.notices.add("wrong_type", f"{key} is no text; it is not used", line)
             if name == "status":
                 parsed.notices.add("no_status", "status is no text, so that the row may be a lost one", line, "error")
-            else:
-                parsed.notices.add("wrong_type", f"{key} is no text; it is not used", line)
     for name, key in _TIMES.items():
         value = record.get(key)
         row[name] = from_epoch_ms(value)

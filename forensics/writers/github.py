@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from forensics.model.check import Check
-from forensics.model.escape import for_annotation, for_annotation_property, for_markdown, shortened
+from forensics.model.escape import for_annotation, for_annotation_property, for_markdown, for_terminal, shortened
 from forensics.model.finding import Citation, Finding
 from forensics.model.policy import (
     ANNOTATION_TEXT,
@@ -125,7 +125,7 @@ def _command(annotation: _Annotation) -> str:
     told = ",".join(
         f"{name}={for_annotation_property(str(value))}" for name, value in properties.items() if value is not None
     )
-    message = shortened(annotation.message, ANNOTATION_TEXT)
+    message = shortened(for_terminal(annotation.message), ANNOTATION_TEXT)
     return f"::{annotation.kind} {told}::{for_annotation(message)}"
 
 
@@ -133,7 +133,7 @@ def _summary(check: Check, rows: int) -> Iterator[str]:
     yield "### forensics check\n"
     yield f"**{for_markdown(outcome(check))}**\n"
     unread = check.unread()
-    yield from (f"- {for_markdown(shortened(message, SUMMARY_TEXT))}" for message in unread[:rows])
+    yield from (f"- {for_markdown(_short(message))}" for message in unread[:rows])
     if len(unread) > rows:
         yield f"- … and {len(unread) - rows} more that could not be read."
     shown = [finding for finding in check.report.findings if _kind(check, finding)]
@@ -146,17 +146,22 @@ def _summary(check: Check, rows: int) -> Iterator[str]:
         yield f"\nStale entries of the baseline: {len(stale)}."
 
 
+def _short(text: str) -> str:
+    """Cut a text to what a cell of the summary may hold; a hidden character counts for all that spells it out."""
+    return shortened(for_terminal(text), SUMMARY_TEXT)
+
+
 def _table(check: Check, findings: Sequence[Finding]) -> str:
     paths = check.report.paths()
     rows = [
         (
             "fails" if check.is_failing(finding) else "",
             finding.verdict,
-            shortened(finding.task_id, SUMMARY_TEXT),
+            _short(finding.task_id),
             job_of(finding),
             stamp(finding.lost_at),
-            shortened(why(finding, paths), SUMMARY_TEXT),
-            shortened(of_baseline(check, finding), SUMMARY_TEXT),
+            _short(why(finding, paths)),
+            _short(of_baseline(check, finding)),
         )
         for finding in findings
     ]

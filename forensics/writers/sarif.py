@@ -21,7 +21,7 @@ from forensics.writers.wording import REASONS, VERDICTS, closing, rfc3339, row_o
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _FINGERPRINT = "forensicsFinding/v1"
-_REJECTED, _STALE, _LEFT_OUT = "rejected_rows", "stale_baseline", "results_left_out"
+_UNREAD, _STALE, _LEFT_OUT = "unread_rows", "stale_baseline", "results_left_out"
 """Codes of what the check itself adds to the notices of the audit."""
 _LEVEL_OF = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note", Severity.NONE: "none"}
 _NOTICE_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -202,7 +202,7 @@ def _rule(verdict: Verdict, name: str, what: str, help_text: str) -> dict[str, o
 
 
 def _driver(check: Check) -> dict[str, object]:
-    ours = (_REJECTED,) * bool(check.rejected()) + (_STALE,) * bool(check.stale())
+    ours = (_UNREAD,) * bool(check.unread_rows()) + (_STALE,) * bool(check.stale())
     ours += (_LEFT_OUT,) * bool(left_out(check))
     codes = sorted({*check.report.notices["code"].to_list(), *ours})
     return {
@@ -231,14 +231,14 @@ def _invocation(told: _Told) -> dict[str, object]:
         _notification(row["code"], _NOTICE_LEVELS.get(row["level"], "note"), row["message"], _places(told, row))
         for row in check.report.notices.iter_rows(named=True)
     ]
-    rejected = [_notification(_REJECTED, "error", message, []) for message in check.rejected()]
+    unread = [_notification(_UNREAD, "error", message, []) for message in check.unread_rows()]
     stale = [_notification(_STALE, "warning", stale_told(entry), []) for entry in check.stale()]
     missing = left_out(check)
     cut = [_notification(_LEFT_OUT, "warning", missing, [])] if missing else []
     return {
         "executionSuccessful": not check.unread(),
         "exitCode": check.exit_code(),
-        "toolExecutionNotifications": [*notices, *rejected, *stale, *cut],
+        "toolExecutionNotifications": [*notices, *unread, *stale, *cut],
     }
 
 

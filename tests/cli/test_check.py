@@ -365,3 +365,30 @@ def test_a_check_does_not_pass_where_a_registry_beside_others_cannot_be_read(how
     result = check(tmp_path)
     assert code_of(result) == 3, result.output
     assert f"error: {tmp_path}/{'c' if how == 'linked' else 'b/tasks/runs.sqlite'}: " in result.stderr
+
+
+def test_a_check_does_not_pass_where_a_path_holds_no_evidence(tmp_path: Path) -> None:
+    """The export of one gateway failed, and left an empty folder."""
+    good = ROOT / "samples" / "founding-same-run"
+    empty = tmp_path / "empty"
+    (empty / "tasks").mkdir(parents=True)
+    (empty / "notes.txt").write_text("nothing here\n", encoding="utf-8")
+    for arguments in ([good, empty], [good, "--gateway", f"b={empty}"]):
+        result = check(*arguments)
+        assert code_of(result) == 3
+        assert f"error: {empty}: no file of a known kind; check the path" in result.stderr
+    assert code_of(check(good, good / "state/tasks/runs.sqlite", good / "state")) == 0
+
+
+def test_a_check_does_not_pass_where_a_named_gateway_has_no_registry(tmp_path: Path) -> None:
+    good = f"a={ROOT / 'samples' / 'founding-same-run'}"
+    other = tmp_path / "other"
+    shutil.copytree(Path(SAMPLE) / "state/cron", other / "cron")
+    assert code_of(check("--gateway", good)) == 0
+    result = check("--gateway", good, "--gateway", f"b={other}")
+    assert code_of(result) == 3
+    assert "error: gateway b: no task registry of it was read" in result.stderr
+    known = tmp_path / "known.json"
+    result = check("--gateway", good, "--gateway", f"b={other}", "--baseline", known, "--update-baseline")
+    assert isinstance(result.exception, NothingToReadError)
+    assert not known.exists()

@@ -172,11 +172,12 @@ def test_the_summary_tells_what_fails_and_what_the_baseline_says() -> None:
     assert "Stale entries of the baseline: 1." in text
 
 
-def test_a_summary_stays_below_the_limit_of_github_whatever_it_holds() -> None:
-    wide = "\U0001f600" * 5000
+@pytest.mark.parametrize("character", ["\U0001f600", "\U000e0041", "\x00", "|"])
+def test_a_summary_stays_below_the_limit_of_github_whatever_it_holds(character: str) -> None:
+    wide = character * 5000
     lost = replace(many(3000).findings[0], task_id=wide, job_name=wide, job_id=wide)
     report = replace(every_verdict(), findings=(lost,) * 3000)
-    text = write_step_summary(checked(report, knowing([lost], "|" * 5000)))
+    text = write_step_summary(checked(report, knowing([lost], character * 5000)))
     assert len(text.encode()) < 1 << 20
     assert "… and 2600 more rows." in text
 
@@ -207,3 +208,12 @@ def worst(report: Report, text: str) -> Report:
     notices = frame_of([{"level": "error", "code": "x", "message": text}] * 500, NOTICES)
     findings = tuple(replace(finding, task_id=text, job_name=text) for finding in report.findings)
     return replace(report, notices=notices, findings=findings)
+
+
+@pytest.mark.parametrize("wide", ["\U0001f600" * 70_000, "\u202e" * 70_000])
+def test_no_message_is_longer_than_github_takes(wide: str) -> None:
+    lost = replace(many(1).findings[0], task_id=wide, job_name=wide, job_id=wide)
+    (told,) = commands(checked(replace(every_verdict(), findings=(lost,))))
+    assert len(told.message.encode()) < 1 << 16
+    assert told.message.endswith("…")
+    assert len(told.properties["title"]) < 256
