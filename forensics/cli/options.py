@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from forensics.cli.progress import AUTO, WHEN, shown_progress
 from forensics.cli.writing import write_whole
 from forensics.model.errors import NothingToReadError, UsageError
 from forensics.model.verdicts import Verdict
@@ -46,10 +47,11 @@ class Asked:
     gateways: dict[str, list[str]]
     zone: tzinfo | None
     release: str | None = None
+    progress: str = AUTO
 
 
 def input_options(function: _Command) -> Callable[..., object]:
-    """Give a command its PATH arguments, ``--gateway`` and ``--tz`` as one value, ``asked``."""
+    """Give a command its PATH arguments, ``--gateway``, ``--tz`` and ``--progress`` as one value, ``asked``."""
 
     @click.argument("paths", nargs=-1, metavar="[PATH]...")
     @click.option(
@@ -66,15 +68,25 @@ def input_options(function: _Command) -> Callable[..., object]:
         help="The zone of local times in the evidence that nothing in it explains: Europe/Berlin, +02:00. "
         "Default: what the evidence says, as a last resort that of this machine.",
     )
+    @click.option(
+        "--progress",
+        type=click.Choice(WHEN),
+        default=AUTO,
+        show_default=True,
+        help="Tell on standard error how far a long read has come: auto, where that is a terminal; always; never.",
+    )
     @wraps(function)
     def with_asked(
-        *args: object, paths: tuple[str, ...], gateways: tuple[str, ...], zone: str | None, **kwargs: object
+        *args: object,
+        paths: tuple[str, ...],
+        gateways: tuple[str, ...],
+        zone: str | None,
+        progress: str,
+        **kwargs: object,
     ) -> object:
-        return function(
-            *args,
-            asked=Asked(paths, parsed_gateways(gateways), parsed_zone(zone) if zone is not None else None),
-            **kwargs,
-        )
+        local = parsed_zone(zone) if zone is not None else None
+        asked = Asked(paths, parsed_gateways(gateways), local, progress=progress)
+        return function(*args, asked=asked, **kwargs)
 
     return with_asked
 
@@ -141,13 +153,15 @@ def evidence_of(asked: Asked) -> Evidence:
     is_read = "-" in paths or any("-" in given for given in asked.gateways.values())
     if is_read and sys.stdin.isatty():
         raise UsageError("- stands for standard input, which is the terminal", "pipe a file or an archive into it")
-    return load_evidence(
-        paths,
-        asked.gateways,
-        asked.zone,
-        tz.tzlocal(),
-        standard_input=sys.stdin.buffer if is_read else None,
-    )
+    with shown_progress(asked.progress, sys.stderr, os.environ.get("TERM")) as progress:
+        return load_evidence(
+            paths,
+            asked.gateways,
+            asked.zone,
+            tz.tzlocal(),
+            standard_input=sys.stdin.buffer if is_read else None,
+            progress=progress,
+        )
 
 
 def default_paths() -> tuple[str, ...]:

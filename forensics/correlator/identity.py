@@ -196,7 +196,11 @@ def _coarse_start(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame
     Stamps printed as text have a second's precision: they can be paired, never with the confidence of a millisecond.
     """
     rows = _spans(left, "start", "start_precision_ms")
-    started = records.filter(pl.col("started_at").is_not_null()).with_row_index(ROW)
+    is_printed = pl.col("width_ms") > 1
+    started = records.filter(pl.col("started_at").is_not_null())
+    if rows.filter(is_printed).is_empty():
+        started = started.filter(pl.col("precision_ms") > 1)
+    started = started.with_row_index(ROW)
     second = pl.col("begins_at").dt.truncate("1s")
     # a printed second may have been cut or rounded: rows of the seconds beside it are rivals as well
     claims = with_count_between(
@@ -205,7 +209,6 @@ def _coarse_start(left: pl.DataFrame, tasks: pl.DataFrame, records: pl.DataFrame
         first=second - _SECOND, last=second + _SECOND, right_on="second", by=_JOB,
     )  # fmt: skip
     crowded, alone = claims.filter(pl.col("between") > 1), claims.filter(pl.col("between") == 1)
-    is_printed = pl.col("width_ms") > 1
     in_crowd = pl.concat(
         [
             _with_overlapping(rows.filter(is_printed), crowded),

@@ -38,6 +38,8 @@ def with_count_between(
     Both bounds count as within. The pairs themselves are never made: where many rows of one job share a moment with
     many records, they would be the one times the other.
     """
+    if left.is_empty():
+        return left.with_columns(pl.lit(0, pl.Int64).alias("between"))
     upto = (
         right.filter(pl.col(right_on).is_not_null())
         .group_by(*by, pl.col(right_on).alias("counted_at"))

@@ -31,6 +31,7 @@ from forensics.parsers.compressed import (
     compression_of,
 )
 from forensics.parsers.files import head_of, open_evidence
+from forensics.parsers.meter import Meter
 from forensics.parsers.parsed import brief
 from forensics.parsers.tar import BLOCK_BYTES, Member, is_tar, tar_members
 from forensics.parsers.unzip import is_zip, zip_members
@@ -82,8 +83,11 @@ class Opened:
 class Scratch:
     """A private folder for what is unpacked; removed when nothing refers to this object any more, and at exit."""
 
-    def __init__(self, limits: Limits | None = None, standard_input: BinaryIO | None = None) -> None:
+    def __init__(
+        self, limits: Limits | None = None, standard_input: BinaryIO | None = None, meter: Meter | None = None
+    ) -> None:
         self.limits = limits or Limits()
+        self.meter = meter or Meter(None)
         self.opened: list[Opened] = []
         self._standard_input = standard_input
         self._left_bytes = self.limits.total_bytes
@@ -119,6 +123,7 @@ class Scratch:
             raise UsageError("- stands for standard input, which can be read only once", "give - once, and data for it")
         source, self._standard_input = self._standard_input, None
         target = self._new_folder() / STANDARD_INPUT
+        self.meter.open(STANDARD_INPUT)
         try:
             self._write(_Metered(source, self, None), target, 0.0)
         except TooMuchError as error:
@@ -138,6 +143,7 @@ class Scratch:
         Raises:
             UnreadableError: it cannot be read, or there is no room.
         """
+        self.meter.open(shown)
         with open_evidence(path) as raw:
             opened = Opened(path, shown, self.root)
             try:
@@ -276,6 +282,7 @@ class Scratch:
                     if size_bytes > self.limits.member_bytes:
                         raise TooMuchError(f"a file in it has more than {self.limits.member_bytes:,} bytes")
                     file.write(part)
+                    self.meter.advance(len(part))
         except OSError as error:
             if error.errno not in _FULL:
                 raise

@@ -18,6 +18,7 @@ from pathlib import Path
 from forensics.model.policy import DOCUMENTS_TRIED
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.files import content_of, head_of
+from forensics.parsers.meter import Advance, unwatched
 from forensics.parsers.parsed import Parsed
 
 HEAD_BYTES = 1 << 18
@@ -135,6 +136,8 @@ class Given:
     """When the file was last written, by its own folder; a copy may have lost that."""
     offsets: Sequence[tuple[datetime, timedelta]] = field(default=())
     """Offsets from UTC that other files of the same evidence state, each with a moment for which it held."""
+    advance: Advance = unwatched
+    """Called with the size of each piece of the file that has been read, where it is read in pieces."""
 
 
 @dataclass(frozen=True, slots=True)

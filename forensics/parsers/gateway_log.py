@@ -45,6 +45,7 @@ from forensics.parsers.log_record import (
 )
 from forensics.parsers.log_scan import (
     LINE,
+    SIZE,
     collected,
     counted,
     ends_with_newline,
@@ -52,8 +53,10 @@ from forensics.parsers.log_scan import (
     lines_at,
     read_through,
     scan,
+    size_bytes_of,
 )
 from forensics.parsers.mending import Mended, mended
+from forensics.parsers.meter import Advance, unwatched
 from forensics.parsers.parsed import Parsed, brief
 from forensics.parsers.subsystems import is_of_a_gateway
 from forensics.parsers.task_export import note_projected, tasks_in_document
@@ -88,8 +91,8 @@ def is_flat_record(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("date", "time", "logLevelName"))
 
 
-def parse_gateway_log(path: Path, by: str = _BY) -> Parsed:
-    """Read the lifecycle lines of one file log.
+def parse_gateway_log(path: Path, by: str = _BY, advance: Advance = unwatched) -> Parsed:
+    """Read the lifecycle lines of one file log; ``advance`` is called with the size of each piece.
 
     Shape: frame ``lifecycle``; one row per lifecycle line, or per job or run it names, plus one ``last_line`` row for
     the last gateway line before each process start. ``skipped`` counts all other records. Frame ``tasks``, where
@@ -102,7 +105,7 @@ def parse_gateway_log(path: Path, by: str = _BY) -> Parsed:
         UnreadableError: the file cannot be read.
     """
     parsed = Parsed(SourceKind.GATEWAY_LOG, by, shows_scheduler=True)
-    with counted(path, parsed.notices, lambda log: _count_lines(log, parsed)) as (log, unusual):
+    with counted(path, parsed.notices, lambda log: _count_lines(log, parsed, advance)) as (log, unusual):
         picked = _picked_lines(log, parsed.lines, unusual)
         rows = [*unusual.mended, *_lifecycle_rows(picked, parsed)]
         rows.extend(_last_lines(log, rows, parsed))
@@ -134,19 +137,20 @@ def _is_no_record_expr() -> pl.Expr:
     return ~(LINE.str.starts_with("{") & LINE.str.ends_with("}")) & ~LINE.str.contains(_PADDED_RECORD_PATTERN)
 
 
-def _count_lines(log: IO[bytes], parsed: Parsed) -> _Unusual:
+def _count_lines(log: IO[bytes], parsed: Parsed, advance: Advance) -> _Unusual:
     """Count all lines, those that are no records, and those that need a pass of their own."""
     looks_whole = LINE.str.starts_with("{") & LINE.str.ends_with("}")
     odd = ~LINE.str.contains(CANONICAL_LINE_PATTERN)
     joined = LINE.str.contains(_NEXT_RECORD_PATTERN)
     told = {"doubtful": ~looks_whole, "odd": odd, "joined": joined, "exports": _IS_EXPORT}
     stamp = record_stamp_expr().alias("stamp")
-    lines = scan(log).select("number", stamp, *(expr.alias(name) for name, expr in told.items()))
+    lines = scan(log).select("number", stamp, SIZE, *(expr.alias(name) for name, expr in told.items()))
     counts: Counter[str] = Counter()
     order = ClockOrder()
     for batch in lines.collect_batches(chunk_size=BATCH_LINES, maintain_order=True, engine="streaming"):
         counts.update({name: int(batch[name].sum()) for name in told}, lines=batch.height)
         order.take_records(batch)
+        advance(size_bytes_of(batch))
     order.close()
     parsed.lines = counts["lines"]
     is_usual = order.stamped * 2 > parsed.lines
@@ -413,11 +417,16 @@ def _values_in(glimpse: Glimpse) -> Iterator[object]:
 
 
 FORMS = (
-    Form("gateway file log", SourceKind.GATEWAY_LOG, _recognised, lambda path, _: parse_gateway_log(path)),
+    Form(
+        "gateway file log",
+        SourceKind.GATEWAY_LOG,
+        _recognised,
+        lambda path, given: parse_gateway_log(path, advance=given.advance),
+    ),
     Form(
         "gateway file log, flattened",
         SourceKind.GATEWAY_LOG,
         _flat_recognised,
-        lambda path, _: parse_gateway_log(path, _BY_FLAT),
+        lambda path, given: parse_gateway_log(path, _BY_FLAT, given.advance),
     ),
 )

@@ -17,6 +17,7 @@ import polars as pl
 from forensics.model.errors import NothingToReadError, UnreadableError, UsageError
 from forensics.model.evidence import RECORD_FRAMES, Evidence
 from forensics.model.policy import Limits
+from forensics.model.progress import Progress, Stage
 from forensics.model.schemas import (
     COPIES,
     CORRECTIONS,
@@ -39,6 +40,7 @@ from forensics.parsers.files import sha256_of
 from forensics.parsers.forms import Given
 from forensics.parsers.gateway_log import last_gateway_lines_before
 from forensics.parsers.gathering import Gathered, Reading, gather, path_of, why
+from forensics.parsers.meter import Meter
 from forensics.parsers.parsed import Parsed, well_formed
 from forensics.parsers.placing import Placed, place
 from forensics.parsers.rotation import before_holes
@@ -75,12 +77,14 @@ def load_evidence(
     *,
     standard_input: BinaryIO | None = None,
     limits: Limits | None = None,
+    progress: Progress | None = None,
 ) -> Evidence:
     """Read everything behind these paths into frames.
 
     A path is a folder, a file, an archive, a compressed file or, with ``standard_input``, ``-``; one alone needs no
     list. All that is behind the paths of ``gateways`` belongs to the gateway named there. ``zone`` is that of local
-    stamps which nothing in the evidence explains, ``host_zone`` that of this machine, the last resort.
+    stamps which nothing in the evidence explains, ``host_zone`` that of this machine, the last resort. ``progress`` is
+    told how far the read has come, see ``forensics.model.progress``.
 
     Shape: see ``forensics.model.evidence.Evidence``; sources are numbered in path order, whatever the order of the
     arguments.
@@ -96,7 +100,8 @@ def load_evidence(
     named = {name: _listed(given) for name, given in (gateways or {}).items()}
     if not all(name.strip() for name in named):
         raise UsageError("a gateway needs a name", "write it like --gateway NAME=PATH")
-    scratch = Scratch(limits, standard_input)
+    meter = Meter(progress)
+    scratch = Scratch(limits, standard_input, meter)
     gathered = gather(_listed(paths), named, scratch)
     arguments = [*_listed(paths), *(path for given in named.values() for path in given)]
     given = [Path(path) for path in arguments if _exists(path)] + ([scratch.root] if scratch.opened else [])
@@ -105,7 +110,7 @@ def load_evidence(
             is_hashed = reading.sha256 is not None
             if not is_hashed and reading.detected.kind in (*EVIDENCE_KINDS, SourceKind.TASK_REGISTRY_WAL):
                 reading.sha256 = hashing.submit(sha256_of, reading.found.path)
-        _parse_all(gathered, given, zone, host_zone)
+        _parse_all(gathered, given, Given(zone=zone, host_zone=host_zone, advance=meter.advance), meter)
     _settle_backups(gathered.readings)
     _note_unknown(gathered, arguments)
     _note_changed(gathered)
@@ -130,18 +135,19 @@ def _listed(paths: AnyPath | Sequence[AnyPath]) -> list[str]:
     return listed
 
 
-def _parse_all(gathered: Gathered, given: Sequence[Path], zone: tzinfo | None, host_zone: tzinfo) -> None:
+def _parse_all(gathered: Gathered, given: Sequence[Path], known: Given, meter: Meter) -> None:
     """Parse every file, those with local stamps last: others of the same gateway may state their offset from UTC."""
+    meter.begin(Stage.READING, sum(reading.size_bytes for reading in gathered.readings if reading.detected.form))
     local = [reading for reading in gathered.readings if _needs_zone(reading)]
     for reading in gathered.readings:
         if not _needs_zone(reading):
-            _parse(reading, Given(zone=zone, host_zone=host_zone), gathered)
+            _parse(reading, known, gathered, meter)
     if local:
         _place(gathered, given)
     offsets = _offsets(gathered.readings)
     for reading in local:
         theirs = offsets.get(reading.gateway, ()) if reading.gateway is not None else ()
-        _parse(reading, Given(zone=zone, host_zone=host_zone, offsets=theirs), gathered)
+        _parse(reading, replace(known, offsets=theirs), gathered, meter)
 
 
 def _needs_zone(reading: Reading) -> bool:
@@ -222,12 +228,13 @@ def _set_unusable_aside(readings: Sequence[Reading]) -> None:
                 reading.gateway = None
 
 
-def _parse(reading: Reading, known: Given, gathered: Gathered) -> None:
+def _parse(reading: Reading, known: Given, gathered: Gathered, meter: Meter) -> None:
     kind, form = reading.detected.kind, reading.detected.form
     try:
         if form is None:
             reading.parsed = _without_records(reading)
         else:
+            meter.open(reading.found.shown, reading.size_bytes)
             with path_of(reading) as path:
                 reading.parsed = form.parse(path, _given(reading, known))
             if reading.parsed.kind in (*EVIDENCE_KINDS, form.kind):
@@ -238,6 +245,8 @@ def _parse(reading: Reading, known: Given, gathered: Gathered) -> None:
         reading.parsed.notices.add(
             "damaged", f"{why(error)}; nothing of it is used, look for another copy", level="error"
         )
+    if form is not None:
+        meter.close()
     if kind is SourceKind.UNKNOWN and reading.found.explicit:
         message = f"{reading.found.shown}: {reading.detected.by}; see README, what it reads"
         gathered.note("unknown_kind", message, level="error")

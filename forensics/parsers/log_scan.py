@@ -17,6 +17,7 @@ from forensics.parsers.parsed import Notices
 
 _CHUNK_BYTES = 1 << 20
 LINE = pl.col("line")
+SIZE = LINE.str.len_bytes().alias("size_bytes")
 Counts = TypeVar("Counts")
 
 
@@ -81,6 +82,11 @@ def read_through(log: IO[bytes]) -> int:
     """Read a whole log once, which fails where it is no UTF-8; give its number of lines."""
     lines, _ = scan(log).select(pl.len(), LINE.str.len_bytes().sum().alias("bytes")).collect(engine="streaming").row(0)
     return int(lines)
+
+
+def size_bytes_of(batch: pl.DataFrame) -> int:
+    """Give how many bytes lines take of which ``SIZE`` was selected, their ends included."""
+    return int(batch["size_bytes"].sum()) + batch.height
 
 
 def collected(lines: pl.LazyFrame) -> pl.DataFrame:

@@ -21,12 +21,23 @@ from forensics.model.policy import PASTE_LINES
 from forensics.model.schemas import LIFECYCLE, frame_of
 from forensics.model.verdicts import LifecycleKind as K
 from forensics.model.verdicts import SourceKind
-from forensics.parsers.clock_order import service_steps, text_steps
+from forensics.parsers.clock_order import BATCH_LINES, service_steps, text_steps
 from forensics.parsers.forms import Given
 from forensics.parsers.gateway_log import note_backward_clock
 from forensics.parsers.log_record import RAW_LENGTH, event_rows, last_line_row, shown
-from forensics.parsers.log_scan import LINE, collected, counted, ends_with_newline, last_before, lines_at, scan
+from forensics.parsers.log_scan import (
+    LINE,
+    SIZE,
+    collected,
+    counted,
+    ends_with_newline,
+    last_before,
+    lines_at,
+    scan,
+    size_bytes_of,
+)
 from forensics.parsers.mending import mended
+from forensics.parsers.meter import Advance
 from forensics.parsers.parsed import UTC_FROM_STAMPS, Parsed, brief
 from forensics.parsers.processes import second_process
 from forensics.parsers.service_lines import NEEDLES as SERVICE_NEEDLES
@@ -130,7 +141,7 @@ def parse_text_log(path: Path, given: Given, form: str, by: str) -> Parsed:
         UnreadableError: the file cannot be read.
     """
     parsed = Parsed(SourceKind.GATEWAY_CONSOLE, by, form=form, shows_scheduler=form in _PRINTED_FILE_LOGS)
-    with counted(path, parsed.notices, lambda log: _count_lines(log, parsed)) as (log, broken):
+    with counted(path, parsed.notices, lambda log: _count_lines(log, parsed, given.advance)) as (log, broken):
         reading = _Reading(log, parsed)
         _pick(reading)
         if broken and (form in _JSON_FORMS or parsed.lines <= PASTE_LINES):
@@ -154,11 +165,16 @@ def parse_text_log(path: Path, given: Given, form: str, by: str) -> Parsed:
     return parsed
 
 
-def _count_lines(log: IO[bytes], parsed: Parsed) -> int:
+def _count_lines(log: IO[bytes], parsed: Parsed, advance: Advance) -> int:
     """Count all lines; give the number of those that look like broken JSON."""
-    row = scan(log).select(pl.len(), _is_broken_expr().sum().alias("broken")).collect(engine="streaming").row(0)
-    parsed.lines = row[0]
-    return int(row[1] or 0)
+    lines = broken = 0
+    told = scan(log).select(SIZE, _is_broken_expr().alias("broken"))
+    for batch in told.collect_batches(chunk_size=BATCH_LINES, engine="streaming"):
+        lines += batch.height
+        broken += int(batch["broken"].sum())
+        advance(size_bytes_of(batch))
+    parsed.lines = lines
+    return broken
 
 
 def _is_broken_expr() -> pl.Expr:

@@ -21,6 +21,7 @@ from forensics.model.verdicts import SourceKind
 from forensics.parsers import catalogue, cron_runs, detect, files, forms, gateway_log
 from forensics.parsers.forms import Form, Given, Glimpse
 from forensics.parsers.load import load_evidence
+from forensics.parsers.meter import Advance
 from forensics.parsers.parsed import Parsed
 from tests.parsers.shapes import (
     JOB,
@@ -612,8 +613,8 @@ def test_a_file_that_grows_while_it_is_read_is_named(tmp_path: Path, monkeypatch
     size = log.stat().st_size
     original = gateway_log.parse_gateway_log
 
-    def grow_and_parse(path: Path) -> Parsed:
-        parsed = original(path)
+    def grow_and_parse(path: Path, *, advance: Advance) -> Parsed:
+        parsed = original(path, advance=advance)
         with path.open("a", encoding="utf-8") as file:
             file.write("more")
         return parsed
@@ -627,8 +628,8 @@ def test_a_file_that_vanishes_while_others_are_read_is_named(tmp_path: Path, mon
     state = state_directory(tmp_path / "state")
     original = gateway_log.parse_gateway_log
 
-    def parse_and_remove(path: Path) -> Parsed:
-        parsed = original(path)
+    def parse_and_remove(path: Path, *, advance: Advance) -> Parsed:
+        parsed = original(path, advance=advance)
         path.unlink()
         return parsed
 
