@@ -16,7 +16,6 @@ from forensics.model.errors import RefusedError, UnreadableError, UsageError
 from forensics.model.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from forensics.model.finding import Report
     from forensics.model.plan import Plan
     from forensics.repair.apply import Target
     from forensics.repair.plan import Selection
@@ -88,9 +87,11 @@ def command(
     done = _corrected_earlier(target) if target else frozenset()
     planned = plan_fix(evidence, report, selection, keep_days, target.database if target else None, done)
     if output is not None:
-        _write_scripts(planned, report, output, undo)
+        _write_scripts(planned, output, undo)
     if target is not None:
-        _apply(planned, report, target, is_confirmed=is_confirmed)
+        _apply(planned, target, is_confirmed=is_confirmed)
+    chosen = done | {row.task_id for row in planned.plan.rows}
+    _tell_left([one.verdict for one in report.findings if one.task_id not in chosen], has_lost=bool(report.findings))
 
 
 def _corrected_earlier(target: Target) -> frozenset[str]:
@@ -105,7 +106,7 @@ def _corrected_earlier(target: Target) -> frozenset[str]:
     return frozenset(row.task_id for row in earlier.journal.rows)
 
 
-def _write_scripts(planned: Planned, report: Report, output: Path, undo: Path | None) -> None:
+def _write_scripts(planned: Planned, output: Path, undo: Path | None) -> None:
     """Rehearse the scripts on a private copy, and write them only if all went well."""
     from forensics.parsers.database import companions_of, opened_copy
     from forensics.repair.rehearsal import rehearse
@@ -123,16 +124,14 @@ def _write_scripts(planned: Planned, report: Report, output: Path, undo: Path | 
     click.echo(f"{output}: {_told(len(planned.plan.rows), planned.left)}", err=True)
     if planned.plan.rows:
         click.echo(told_rehearsal(rehearsal), err=True)
-    _tell_left(planned, report)
     _tell_warnings(planned.plan)
 
 
-def _apply(planned: Planned, report: Report, target: Target, *, is_confirmed: bool) -> None:
+def _apply(planned: Planned, target: Target, *, is_confirmed: bool) -> None:
     from forensics.repair.apply import apply_fix
 
     if not planned.plan.rows:
         click.echo(f"{target.database}: nothing to correct; {_left(planned.left)}", err=True)
-        _tell_left(planned, report)
         return
     confirm(f"{target.database}: {_told(len(planned.plan.rows), planned.left)}. Go on?", is_confirmed=is_confirmed)
     applied, rehearsal = apply_fix(planned.plan, target)
@@ -142,14 +141,12 @@ def _apply(planned: Planned, report: Report, target: Target, *, is_confirmed: bo
     _tell_short_lived(planned.plan, target)
 
 
-def _tell_left(planned: Planned, report: Report) -> None:
-    """Say why lost rows are left as they are."""
-    chosen = {row.task_id for row in planned.plan.rows}
-    left = Counter(finding.verdict for finding in report.findings if finding.task_id not in chosen)
-    for verdict in sorted(left):
-        click.echo(f"left: {left[verdict]} {verdict}: {_WHY_LEFT.get(verdict, _NOT_CHOSEN)}", err=True)
-    if not report.findings:
-        click.echo("left: no row is lost", err=True)
+def _tell_left(verdicts: list[Verdict], *, has_lost: bool) -> None:
+    """Say why lost rows are left as they are, by their verdicts."""
+    if not has_lost:
+        click.echo("no row is lost", err=True)
+    for verdict, count in sorted(Counter(verdicts).items()):
+        click.echo(f"left: {count} {verdict}: {_WHY_LEFT.get(verdict, _NOT_CHOSEN)}", err=True)
 
 
 def _tell_warnings(plan: Plan) -> None:

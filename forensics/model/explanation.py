@@ -13,8 +13,8 @@ from forensics.model.verdicts import Verdict
 class Statement:
     """One sentence; ``source`` and 1-based ``line``, or the rowid in ``table``, where it has a place.
 
-    Times in the text are UTC; one without a date is of the day on which the run started. ``code`` is the reason it
-    spells out, if it does.
+    Times in the text are UTC unless another zone was asked for; one without a date is of the day on which the run
+    started. ``code`` is the reason it spells out, if it does.
     """
 
     text: str

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterator
 
 _PART = re.compile(r"[^/]*/|[^/]+")
+_IN_DATABASE = re.compile(r"(?<![^ ])[^ ]+ [^ ]+ rowid [^ ]+")
+_GLUE = "\x00"
 _EMOJI_FOLLOWS = "\ufe0f"
 _WITHOUT_WIDTH = frozenset({"Mn", "Me", "Cf"})
 
@@ -43,6 +45,8 @@ def wrapped(text: str, width: int) -> list[str]:
     ['its own record', '(logs/a.log:1)']
     >>> wrapped("logs/gateway/openclaw.log:12", 16)
     ['logs/gateway/', 'openclaw.log:12']
+    >>> wrapped("the row (runs.sqlite task_runs rowid 7)", 36)
+    ['the row', '(runs.sqlite task_runs rowid 7)']
     """
     return _filled(text, width, width, width)
 
@@ -97,7 +101,7 @@ def _filled(text: str, first: int, rest: int, longest: int) -> list[str]:
     """Fill lines with words: the first line has another room than the rest; up to ``longest`` no word is broken."""
     lines: list[str] = []
     line: str | None = None
-    for word in text.split(" "):
+    for word in _words(text, longest):
         room = rest if lines else first
         if line is not None and width_of(line) + 1 + width_of(word) <= room:
             line = f"{line} {word}"
@@ -108,6 +112,15 @@ def _filled(text: str, first: int, rest: int, longest: int) -> list[str]:
         *whole, line = [word] if width_of(word) <= longest else _broken(word, room)
         lines += whole
     return [*lines, (line or "").rstrip()]
+
+
+def _words(text: str, longest: int) -> list[str]:
+    """Part a text at its blanks, but for those of a place in a database that fits a line: it is to be copied whole."""
+
+    def glued(place: re.Match[str]) -> str:
+        return place.group().replace(" ", _GLUE) if width_of(place.group()) <= longest else place.group()
+
+    return [word.replace(_GLUE, " ") for word in _IN_DATABASE.sub(glued, text).split(" ")]
 
 
 def _broken(word: str, width: int) -> list[str]:

@@ -19,6 +19,7 @@ from forensics.model.verdicts import (
     EvidenceRole,
     Reason,
     Severity,
+    TaskStatus,
     Verdict,
 )
 
@@ -91,6 +92,7 @@ _STYLES = {Severity.HIGH: Style.BAD, Severity.MEDIUM: Style.DOUBT, Severity.LOW:
 
 _LACKS_RECORDS = (Reason.RUN_LOG_ABSENT, Reason.RUN_LOG_MISSING, Reason.RUN_LOG_PRUNED, Reason.RUN_LOG_DAMAGED)
 _LACKS_LOG = (Reason.GATEWAY_LOG_ABSENT, Reason.GATEWAY_LOG_GAP)
+_STATUSES = frozenset(status.value for status in TaskStatus)
 _LONGEST_NAME = 80
 _DAYS_NAMED = 3
 
@@ -207,11 +209,13 @@ def closing(report: Report) -> str:
 
 
 def _rows_read(report: Report) -> str:
-    """Say how many rows were read, and what they say they are."""
+    """Say how many rows were read, and what they say they are, in the gateway's own words only."""
     count, statuses = report.summary.tasks, report.summary.statuses
     read = "1 task row was read" if count == 1 else f"{count} task rows were read"
-    told = ", ".join(f"{number} {for_terminal(status)}" for status, number in statuses)
-    return f"{read} ({told})" if told else read
+    told = [f"{number} {status}" for status, number in statuses if status in _STATUSES]
+    other = sum(number for status, number in statuses if status not in _STATUSES)
+    told += [f"{other} without a known status"] if other else []
+    return f"{read} ({', '.join(told)})" if told else read
 
 
 def corrections_told(report: Report, shown: Shown = PLAIN) -> Iterator[str]:

@@ -130,3 +130,10 @@ def test_a_line_above_that_groups_is_said_once() -> None:
     told = [("x" * 40, "y" * 40), ("x" * 40, "z" * 40), ("w" * 40, "v" * 40)]
     lines = text_table(columns, told, shown=Shown(60)).splitlines()
     assert lines[3:] == ["x" * 40, f"  {'y' * 40}", f"  {'z' * 40}", "w" * 40, f"  {'v' * 40}"]
+
+
+@pytest.mark.parametrize("width", [40, 44, 60])
+def test_a_place_in_a_database_is_one_word_where_a_line_has_room(width: int) -> None:
+    place = "(state/tasks/runs.sqlite task_runs rowid 12)"
+    lines = wrapped(f"the next start-up names it as in flight {place}", width)
+    assert (place in lines) == (width >= 44)
