@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -192,6 +193,23 @@ def test_a_window_that_was_never_ready_ends_with_the_log() -> None:
     middle = plot_width(100) // 2
     assert line[middle - 3] == "░"
     assert line[middle + 3 :].strip() == ""
+
+
+def test_a_window_in_doubt_is_drawn_as_doubt() -> None:
+    report = audited(a_day().row(J, S, L).record(J, S).restarted(at("10:05"), at("10:06"), ready=90))
+    finding = found(report)
+    doubtful = replace(report, restarts=tuple(replace(one, doubt="sources disagree") for one in report.restarts))
+    sure, doubted = (drawn_timeline(finding, one, facts_of(finding)) for one in (report, doubtful))
+    assert "░" in lane(sure, "gateway")
+    assert "░" not in lane(doubted, "gateway")
+    assert lane(doubted, "gateway") == lane(sure, "gateway").replace("░", "?")
+
+
+def test_the_restarts_of_another_gateway_are_not_drawn() -> None:
+    one, other = a_day("one").row(J, S, L).record(J, S), a_day("other").restarted(at("10:05"), at("10:06"), ready=90)
+    finding = found(audited(one), gateway="one")
+    alone, together = (drawn_timeline(finding, told, facts_of(finding)) for told in (audited(one), audited(one, other)))
+    assert together == alone
 
 
 def test_a_run_that_died_is_not_drawn_beyond_its_death() -> None:

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from forensics import write_html, write_json, write_markdown, write_text
@@ -49,6 +49,7 @@ def test_beyond_twenty_jobs_the_rest_is_summed_up(jobs: int, rows: int) -> None:
     told = reliability_rows(report)
     assert len(told) == rows
     assert told[0][0] == "lost-000"
+    assert (jobs > rows) == told[-1][0].endswith("other jobs")
     if jobs > rows:
         left = jobs - 20
         assert told[-1][:3] == (f"{left} other jobs", *[f"{left} of {left} (100 %)"] * 2)
@@ -132,6 +133,8 @@ def test_warnings_about_times_are_one_line_below_the_counts() -> None:
     assert (odd["kind"], odd["rows"], odd["least_ms"], odd["most_ms"]) == ("start_before_creation", 124, 1, 14)
 
 
+@example((1999, 2000))
+@example((1, 2000))
 @given(st.integers(1, 5000).flatmap(lambda runs: st.tuples(st.integers(0, runs), st.just(runs))))
 def test_only_all_is_a_hundred_per_cent_and_only_none_is_none(counts: tuple[int, int]) -> None:
     count, runs = counts
