@@ -207,6 +207,13 @@ def test_the_legend_explains_every_kind_of_mark_and_run_that_is_drawn_and_no_oth
     assert drawn == explained
 
 
+@pytest.mark.parametrize(("name", "tone"), [("every verdict", "bad"), ("two gateways", "none"), ("captured", "good")])
+def test_no_loss_is_good_news_only_where_nothing_was_withheld(name: str, tone: str) -> None:
+    figure = page(name)[2].of_class("figure")[1]
+    assert "real loss" in figure.text
+    assert figure.attributes["class"] == f"figure {tone}"
+
+
 def test_incidents_that_are_not_drawn_are_counted() -> None:
     report, _, root = page("many")
     drawn = root.by_id("timeline").of_class("incident")

@@ -65,7 +65,8 @@ def figures(report: Report) -> tuple[Figure, ...]:
             real,
             "real loss" if real == 1 else "real losses",
             f"{interrupted:,} interrupted, {unexplained:,} unexplained" if real else "none proven",
-            "bad" if real else "good",
+            # none proven is good news only where nothing was withheld
+            "bad" if real else "none" if counts[Verdict.UNDETERMINED] else "good",
         ),
         Figure(
             counts[Verdict.UNDETERMINED],
