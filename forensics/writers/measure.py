@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
+
+from wcwidth import wcswidth
 
 _PART = re.compile(r"[^/]*/|[^/]+")
 _IN_DATABASE = re.compile(r"(?<![^ ])[^ ]+ [^ ]+ rowid [^ ]+")
 _GLUE = "\x00"
-_EMOJI_FOLLOWS = "\ufe0f"
-_WITHOUT_WIDTH = frozenset({"Mn", "Me", "Cf"})
 
 
 def width_of(text: str) -> int:
     r"""Count the columns that a text takes in a terminal: two for wide characters, none for combining ones.
 
-    Source: Unicode Standard Annex 11 (East Asian Width); a variation selector makes the sign before it a wide emoji.
+    Source: Unicode Standard Annex 11 (East Asian Width), by wcwidth; ``text`` holds no control characters.
 
     >>> width_of("abc"), width_of("漢字"), width_of("e\u0301"), width_of("✔\ufe0f")
     (3, 4, 1, 2)
     """
-    if text.isascii():
-        return len(text)
-    total, last = 0, 0
-    for character in text:
-        if character == _EMOJI_FOLLOWS and last == 1:
-            total, last = total + 1, 2
-        elif unicodedata.category(character) not in _WITHOUT_WIDTH:
-            last = 2 if unicodedata.east_asian_width(character) in "WF" else 1
-            total += last
-    return total
+    return len(text) if text.isascii() else wcswidth(text)
 
 
 def padded(text: str, width: int, shown: str | None = None) -> str:
