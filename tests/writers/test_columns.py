@@ -119,7 +119,7 @@ def test_a_cell_that_is_passed_over_is_one_that_needs_nothing(cell: str) -> None
 def test_facts_without_any_are_a_sentence_an_empty_list_and_a_heading() -> None:
     report, facts = told()
     nothing = facts.clear()
-    assert write_timeline(report, nothing) == "Nothing that happened at a known time is on record.\n"
+    assert write_timeline(report, nothing).startswith("Nothing that happened at a known time is on record.")
     assert json.loads(write_timeline_json(report, nothing))["facts"] == []
     assert write_timesketch_csv(report, nothing).count("\r\n") == 1
     assert write_timesketch_jsonl(report, nothing) == write_lnav(report, nothing) == ""
