@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 import polars as pl
@@ -25,31 +23,10 @@ class Weight(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One fact of the timeline; ``text`` is one line, ``place`` is where it stands, for people."""
-
-    at: datetime | None
-    gateway: str | None
-    kind: FactKind
-    event: str | None
-    weight: Weight
-    text: str
-    source: int | None
-    line: int | None
-    table: str | None
-    path: str | None
-    place: str
-    job_id: str | None
-    job_name: str | None
-    task_id: str | None
-    run_id: str | None
-    operation: str | None
-    restart: str | None
-    status: str | None
-    verdict: str | None
-    confidence: str | None
-    severity: str | None
+_FACT = (
+    *("at", "gateway", "kind", "event", "weight", "text", "source", "line", "table", "path", "place"),
+    *("job_id", "job_name", "task_id", "run_id", "operation", "restart", "status", "verdict", "confidence", "severity"),
+)
 
 
 _OF_SEVERITY = {Severity.HIGH: Weight.ERROR, Severity.MEDIUM: Weight.WARNING}
@@ -78,17 +55,11 @@ _MEANINGS = {verdict.value: meaning for verdict, meaning in VERDICTS.items()}
 _ENDS = frozenset({FactKind.RUN_ENDED, FactKind.RUN_RECORDED, FactKind.TASK_ENDED})
 
 
-def told_in_order(report: Report, facts: pl.DataFrame) -> Iterator[Fact]:
-    """Give the facts of the frame ``timeline``, in its order; a verdict says why, each proof with its place."""
-    for batch in told_in_batches(report, facts):
-        for row in batch.iter_rows(named=True):
-            yield Fact(**row | {"kind": FactKind(row["kind"]), "weight": Weight(row["weight"])})
-
-
 def told_in_batches(report: Report, facts: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Give the facts of the frame ``timeline`` as ``told_in_order`` does, as frames of some thousands.
+    """Give the facts of the frame ``timeline`` in its order, some thousands at a time.
 
-    Shape: columns of ``Fact``; kind and weight as text.
+    Shape: columns of ``timeline`` plus weight, path and place (where a fact stands, for people); ``text`` is one line,
+    that of a verdict says why, each proof with its place.
     """
     paths = report.paths()
     reasons = _reasons(report, paths)
@@ -97,7 +68,7 @@ def told_in_batches(report: Report, facts: pl.DataFrame) -> Iterator[pl.DataFram
             pl.col("source").replace_strict(paths, return_dtype=pl.String).alias("path"), _text(batch, reasons)
         )
         weighed = placed.with_columns(_place_expr().alias("place"), _weights(placed))
-        yield weighed.select(Fact.__slots__)
+        yield weighed.select(_FACT)
 
 
 def _reasons(report: Report, paths: Mapping[int, str]) -> pl.DataFrame:
