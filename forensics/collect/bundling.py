@@ -478,7 +478,10 @@ def _logged(key: str, value: object, told: Replacements, *, is_event: bool) -> o
         return told.value(key, value)
     if value.startswith(("{", "[")):
         with suppress(ValueError, RecursionError):
-            return _replaced(json.loads(value), told)
+            document = told.value("", json.loads(value))
+            if "\n" in value:  # an answer of a command line, which is known by its lines
+                return json.dumps(document, ensure_ascii=False, indent=2)
+            return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return told.message(value) if is_event else told.text(value)
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import sqlite3
+import tarfile
 import zipfile
 from contextlib import closing
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from forensics.collect.leaks import leaks_in
 from forensics.collect.replacing import Replacements
 from forensics.model.errors import RefusedError, UsageError
 from forensics.model.finding import Report
-from tests.support.captures import archived_sets, snapshot, unpack
+from tests.support.captures import EvidenceSet, archived_sets, snapshot, unpack
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 NAMES = sorted(path.parent.name for path in SAMPLES.glob("*/truth.json"))
@@ -72,6 +73,24 @@ def test_a_captured_gateway_is_judged_alike_in_its_bundle(capture: str, unpacked
     bundled(paths, tmp_path / "repro.zip")
     assert said(audited(tmp_path / "repro.zip")) == said(audited(*paths))
     assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize("told", list(archived_sets()), ids=str)
+def test_every_way_to_hand_a_capture_over_can_be_bundled(told: EvidenceSet, unpacked: Path, tmp_path: Path) -> None:
+    """Making a bundle compares every row with the audit of the evidence, and refuses where one differs."""
+    folder = unpack(told.capture, unpacked)
+    made = bundled([folder / path for path in told.paths], tmp_path / "repro.zip")
+    assert made.rows == len(told.expected["rows"])
+
+
+@pytest.mark.parametrize("capture", ["2026.4.15-lost-write", "2026.5.7-sigterm", "2026.9.6-restarts"])
+def test_evidence_in_an_archive_is_bundled_alike(capture: str, unpacked: Path, tmp_path: Path) -> None:
+    folder = unpack(capture, unpacked)
+    with tarfile.open(tmp_path / "host.tar.gz", "w:gz") as archive:
+        for name in ("state", "logs"):
+            archive.add(folder / name, name)
+    bundled([tmp_path / "host.tar.gz"], tmp_path / "repro.zip")
+    assert said(audited(tmp_path / "repro.zip")) == said(audited(tmp_path / "host.tar.gz"))
 
 
 def test_the_same_evidence_gives_the_same_bytes(tmp_path: Path) -> None:
