@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ import click
 from forensics import __version__
 from forensics.cli.display import tell
 from forensics.cli.options import Asked, default_paths, input_options
+from forensics.cli.progress import shown_progress
 from forensics.model.escape import for_terminal
 
 if TYPE_CHECKING:
@@ -44,15 +47,17 @@ def command(asked: Asked, into: Path) -> None:
     """  # noqa: D301
     from forensics.collect.collecting import collect
 
-    made = collect(
-        asked.paths if asked.paths or asked.gateways else default_paths(),
-        into,
-        at=datetime.now(UTC),
-        host=platform.node() or "unknown",
-        version=__version__,
-        gateways=asked.gateways,
-        zone=asked.zone,
-    )
+    with shown_progress(asked.progress, sys.stderr, os.environ.get("TERM")) as progress:
+        made = collect(
+            asked.paths if asked.paths or asked.gateways else default_paths(),
+            into,
+            at=datetime.now(UTC),
+            host=platform.node() or "unknown",
+            version=__version__,
+            gateways=asked.gateways,
+            zone=asked.zone,
+            progress=progress,
+        )
     _tell(made)
 
 

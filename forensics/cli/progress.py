@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from forensics.model.escape import for_terminal
 from forensics.model.progress import Progress, Stage, Step
+from forensics.writers.measure import width_of
 
 AUTO, ALWAYS, NEVER = "auto", "always", "never"
 WHEN = (AUTO, ALWAYS, NEVER)
@@ -76,9 +76,9 @@ class ProgressLine:
             self._drawn = 0
 
     def _draw(self, text: str, columns: int) -> None:
-        blank = max(min(self._drawn, columns) - 1 - _width_of(text), 0)
+        blank = max(min(self._drawn, columns) - 1 - width_of(text), 0)
         self._write("\r" + text + " " * blank)
-        self._drawn = _width_of(text) + 1
+        self._drawn = width_of(text) + 1
 
     def _write(self, text: str) -> None:
         """Write at once; a stream that takes nothing any more gets nothing any more."""
@@ -119,23 +119,15 @@ def _size(size_bytes: float) -> str:
 
 
 def _end_of(name: str, columns: int) -> str:
-    if _width_of(name) <= columns:
+    if width_of(name) <= columns:
         return name
     kept, width = "", len("...")
     for character in reversed(name):
-        width += _width_of(character)
+        width += width_of(character)
         if width > columns:
             break
         kept = character + kept
     return "..." + kept
-
-
-def _width_of(text: str) -> int:
-    """Give how many columns of a terminal a text takes."""
-    if text.isascii():
-        return len(text)
-    marks = sum(unicodedata.combining(character) > 0 for character in text)
-    return len(text) - marks + sum(unicodedata.east_asian_width(character) in "WF" for character in text)
 
 
 def _columns_of(stream: TextIO | None) -> int:

@@ -43,6 +43,7 @@ from forensics.collect.rotation import Names, is_log, names_of
 from forensics.collect.tables import copy_tables, is_sound
 from forensics.model.errors import NothingToReadError, RefusedError, UnreadableError, UsageError
 from forensics.model.manifest import LeftOut, Manifest, Missing, Original, Place, Stored
+from forensics.model.progress import Progress, Stage
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.containers import STANDARD_INPUT, Scratch
 from forensics.parsers.database import companions_of, opened_copy, tables_of
@@ -50,6 +51,7 @@ from forensics.parsers.detect import left_out
 from forensics.parsers.files import open_evidence, sha256_of
 from forensics.parsers.gathering import Gathered, Reading, gather, why
 from forensics.parsers.load import EVIDENCE_KINDS, modified_at
+from forensics.parsers.meter import Meter
 from forensics.parsers.parsed import well_formed
 from forensics.parsers.task_registry import TABLE
 from forensics.parsers.zones import name_of_zone
@@ -106,6 +108,7 @@ def collect(
     version: str,
     gateways: Mapping[str, Sequence[str]] = MappingProxyType({}),
     zone: tzinfo | None = None,
+    progress: Progress | None = None,
 ) -> Collected:
     """Preserve the evidence behind the paths as a new snapshot in a folder.
 
@@ -113,6 +116,7 @@ def collect(
     byte. Files of an earlier snapshot with the same bytes, or with the first of them, are shared by hard links. What
     could not be read is in the manifest, and proves nothing when the snapshot is audited. ``gateways`` are the paths of
     named gateways, ``zone`` is that of local times which nothing explains: the manifest tells both to later audits.
+    ``progress`` is told of each file, see ``forensics.model.progress``.
 
     Raises:
         UsageError: the folder lies within the evidence, or the evidence within it; the evidence is a collection itself;
@@ -122,17 +126,18 @@ def collect(
     """
     given = [*paths, *(path for named in gateways.values() for path in named)]
     _refuse_evidence(given, into)
-    found = _found(paths, gateways, given)
+    meter = Meter(progress)
+    found = _found(paths, gateways, given, meter)
     try:
         with working_in(into):
             named_zone = None if zone is None else name_of_zone(zone)
             told = Manifest(version, well_formed(host), _stamp(at), (), (), (), (), named_zone)
             for _ in range(_ATTEMPTS - 1):
                 with suppress(_MovedError):
-                    return _snapshot(given, into, found, told)
+                    return _snapshot(given, into, found, told, meter)
                 time.sleep(_PAUSE_SECONDS)
-                found = _found(paths, gateways, given)
-            return _snapshot(given, into, found, told, is_last=True)
+                found = _found(paths, gateways, given, meter)
+            return _snapshot(given, into, found, told, meter, is_last=True)
     except OSError as error:
         message = f"{into} cannot be written: {error.strerror or error}; nothing of this run was kept"
         raise RefusedError(message, "make room, or choose another folder; then run it again") from error
@@ -151,8 +156,8 @@ class _Found:
     names: Names
 
 
-def _found(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], given: Sequence[str]) -> _Found:
-    gathered = gather(paths, gateways, Scratch())
+def _found(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], given: Sequence[str], meter: Meter) -> _Found:
+    gathered = gather(paths, gateways, Scratch(meter=meter))
     evidence = [reading for reading in gathered.readings if reading.detected.kind in EVIDENCE_KINDS]
     wanted = [reading for reading in evidence if reading.found.kept is None]
     if evidence and not wanted:
@@ -166,16 +171,21 @@ def _found(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], given: S
     return _Found(gathered, wanted, names_of(gathered, given))
 
 
-def _snapshot(paths: Sequence[str], into: Path, found: _Found, told: Manifest, *, is_last: bool = False) -> Collected:
+def _snapshot(
+    paths: Sequence[str], into: Path, found: _Found, told: Manifest, meter: Meter, *, is_last: bool = False
+) -> Collected:
     name = free_name(into, told.collected_at.replace(":", ""))
     places = _places(paths, found.wanted)
     told = replace(told, places=tuple(Place(folder, *_told_place(key)) for key, folder in places.items()))
     with new_folder(into, name) as part:
         work = _Work(part, stored_earlier(into), told)
         moved = found.names.moved()
+        meter.begin(Stage.COLLECTING, sum(reading.size_bytes for reading in found.wanted))
         for reading in found.wanted:
+            meter.open(reading.found.shown, reading.size_bytes)
             if not (is_log(reading) and reading.found.path.parent in moved):
                 _store(reading, _target(reading, paths, places), work)
+            meter.close()
         moved |= found.names.moved()
         if moved and not is_last:
             raise _MovedError

@@ -12,6 +12,7 @@ class Stage(StrEnum):
 
     UNPACKING = "unpacking"
     READING = "reading"
+    COLLECTING = "collecting"
 
 
 @dataclass(frozen=True, slots=True)

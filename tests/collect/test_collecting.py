@@ -26,6 +26,7 @@ from forensics.collect.collecting import Collected, collect
 from forensics.model.errors import NothingToReadError, RefusedError, UnreadableError, UsageError
 from forensics.model.finding import Report
 from forensics.model.manifest import Stored
+from forensics.model.progress import Stage, Step
 from forensics.parsers.gathering import Reading
 from tests.support.captures import snapshot, unpack
 
@@ -296,3 +297,14 @@ def test_without_a_path_it_is_the_gateway_of_this_machine(
     result = CliRunner().invoke(main, ["collect", "--into", str(tmp_path / "evidence")])
     assert result.exit_code == 0, result.output
     assert list((tmp_path / "evidence").glob("*/openclaw/tasks/runs.sqlite"))
+
+
+def test_whoever_watches_is_told_of_every_file_until_all_bytes_are_kept(gateway: Path, tmp_path: Path) -> None:
+    steps: list[Step] = []
+    paths = [str(path) for path in state_of(gateway)]
+    made = collect(paths, tmp_path / "into", at=FIRST, host="office", version="1", progress=steps.append)
+    kept = [step for step in steps if step.stage is Stage.COLLECTING]
+    assert {step.file for step in kept} >= {f"{paths[0]}/tasks/runs.sqlite", f"{paths[0]}/cron/jobs.json"}
+    assert len({step.file for step in kept}) == len(made.manifest.files)
+    assert [step.done_bytes for step in kept] == sorted(step.done_bytes for step in kept)
+    assert kept[-1].done_bytes == kept[-1].total_bytes
