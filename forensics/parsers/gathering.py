@@ -58,7 +58,8 @@ class Reading:
 class Gathered:
     """All files behind the arguments; ``gaps`` are the places at which something could not be read.
 
-    ``seen`` gives device and number of each file as it was found.
+    ``seen`` gives device and number of each file as it was found. ``scratch`` keeps what was unpacked: it is removed
+    with the last object that holds it.
     """
 
     readings: list[Reading] = field(default_factory=list)
@@ -66,6 +67,7 @@ class Gathered:
     gaps: list[Path] = field(default_factory=list)
     checks: Checks = field(default_factory=Checks)
     seen: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    scratch: Scratch | None = None
 
     def note(self, code: str, message: str, *, level: str = "warning", source: int | None = None) -> None:
         """Note something that belongs to no line of a file."""
@@ -95,7 +97,7 @@ def gather(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], scratch:
     Raises:
         UsageError: a path is given for two gateways, or standard input twice.
     """
-    gathered = Gathered()
+    gathered = Gathered(scratch=scratch)
     readings: dict[_Identity, Reading] = {}
     unread: list[Unread] = []
     for argument, gateway in _arguments(paths, gateways):

@@ -19,6 +19,7 @@ from forensics.model.errors import UsageError
 from forensics.model.finding import Report
 from forensics.model.manifest import NAME
 from tests.collect.keeping import FIRST, assert_every_day_holds, audited, collected, told, used_bytes
+from tests.support.captures import unpack
 
 
 @pytest.fixture
@@ -242,3 +243,15 @@ def test_a_collection_is_not_collected_again(days: tuple[Path, list[int]], gatew
     made = collected([evidence, gateway / "logs"], tmp_path / "again")
     assert "files that were collected before" in {each.what for each in made.manifest.left_out}
     assert {each.kind for each in made.manifest.files} == {"gateway_log"}
+
+
+@pytest.mark.parametrize("capture", ["2026.4.15-lost-write", "2026.9.6-restarts"])
+def test_evidence_in_an_archive_is_stored_unpacked(capture: str, unpacked: Path, tmp_path: Path) -> None:
+    folder = unpack(capture, unpacked)
+    with tarfile.open(tmp_path / "host.tar.gz", "w:gz") as archive:
+        for name in ("state", "logs"):
+            archive.add(folder / name, name)
+    made = collected([tmp_path / "host.tar.gz"], tmp_path / "evidence")
+    assert made.manifest.missing == ()
+    assert told(audited(tmp_path / "evidence")) == told(audited(tmp_path / "host.tar.gz"))
+    assert assert_every_day_holds(tmp_path / "evidence") == 1
