@@ -58,19 +58,20 @@ def test_every_copy_is_a_state_that_existed(living: tuple[Path, subprocess.Popen
     host, process = living
     still = [path for path in (host / ".openclaw" / "cron").rglob("*") if path.is_file()]
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in still}
-    seen = [
-        assert_was(collected([host / ".openclaw", host / "logs"], tmp_path / "evidence", day)) for day in range(RUNS)
-    ]
+    seen: list[int | None] = []
+    while len(seen) < RUNS or not (host / "logs" / "openclaw-2026-04-23.2.log").exists():
+        seen.append(assert_was(collected([host / ".openclaw", host / "logs"], tmp_path / "evidence", len(seen))))
+    seen.append(assert_was(collected([host / ".openclaw", host / "logs"], tmp_path / "evidence", len(seen))))
     assert process.poll() is None
     told, _ = process.communicate("\n")
     assert int(told.splitlines()[-1]) == 0, "the gateway met a lock that was not its own"
     numbers = [number for number in seen if number is not None]
-    assert len(numbers) > RUNS // 2
+    assert len(numbers) > len(seen) // 2
     assert numbers == sorted(set(numbers)), "time went on from copy to copy"
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in still} == before
-    assert assert_every_day_holds(tmp_path / "evidence") == RUNS
+    assert assert_every_day_holds(tmp_path / "evidence") == len(seen)
     kept = [len(list(folder.glob("logs/*.log"))) for folder in (tmp_path / "evidence").iterdir() if folder.is_dir()]
-    assert len([logs for logs in kept if logs]) > RUNS // 2
+    assert len([logs for logs in kept if logs]) > len(seen) // 2
     assert max(kept) > 1, "no log was set aside meanwhile"
 
 
