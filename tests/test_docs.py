@@ -38,7 +38,7 @@ def test_the_table_that_fits_a_terminal_is_real() -> None:
 @pytest.mark.usefixtures("at_root")
 def test_the_worked_example_of_the_readme_runs() -> None:
     blocks = re.findall(r"```pycon\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     example = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "README.md", "README.md", 0)
     told: list[str] = []
     result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example, out=told.append)

@@ -15,12 +15,12 @@ from forensics.model.contracts import CONTRACTS, contract
 def command(name: str) -> None:
     """Show the JSON Schema (draft 2020-12) of a document, complete in itself.
 
-    NAME is the command that writes it (audit, check, explain, restarts, sources, timeline), or baseline (of check),
-    journal (of fix and undo) or manifest (of collect and bundle).
-
     \b
     Examples:
       forensics schema check > check.schema.json
       forensics schema timeline | jq '."$defs".fact.properties'
+
+    NAME is the command that writes it (audit, check, explain, restarts, sources, timeline), or baseline (of check),
+    journal (of fix and undo) or manifest (of collect and bundle).
     """  # noqa: D301
     emit(json.dumps(contract(name), ensure_ascii=False, indent=2) + "\n", None)

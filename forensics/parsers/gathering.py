@@ -101,13 +101,15 @@ def gather(paths: Sequence[str], gateways: Mapping[str, Sequence[str]], scratch:
     readings: dict[_Identity, Reading] = {}
     unread: list[Unread] = []
     for argument, gateway in _arguments(paths, gateways):
-        has_evidence = False
+        has_evidence = has_files = False
         try:
             for found in find_files(argument, unread, scratch):
                 kind = _add(found, gateway, readings, gathered)
+                has_files = True
                 has_evidence |= found.explicit or kind not in _WITHOUT_EVIDENCE
             if not has_evidence:
-                gathered.note("nothing_here", f"{argument}: no file of a known kind; check the path", level="error")
+                why_not = "check the path" if has_files else "there is no file at all"
+                gathered.note("nothing_here", f"{argument}: no file of a known kind; {why_not}", level="error")
         except (UnreadableError, OSError) as error:
             gathered.note("unreadable", f"{argument}: {why(error)}; check the path and its permissions", level="error")
             gathered.gaps += _real(argument)

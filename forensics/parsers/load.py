@@ -557,20 +557,16 @@ def _note_unplaced(reading: Reading, source: int, gathered: Gathered) -> None:
         )
 
 
-def _unknown(gathered: Gathered) -> str:
-    """Say what else was found where no file is of a known kind."""
-    found = [str(notice["message"]) for notice in gathered.notices]
-    return "; ".join(["no file of a known kind", *(found[:_NAMED_FILES] or ["there is no file at all"])])
-
-
 def _nothing(paths: Sequence[str], gathered: Gathered) -> NothingToReadError:
     told = [str(notice["message"]) for notice in gathered.notices if notice["level"] != "info"]
+    if all(notice["code"] == "nothing_here" for notice in gathered.notices if notice["level"] != "info"):
+        told += [str(notice["message"]) for notice in gathered.notices if notice["level"] == "info"]
     for reading in gathered.readings:
         parsed_notices = reading.parsed.notices.closed() if reading.parsed else []
         told += [f"{reading.found.shown}: {notice['message']}" for notice in parsed_notices]
     shown = _first_of(paths) or "no path"
     more = [f"and {len(told) - _NAMED_FILES} more problems"] if len(told) > _NAMED_FILES else []
-    why = "; ".join([*told[:_NAMED_FILES], *more]) or _unknown(gathered)
+    why = "; ".join([*told[:_NAMED_FILES], *more]) or "no file of a known kind"
     what = f"nothing to read behind {shown}: {why}"
     return NothingToReadError(
         what,

@@ -190,6 +190,6 @@ class _Table:
                     yield padded(column.name, label, name) + self.shown.painted(first, self._style(n, row))
                     yield from (" " * label + self.shown.painted(line, self._style(n, row)) for line in rest)
                 else:
-                    yield name
+                    yield from (self.shown.painted(line, Style.HEADING) for line in wrapped(column.name, width))
                     for part in row.parts[n]:
                         yield from indented(part, width, first=_GAP, rest=_GAP)

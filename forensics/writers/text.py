@@ -24,7 +24,6 @@ from forensics.writers.wording import (
     style_of,
 )
 
-_WIDTH = 100
 _NOTICE_LEVELS = ("error", "warning")
 
 
@@ -127,11 +126,11 @@ def _legend(report: Report, shown: Shown) -> Iterator[str]:
 def _reliability(report: Report, shown: Shown) -> Iterator[str]:
     if has_runs(report):
         yield ""
-        yield shown.painted("Reliability of the jobs:", Style.HEADING)
+        yield from (shown.painted(line, Style.HEADING) for line in paragraph("Reliability of the jobs:", shown.width))
         yield text_table(HEADERS, reliability_rows(report), indent="  ", shown=shown)
         yield ""
         for note in reliability_notes(report, shown):
-            yield from paragraph(note, shown.width or _WIDTH, first="  ", rest="  ")
+            yield from paragraph(note, shown.width, first="  ", rest="  ")
 
 
 def _healed(report: Report, shown: Shown) -> Iterator[str]:
