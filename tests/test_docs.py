@@ -19,8 +19,8 @@ GOLDEN = ROOT / "tests" / "golden"
 @pytest.mark.parametrize(
     ("command", "golden"),
     [
-        ("forensics audit samples/real-lost-write", "audit-real-lost-write.txt"),
-        ("forensics explain 97b96ec8 samples/real-lost-write", "explain-false-lost.txt"),
+        ("forensics audit samples/real-lost-write", "audit-real-lost-write-100-columns.txt"),
+        ("forensics explain 97b96ec8 samples/real-lost-write", "explain-false-lost-100-columns.txt"),
     ],
 )
 def test_output_in_the_readme_is_real(command: str, golden: str) -> None:
