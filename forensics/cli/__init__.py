@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -52,6 +53,15 @@ class _LazyGroup(click.Group):
         command: click.Command = import_module(f"forensics.cli.{cmd_name}").command
         return name_variables(cmd_name, command)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was asked for; of one that there is not, say which may have been meant."""
+        like = get_close_matches(args[0], _COMMANDS, n=1)
+        if like and args[0] not in _COMMANDS and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{for_terminal(args[0])}'. Did you mean '{like[0]}'?")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run a command with the settings of the working directory behind those of the command line."""
         try:
@@ -94,17 +104,17 @@ def main() -> None:
       1   of check alone: there are findings to look at
       2   the command was used wrongly
       3   nothing usable to read
-      4   refused, as it would not be safe: drifted rows, a gateway at work, a failed rehearsal
+      4   refused as unsafe: drifted rows, a gateway at work, a failed rehearsal
       70  a bug in forensics
 
     \b
     Environment:
-      OPENCLAW_STATE_DIR         the state directory where no PATH is given, else ~/.openclaw
-      FORENSICS_COMMAND_OPTION   an option: FORENSICS_AUDIT_FORMAT=json, FORENSICS_RESTARTS_DISPLAY_TZ=local
-      COLUMNS                    how wide the terminal is
-      NO_COLOR, TERM=dumb        no colours; --color comes first
-      FORCE_COLOR                colours in a pipe as well; CLICOLOR_FORCE does the same
-      TZ                         the zone of this machine, for --display-tz local
+      OPENCLAW_STATE_DIR        read where no PATH is given, else ~/.openclaw
+      FORENSICS_COMMAND_OPTION  an option, like FORENSICS_AUDIT_DISPLAY_TZ=local
+      COLUMNS                   how wide the terminal is
+      NO_COLOR, TERM=dumb       no colours; --color comes first
+      FORCE_COLOR               colours in a pipe, too; as does CLICOLOR_FORCE
+      TZ                        the zone of this machine, for --display-tz local
 
     Options can also be set by forensics.toml, or [tool.forensics] in pyproject.toml, in the working directory: for one
     command in a table of its name, for all that know them outside of these tables. What is typed comes first, then the

@@ -61,9 +61,11 @@ def command(asked: Asked, output: Path, tasks: tuple[str, ...]) -> None:
 
 
 def _tell(made: Bundle, output: Path, release: str | None) -> None:
-    rows = "1 lost row" if made.rows == 1 else f"{made.rows} lost rows"
-    click.echo(f"{for_terminal(str(output))}: {len(made.manifest.files)} files; {rows}, same verdicts", err=True)
-    replaced = ", ".join(f"{count} {kind}" for kind, count in made.replaced.items())
+    from forensics.writers.phrases import counted
+
+    files, rows = counted(len(made.manifest.files), "file"), counted(made.rows, "lost row")
+    click.echo(f"{for_terminal(str(output))}: {files}; {rows}, same verdicts", err=True)
+    replaced = ", ".join(counted(count, kind) for kind, count in made.replaced.items())
     click.echo(f"replaced: {replaced or 'nothing'}", err=True)
     kept = [f"{count} {what}" for what, count in made.kept.items()]
     always = "times, states, numbers of processes, schedules and zones, the gateway's own messages, its release"

@@ -86,16 +86,16 @@ def command(
     Examples:
       forensics check exported-state logs
       forensics check exported-state logs --fail-on interrupted,unexplained
-      forensics check exported-state logs --format auto --also sarif=forensics.sarif
+      forensics check exported-state logs -f auto --also sarif=forensics.sarif
       forensics check exported-state logs --baseline known.json --update-baseline
       forensics check exported-state logs --baseline known.json --fail-on-new
 
     \b
     Exit codes:
-      0  no lost row has a verdict of --fail-on (with --fail-on-new: none that is not known)
+      0  no lost row has a verdict of --fail-on (--fail-on-new: no unknown one)
       1  at least one has
       2  the command was used wrongly, or the baseline is none
-      3  nothing usable to read, or not all of it, so that passing would say nothing
+      3  nothing or not all could be read, so that passing would say nothing
 
     The format auto is github in a job of GitHub Actions, else text; github also appends a table to the summary of the
     step. Where no row is lost, what was read is told. Text goes unwrapped to a pipe, one line per finding.

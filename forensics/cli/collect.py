@@ -37,7 +37,8 @@ def command(asked: Asked, into: Path) -> None:
     Examples:
       forensics collect --into ~/evidence
       forensics collect ~/.openclaw /tmp/openclaw --into /backup/evidence
-      forensics collect --gateway office=/srv/office --gateway lab=/srv/lab --into /backup/evidence
+      forensics collect --gateway office=/srv/office --gateway lab=/srv/lab \\
+        --into /backup/evidence
       forensics audit ~/evidence
 
     Gateways delete rolling logs, and newer ones lost rows, after 24 hours: run it at least once a day. It is safe

@@ -66,7 +66,8 @@ def command(
 
     \b
       (stop the gateway)
-      forensics fix ~/.openclaw /tmp/openclaw --apply ~/.openclaw/tasks/runs.sqlite --backup ~/before.sqlite
+      forensics fix ~/.openclaw /tmp/openclaw \\
+        --apply ~/.openclaw/tasks/runs.sqlite --backup ~/before.sqlite
 
     The script changes all of its rows or none: every old value is compared first. It can be run again, and undone.
     Before it is handed over it has been run on a private copy of the registry, and taken back.

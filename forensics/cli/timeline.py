@@ -57,7 +57,8 @@ def command(
     Examples:
       forensics timeline ~/.openclaw /tmp/openclaw
       forensics timeline state-copy -f timesketch-jsonl -o incident.jsonl
-      forensics timeline state-copy -f lnav -o incident.log --lnav-format forensics_log.json
+      forensics timeline state-copy -f lnav -o incident.log \\
+        --lnav-format forensics_log.json
       lnav -i forensics_log.json && lnav incident.log
 
     Each fact has its place: file and line, or table and rowid. text is for people; where it is not wrapped, a fact is

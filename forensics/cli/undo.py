@@ -26,7 +26,8 @@ def command(journal: Path, output: Path | None, target: Target | None, *, is_con
     \b
     Example:
       (stop the gateway)
-      forensics undo before.sqlite.journal.json --apply ~/.openclaw/tasks/runs.sqlite --backup ~/corrected.sqlite
+      forensics undo ~/before.sqlite.journal.json \\
+        --apply ~/.openclaw/tasks/runs.sqlite --backup ~/corrected.sqlite
 
     Rows that are still as corrected get their old values back, byte for byte. Rows that have changed since, or that the
     gateway has deleted, are left alone and listed. Exit code 4: refused.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from wcwidth import wcswidth
 
 _PART = re.compile(r"[^/]*/|[^/]+")
-_IN_DATABASE = re.compile(r"(?<![^ ])[^ ]+ [^ ]+ rowid [^ ]+")
+_TOGETHER = re.compile(r"(?<![^ ])[^ ]+ [^ ]+ rowid [^ ]+|(?<![^ (])[0-9]+ %")
 _GLUE = "\x00"
 
 
@@ -37,6 +37,8 @@ def wrapped(text: str, width: int) -> list[str]:
     ['logs/gateway/', 'openclaw.log:12']
     >>> wrapped("the row (runs.sqlite task_runs rowid 7)", 36)
     ['the row', '(runs.sqlite task_runs rowid 7)']
+    >>> wrapped("0 of 1 (0 %)", 10)
+    ['0 of 1', '(0 %)']
     """
     return _filled(text, width, width, width)
 
@@ -105,12 +107,12 @@ def _filled(text: str, first: int, rest: int, longest: int) -> list[str]:
 
 
 def _words(text: str, longest: int) -> list[str]:
-    """Part a text at its blanks, but for those of a place in a database that fits a line: it is to be copied whole."""
+    """Part a text at its blanks, but for those within a rate, or a place in a database: it is to be copied whole."""
 
     def glued(place: re.Match[str]) -> str:
         return place.group().replace(" ", _GLUE) if width_of(place.group()) <= longest else place.group()
 
-    return [word.replace(_GLUE, " ") for word in _IN_DATABASE.sub(glued, text).split(" ")]
+    return [word.replace(_GLUE, " ") for word in _TOGETHER.sub(glued, text).split(" ")]
 
 
 def _broken(word: str, width: int) -> list[str]:

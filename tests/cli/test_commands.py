@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from forensics import __version__
-from forensics.cli import main
+from forensics.cli import _COMMANDS, main
 from forensics.cli.fix import _told
 from forensics.cli.options import Asked, evidence_of, parsed_zone
 from forensics.model.errors import NothingToReadError, UsageError
@@ -155,6 +155,16 @@ def test_fix_and_undo_need_files_of_their_own(tmp_path: Path) -> None:
 
 def test_unknown_task_is_a_usage_error() -> None:
     assert_helpful(forensics("explain", "nope", SAMPLES / "every-verdict"), 2, "no task row with id nope")
+
+
+def test_a_mistyped_command_is_told_what_may_have_been_meant() -> None:
+    assert_helpful(forensics("explian"), 2, "No such command 'explian'. Did you mean 'explain'?")
+
+
+def test_help_fits_a_terminal_of_80_columns() -> None:
+    for command in ((), *((name,) for name in _COMMANDS)):
+        told = CliRunner().invoke(main, [*command, "--help"], prog_name="forensics", terminal_width=80).stdout
+        assert [line for line in told.splitlines() if len(line) > 80] == [], command
 
 
 def test_task_that_is_not_lost_is_said_to_be_so() -> None:

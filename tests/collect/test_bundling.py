@@ -278,7 +278,7 @@ def test_it_tells_what_was_replaced(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["bundle", str(SAMPLES / "real-lost-write"), "-o", str(tmp_path / "repro.zip")])
     assert result.exit_code == 0, result.output
     assert "2 lost rows, same verdicts" in result.stderr
-    assert re.search(r"replaced: .*\d+ name, .*\d+ uuid", result.stderr)
+    assert re.search(r"replaced: .*\d+ names, .*\d+ uuids", result.stderr)
     assert "Look at it before you publish it" in result.stderr
 
 
