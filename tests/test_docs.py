@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from forensics import __version__
+from forensics.cli import _COMMANDS
 from tests.support.reference import BLOCK, reference
 
 ROOT = Path(__file__).parent.parent
@@ -67,3 +68,16 @@ def test_every_verdict_and_cause_is_in_the_readme() -> None:
 
     missing = [word for word in (*Verdict, *Cause, *Confidence) if f"`{word}`" not in README]
     assert missing == []
+
+
+def test_every_link_within_the_readme_leads_to_a_heading() -> None:
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", README, flags=re.DOTALL), re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    links = re.findall(r"\]\(#([^)]*)\)", README)
+    assert len(links) > 10
+    assert [link for link in links if link not in anchors] == []
+
+
+def test_the_first_table_of_the_readme_names_every_command_an_operator_begins_with() -> None:
+    (begin,) = re.findall(r"^## Where to begin\n(.*?)^## ", README, re.DOTALL | re.MULTILINE)
+    assert [name for name in set(_COMMANDS) - {"schema", "undo"} if f"`forensics {name} " not in begin] == []
