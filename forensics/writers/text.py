@@ -25,6 +25,7 @@ from forensics.writers.wording import (
 )
 
 _NOTICE_LEVELS = ("error", "warning")
+_PROOF = "The proof of a row, and what would settle or overturn it: forensics explain TASK PATH…"
 
 
 def write_text(report: Report, shown: Shown = PLAIN) -> str:
@@ -44,6 +45,8 @@ def _sections(report: Report, shown: Shown) -> Iterator[str]:
         yield _findings(report, shown)
         yield ""
         yield from _legend(report, shown)
+        yield ""
+        yield from paragraph(_PROOF, shown.width)
     yield from _reliability(report, shown)
     yield from _healed(report, shown)
     yield from _corrected(report, shown)
