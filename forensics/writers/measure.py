@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from wcwidth import wcswidth
 
 _PART = re.compile(r"[^/]*/|[^/]+")
-_TOGETHER = re.compile(r"(?<![^ ])[^ ]+ [^ ]+ rowid [^ ]+|(?<![^ (])[0-9]+ %")
+_TOGETHER = re.compile(r"(?<![^ ])[^ ]+ [^ ]+ rowid [^ ]+|(?:\([0-9]+ to )?[0-9]+ %\)?")
 _GLUE = "\x00"
 
 
@@ -39,6 +39,8 @@ def wrapped(text: str, width: int) -> list[str]:
     ['the row', '(runs.sqlite task_runs rowid 7)']
     >>> wrapped("0 of 1 (0 %)", 10)
     ['0 of 1', '(0 %)']
+    >>> wrapped("0 to 2 of 3 (0 to 67 %)", 16)
+    ['0 to 2 of 3', '(0 to 67 %)']
     """
     return _filled(text, width, width, width)
 
@@ -110,7 +112,8 @@ def _words(text: str, longest: int) -> list[str]:
     """Part a text at its blanks, but for those within a rate, or a place in a database: it is to be copied whole."""
 
     def glued(place: re.Match[str]) -> str:
-        return place.group().replace(" ", _GLUE) if width_of(place.group()) <= longest else place.group()
+        told = place.group()
+        return told.replace(" ", _GLUE) if width_of(told) <= longest else told.replace(" %", f"{_GLUE}%")
 
     return [word.replace(_GLUE, " ") for word in _TOGETHER.sub(glued, text).split(" ")]
 

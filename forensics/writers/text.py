@@ -140,12 +140,13 @@ def _healed(report: Report, shown: Shown) -> Iterator[str]:
     healed, aborted = report.summary.healed, report.summary.healed_aborted
     if healed:
         cleaned = sum(row.is_cleaned for row in report.summary.corrected)
-        bear = "bore" if cleaned else "still carry"
-        told = [f"Healed: {len(healed)} succeeded rows {bear} the text of a lost mark; a late finish corrected them."]
+        carry, them = ("carries", "it") if len(healed) == 1 else ("carry", "them")
+        bear, rows = "bore" if cleaned else f"still {carry}", counted(len(healed), "succeeded row")
+        told = [f"Healed: {rows} {bear} the text of a lost mark; a late finish corrected {them}."]
         if cleaned:
             told.append(f"forensics fix has cleared it from {cleaned} of them since.")
         if aborted:
-            told.append(f"{len(aborted)} of them ended in a restart and were recorded ok: {', '.join(aborted)}.")
+            told.append(f"Recorded ok, though aborted by a restart: {', '.join(aborted)}.")
         yield ""
         yield from paragraph(" ".join(told), shown.width)
 

@@ -216,7 +216,7 @@ def test_a_cleaned_row_is_healed_and_said_to_be_cleaned(registry: Registry) -> N
     registry.change(FALSE_LOST, **{**good, "error": "backing session missing"})  # type: ignore[arg-type]
     registry.fix("clean.sqlite", {FALSE_LOST: {"error": None}}, verdict="healed", why="the text of the mark")
     text = told("audit")
-    assert "Healed: 1 succeeded rows bore the text of a lost mark" in text
+    assert "Healed: 1 succeeded row bore the text of a lost mark" in text
     assert "forensics fix has cleared it from 1 of them since." in text
     assert "1 healed row was corrected on 2026-11-26 (the text of the mark cleared; journal" in text
     text = told("explain", FALSE_LOST)

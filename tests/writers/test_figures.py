@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -141,3 +142,16 @@ def test_only_all_is_a_hundred_per_cent_and_only_none_is_none(counts: tuple[int,
     told = int(re.findall(r"\((\d+) %\)", part_told(count, count, runs))[0])
     assert (told == 100, told == 0) == (count == runs, count == 0)
     assert abs(told - 100 * count / runs) < 1
+
+
+@pytest.mark.parametrize(
+    ("healed", "told"),
+    [
+        (("a",), "Healed: 1 succeeded row still carries the text of a lost mark; a late finish corrected it. "),
+        (("a", "b"), "Healed: 2 succeeded rows still carry the text of a lost mark; a late finish corrected them. "),
+    ],
+)
+def test_healed_rows_are_told_in_the_number_they_have(healed: tuple[str, ...], told: str) -> None:
+    report = many(1)
+    report = replace(report, summary=replace(report.summary, healed=healed, healed_aborted=("a",)))
+    assert f"{told}Recorded ok, though aborted by a restart: a.\n" in write_text(report)
