@@ -211,6 +211,62 @@ def test_a_snapshot_without_its_manifest_is_not_read(change: str, evidence: Path
         load_evidence([str(last)])
 
 
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("files", "bytes", "many"),
+        ("files", "bytes", -1),
+        ("files", "bytes", 1.5),
+        ("files", "bytes", True),
+        ("files", "path", 5),
+        ("files", "modified_at", 5),
+        ("files", "sha256", None),
+        ("places", "origin", 5),
+        ("places", "gateway", []),
+        ("places", "gateway", "\ud800"),
+        ("missing", "path", 5),
+        (None, "zone", 5),
+    ],
+)
+def test_a_manifest_of_other_types_is_none(part: str | None, key: str, value: object, tmp_path: Path) -> None:
+    path = small_snapshot(tmp_path) / NAME
+    document = json.loads(path.read_text("utf-8"))
+    document["missing"] = [{"path": "state/cron/runs/a.jsonl", "why": "no such file"}]
+    (document[part][0] if part else document)[key] = value
+    path.write_text(json.dumps(document), "utf-8")
+    with pytest.raises(NothingToReadError, match=f"a snapshot whose {NAME} cannot be read"):
+        load_evidence([str(tmp_path / "evidence")])
+
+
+@pytest.mark.parametrize("moment", ["2026-04-17T10:00:00", "0001-01-01T00:00:00+14:00", "tomorrow", ""])
+def test_a_time_stamp_in_a_manifest_may_be_none(moment: str, tmp_path: Path) -> None:
+    path = small_snapshot(tmp_path) / NAME
+    before = told(audited(tmp_path / "evidence"))
+    document = json.loads(path.read_text("utf-8"))
+    for each in document["files"]:
+        each["modified_at"] = moment
+    path.write_text(json.dumps(document), "utf-8")
+    assert told(audited(tmp_path / "evidence")) == before
+
+
+def test_a_file_of_an_impossible_name_is_gone_and_the_others_are_read(tmp_path: Path) -> None:
+    path = small_snapshot(tmp_path) / NAME
+    document = json.loads(path.read_text("utf-8"))
+    document["files"].append(document["files"][0] | {"path": f"state/{'n' * 300}"})
+    path.write_text(json.dumps(document), "utf-8")
+    evidence = load_evidence([str(tmp_path / "evidence")])
+    assert evidence.tasks.height
+    assert evidence.notices.filter(code="gone", level="error").height == 1
+
+
+def small_snapshot(tmp_path: Path) -> Path:
+    """Collect a state directory and a console whose stamps bear no date, and give the snapshot."""
+    shutil.copytree(SAMPLES / "founding-same-run" / "state", tmp_path / "state")
+    (tmp_path / "console.log").write_text("10:00:00 [gateway] ready (0 plugins, 0.6s)\n", "utf-8")
+    collected([tmp_path / "state", tmp_path / "console.log"], tmp_path / "evidence")
+    return days_of(tmp_path / "evidence")[0]
+
+
 def test_an_unfinished_snapshot_is_not_read_by_its_own_name_either(evidence: Path) -> None:
     last = days_of(evidence)[-1]
     left = last.rename(last.with_name(f"{last.name}.unfinished"))
