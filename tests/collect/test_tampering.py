@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from forensics import load_evidence
 from forensics.cli import main
 from forensics.collect.bundling import bundle
-from forensics.model.errors import NothingToReadError
+from forensics.model.errors import NothingToReadError, UsageError
 from forensics.model.manifest import NAME
 from tests.collect.keeping import audited, collected, told
 
@@ -257,6 +257,16 @@ def test_a_file_of_an_impossible_name_is_gone_and_the_others_are_read(tmp_path: 
     evidence = load_evidence([str(tmp_path / "evidence")])
     assert evidence.tasks.height
     assert evidence.notices.filter(code="gone", level="error").height == 1
+
+
+@pytest.mark.parametrize("command", ["audit", "timeline", "check"])
+def test_no_output_is_written_over_the_manifest_of_a_snapshot(command: str, tmp_path: Path) -> None:
+    path = small_snapshot(tmp_path) / NAME
+    before = path.read_bytes()
+    result = CliRunner().invoke(main, [command, str(tmp_path / "evidence"), "-o", str(path)])
+    assert isinstance(result.exception, UsageError)
+    assert f"{path} is evidence" in str(result.exception)
+    assert path.read_bytes() == before
 
 
 def small_snapshot(tmp_path: Path) -> Path:
