@@ -348,11 +348,12 @@ def told_command(name: str, asked: Asked, **options: str | None) -> str:
 def guard_outputs(evidence: Evidence, *outputs: Path | None, ours: Path | None = None) -> None:
     """Refuse to write over evidence, or two outputs into one file; ``ours`` is one whose old content is our own.
 
-    A state directory is evidence as a whole: what is not read of it, like transcripts of sessions, is not replaced.
+    A state directory is evidence as a whole: what is not read of it, like transcripts of sessions, is not replaced. So
+    is a snapshot of a collection: without its manifest, nothing of it counts.
 
     Raises:
-        UsageError: an output is a file that was read, or belongs to one, or to a state directory that was read, or two
-            outputs are the same.
+        UsageError: an output is a file that was read, or belongs to one, to a state directory that was read or to a
+            snapshot, or two outputs are the same.
     """
     wanted = [output for output in (*outputs, ours) if output is not None]
     if wanted.count(_STANDARD_OUTPUT) > 1:
@@ -374,11 +375,14 @@ def guard_outputs(evidence: Evidence, *outputs: Path | None, ours: Path | None =
 
 
 def _is_of_a_state(output: Path, read: Iterable[Path]) -> bool:
-    """Tell whether an output would replace a file of a state directory of which files were read."""
+    """Tell whether an output would replace a file of a state directory of which files were read, or of a snapshot."""
+    from forensics.parsers.collected import snapshot_above
     from forensics.parsers.detect import state_directories_above
 
     if not output.exists():
         return False
+    if snapshot_above(output.resolve()):
+        return True
     states = state_directories_above(output)
     return bool(states) and any(path.resolve().is_relative_to(state) for path in read for state in states)
 

@@ -86,6 +86,9 @@ class Manifest:
     zone: str | None = None
 
 
+_NAME = "str | None"
+_TYPES = {"str": str, _NAME: str, "int": int}
+
 _Part = TypeVar("_Part", Place, Stored, Missing, LeftOut, Original)
 
 
@@ -102,6 +105,7 @@ def parsed_manifest(text: str | bytes) -> Manifest | None:
         document = json.loads(text)
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             return None
+        _check(_NAME, document.get("zone"))
         return Manifest(
             version=str(document["tool"]["version"]),
             host=str(document["host"]),
@@ -123,4 +127,26 @@ def _stored(document: dict[str, Any]) -> Stored:
 
 def _part(kind: type[_Part], document: dict[str, Any]) -> _Part:
     """Read one part; what a later version of the tool adds is left aside."""
-    return kind(**{each.name: document[each.name] for each in fields(kind) if each.name in document})
+    known = [each for each in fields(kind) if each.name in document]
+    for each in known:
+        _check(str(each.type), document[each.name])
+    return kind(**{each.name: document[each.name] for each in known})
+
+
+def _check(typed: str, value: object) -> None:
+    """Check a value of a manifest, which anybody may have written: it is of its type, or there is no manifest.
+
+    Raises:
+        TypeError: it is of another type.
+        ValueError: it is a size below zero, or the name of a gateway or zone that is no text.
+    """
+    if value is None and typed == _NAME:
+        return
+    if type(value) is not _TYPES.get(typed, type(value)):
+        message = f"{value!r} is no {typed}"
+        raise TypeError(message)
+    if isinstance(value, int) and value < 0:
+        message = f"{value} is no size"
+        raise ValueError(message)
+    if isinstance(value, str) and typed == _NAME:
+        value.encode()  # of a path any bytes may be kept; a name is shown and compared as it is

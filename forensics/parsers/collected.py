@@ -6,6 +6,7 @@ The manifest of a snapshot is believed, its files are not: each is compared with
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -76,7 +77,7 @@ class Snapshot:
     def gone(self) -> list[tuple[str, Path]]:
         """Give the stored files that are not there any more: name and place."""
         places = [(each.path, self.folder.joinpath(*_inner(each.path))) for each in self.manifest.files]
-        return [(name, place) for name, place in places if not place.is_file()]
+        return [(name, place) for name, place in places if not os.path.isfile(place)]  # noqa: PTH113 - of any name
 
 
 def snapshot_in(folder: Path) -> Snapshot | None:

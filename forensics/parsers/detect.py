@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from forensics.model.errors import UnreadableError
@@ -25,9 +26,12 @@ from forensics.parsers.text_forms import is_behind_a_prefix
 UNLISTED = "it lies in a snapshot whose manifest does not name it: copy it elsewhere and hand it over from there"
 _BY_PLACE = "its place and name: no line of it could be recognised"
 _STATE_FOLDERS = {"tasks", "cron", "logs", "state", "flows", "tmp"}
+_ROW_FOLDERS = ("tasks", "state")
+_ROW_MARK = b'"taskId"'
 _STATE_DATABASE = "openclaw.sqlite"
 _STATE_MARKS = ("tasks/runs.sqlite", "cron/jobs.json", "cron/runs", "openclaw.json", f"state/{_STATE_DATABASE}")
 _FIX_UP = re.compile(rb"-- (?:fix|undo)\.sql for [^\n]*\n-- made by forensics ")
+_CHILDREN_LOOKED_AT = 1000
 _COPY_TAILS = (("cron", "runs"), ("cron",), ("tasks",))
 
 
@@ -69,13 +73,14 @@ class Unread:
 
     def may_hold_rows(self) -> bool:
         """Tell whether task rows may be in it: it is called like a registry, or a folder that could hold one."""
-        if is_registry_name(Path(self.shown).name):
+        name = Path(self.shown).name
+        if is_registry_name(name) or (self.code == "refused" and name in _ROW_FOLDERS):
             return True
         place = self.place
         try:
             if place is None or is_unfinished(place) or not place.is_dir():
                 return False
-            return not place.is_symlink() or _is_state_directory(place)
+            return not place.is_symlink() or _holds_registry(place)
         except OSError:  # a name that is too long for this file system
             return False
 
@@ -204,12 +209,12 @@ def _opened(found: Found, unread: list[Unread], scratch: Scratch | None, depth: 
         unread.append(Unread(found.shown, UNLISTED, found.path, "unlisted", "error"))
     elif depth >= scratch.limits.depth:
         why = f"it lies {depth} archives deep; unpack the outer ones and hand over what is in them"
-        unread.append(Unread(found.shown, why, found.path, "refused"))
+        unread.append(Unread(found.shown, why, found.path, "refused", "error"))
     elif scratch.is_new(found.path):
         try:
             opened = scratch.unpack(found.path, found.shown, found.home, called_inside(found.name))
         except UnreadableError as error:
-            unread.append(Unread(found.shown, str(error), found.path))
+            unread.append(Unread(found.shown, str(error), found.path, level="error"))
             return
         _restore_shared(opened)
         unread.extend(_refused(opened))
@@ -312,7 +317,8 @@ def _of_no_form(glimpse: Glimpse) -> Detected:
     if b"\x00" in glimpse.head[:1024]:
         return Detected(SourceKind.UNKNOWN, "binary data of no known kind")
     if glimpse.ends_early:
-        return Detected(SourceKind.UNKNOWN, "JSON that ends early: export it again")
+        kind = SourceKind.DAMAGED if _ROW_MARK in glimpse.head else SourceKind.UNKNOWN
+        return Detected(kind, "JSON that ends early: export it again")
     if is_behind_a_prefix(glimpse.head):
         return Detected(
             SourceKind.UNKNOWN, "console lines of a gateway behind an unknown prefix; strip the prefix from each line"
@@ -334,9 +340,9 @@ def _walk(folder: Path, *, state_root: bool, depth: int = 0) -> Iterator[Path]:
         return
     for entry in entries:
         path = folder / entry.name
-        if entry.name == LOCK:
-            continue
         if not entry.is_dir(follow_symlinks=False):
+            if entry.name == LOCK:
+                continue
             if not (state_root and path.is_dir() and entry.name not in _STATE_FOLDERS):
                 yield path
         elif why_not_whole(path):
@@ -385,6 +391,13 @@ def _is_state_directory(path: Path) -> bool:
         return any((path / mark).exists() for mark in _STATE_MARKS)
     except OSError:
         return False
+
+
+def _holds_registry(folder: Path) -> bool:
+    """Tell whether a folder is a state directory or one of its folders, or holds a state directory."""
+    children = list(islice(folder.iterdir(), _CHILDREN_LOOKED_AT))
+    is_part = any(is_registry_name(child.name) for child in children)
+    return is_part or any(map(_is_state_directory, (folder, *children)))
 
 
 def state_directories_above(path: Path) -> list[Path]:

@@ -67,6 +67,7 @@ _DEFINING = (
 """What defining a table takes: it writes the schema, and rules may name functions, which are never called."""
 _AFFINITY = re.compile(r"[A-Za-z ]{0,40}")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
+_ENDING = ".sql"
 _LONG_QUOTES = ('"""', "'''", "`")
 """What texts of several lines stand in, in the source of programs."""
 _OPENS_TEXT = re.compile(r"<<[-~]?\s*(['\"]?)\w+\1\s*$|:\s*[|>][-+]?\s*$")
@@ -352,7 +353,7 @@ def _character(match: re.Match[str]) -> str:
 
 
 def _recognised(glimpse: Glimpse) -> str | None:
-    is_first = True
+    is_first = not glimpse.name.endswith(_ENDING)  # what is called SQL is no program
     for number, line in enumerate(glimpse.text_lines):
         made = _INSERT.match(line) or _CREATE.match(line)
         is_opening = line.startswith(_OPENINGS)

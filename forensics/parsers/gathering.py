@@ -218,7 +218,10 @@ def _add_again(found: Found, known: Reading, gathered: Gathered) -> None:
 
 def _detect(found: Found, gathered: Gathered) -> Detected:
     try:
-        return detect(found.path, found.name)
+        detected = detect(found.path, found.name)
+        if detected.kind is SourceKind.DAMAGED:
+            gathered.note("damaged", f"{found.shown}: {detected.by}; nothing of it is used", level="error")
+        return detected
     except (UnreadableError, OSError) as error:
         gathered.note("unreadable", f"{found.shown}: {why(error)}; check its permissions", level="error")
         return Detected(SourceKind.DAMAGED, "could not be read")

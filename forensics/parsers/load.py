@@ -270,8 +270,9 @@ def modified_at(found: Found) -> datetime | None:
     Of a stored file that is what its manifest says: the file itself may have been written at any time since.
     """
     if found.kept is not None and found.kept.stored is not None and found.kept.stored.modified_at:
-        with suppress(ValueError):
-            return datetime.fromisoformat(found.kept.stored.modified_at)
+        with suppress(ValueError, OverflowError):
+            told = datetime.fromisoformat(found.kept.stored.modified_at)
+            return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
     try:
         seconds = found.path.stat().st_mtime
         return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None

@@ -17,6 +17,9 @@ UTC_FROM_EPOCH = "UTC from epoch milliseconds"
 UTC_FROM_STAMPS = "UTC from stamps with Z or an offset"
 """Where the zone comes from in forms that leave no choice."""
 
+NO_STATUS = "status is no text or empty, so that the row may be a lost one"
+"""What is told of such a task row, whatever it was read from."""
+
 _NOTICES_PER_CODE = 5
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 

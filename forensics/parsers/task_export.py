@@ -20,7 +20,7 @@ from forensics.model.verdicts import Origin, SourceKind, TaskStatus
 from forensics.parsers.files import content_of
 from forensics.parsers.forms import Form, Glimpse, json_of, placed_documents_in, text_of
 from forensics.parsers.json_places import LineCounter
-from forensics.parsers.parsed import Parsed, brief, well_formed
+from forensics.parsers.parsed import NO_STATUS, Parsed, brief, well_formed
 from forensics.parsers.run_details import detail_row, is_imported_twin
 from forensics.parsers.text_lines import open_lines
 from forensics.parsers.timestamps import from_epoch_ms
@@ -318,8 +318,8 @@ def task_row(record: object, line: int | None, parsed: Parsed) -> Row | None:
         row[name] = well_formed(value) if isinstance(value, str) else None
         if value is not None and row[name] is None:
             parsed.notices.add("wrong_type", f"{key} is no text; it is not used", line)
-            if name == "status":
-                parsed.notices.add("no_status", "status is no text, so that the row may be a lost one", line, "error")
+    if not row["status"]:
+        parsed.notices.add("no_status", NO_STATUS, line, "error")
     for name, key in _TIMES.items():
         value = record.get(key)
         row[name] = from_epoch_ms(value)

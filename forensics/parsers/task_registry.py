@@ -27,7 +27,7 @@ from forensics.parsers.database import (
 )
 from forensics.parsers.files import head_of
 from forensics.parsers.forms import Form, Given, Glimpse
-from forensics.parsers.parsed import Parsed
+from forensics.parsers.parsed import NO_STATUS, Parsed
 from forensics.parsers.releases import RUNS_FILE, STATE_WITH_LOGS, STATE_WITHOUT_LOGS, note_release
 from forensics.parsers.run_details import IMPORTED
 from forensics.parsers.state_tables import add_state_tables
@@ -60,7 +60,8 @@ def parse_task_registry(path: Path, companions: Iterable[Path]) -> Parsed:
     """Read all task rows of a registry and of its write-ahead log, from a private copy.
 
     Shape: frame ``tasks``, one row per row of ``task_runs``; ``line`` is the rowid.
-    Notices: no_task_table, wal_missing, wal_not_given, no_task_id, out_of_range, damaged, unknown_column_set.
+    Notices: no_task_table, wal_missing, wal_not_given, no_task_id, no_status, out_of_range, damaged,
+        unknown_column_set.
     Source: formats.md §1.2 (an uncheckpointed write-ahead log is the normal case), §1.3 (columns by release).
 
     Raises:
@@ -89,7 +90,7 @@ def read_database(database: sqlite3.Connection) -> Parsed:
     """Read all tables that a registry, or the shared state database, has: a private copy, or restored from a dump.
 
     Shape: frames ``tasks``, ``runs``, ``jobs`` and ``lifecycle``; ``line`` is the rowid in the record's table.
-    Notices: no_task_table, no_task_id, out_of_range, damaged, unknown_column_set, unknown_layout.
+    Notices: no_task_table, no_task_id, no_status, out_of_range, damaged, unknown_column_set, unknown_layout.
     """
     tables = tables_of(database)
     if TABLE not in tables:
@@ -201,6 +202,9 @@ def _note_bad_values(stored: pl.DataFrame, parsed: Parsed) -> None:
     for line, bad in stored.filter(pl.col("bad").is_not_null()).select("line", "bad").iter_rows():
         columns = ", ".join(bad.split())
         parsed.notices.add("out_of_range", f"{columns} holds no epoch millisecond; it is read as unknown", line)
+    has_status = pl.col("status").fill_null("") != ""
+    for line in stored.filter(~has_status)["line"]:
+        parsed.notices.add("no_status", NO_STATUS, line, "error")
 
 
 def _typed(stored: pl.DataFrame) -> pl.DataFrame:

@@ -43,7 +43,7 @@ def _sections(report: Report, shown: Shown) -> Iterator[str]:
     yield from _reliability(report, shown)
     if report.summary.healed:
         yield "\n## Healed rows\n"
-        yield from (f"- `{task_id}`" for task_id in report.summary.healed)
+        yield from (f"- {for_markdown(task_id)}" for task_id in report.summary.healed)
     if report.summary.corrected:
         yield "\n## Corrected rows\n"
         yield _corrected(report, shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tarfile
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -321,7 +322,9 @@ def csv_of(rows: list[dict[str, Any]]) -> str:
         ("tasks.json", json.dumps([*ROWS[:2], LOST], indent=1)[:-40]),
         ("tasks-list.json", json.dumps({"count": 3, "tasks": [*ROWS[:2], LOST | {"taskId": None}]})),
         ("tasks-list.json", json.dumps({"count": 3, "tasks": [*ROWS[:2], LOST | {"status": ["lost"]}]})),
+        ("tasks-list.json", json.dumps({"count": 3, "tasks": [*ROWS[:2], LOST | {"status": None}]})),
         ("rows.csv", csv_of([*ROWS[:2], LOST]).replace(",lost,", ",")),
+        ("rows.csv", csv_of([*ROWS[:2], LOST]).replace(",lost,", ",,")),
     ],
 )
 def test_a_check_does_not_pass_where_a_lost_row_may_have_been_rejected(name: str, content: str, tmp_path: Path) -> None:
@@ -365,6 +368,52 @@ def test_a_check_does_not_pass_where_a_registry_beside_others_cannot_be_read(how
     result = check(tmp_path)
     assert code_of(result) == 3, result.output
     assert f"error: {tmp_path}/{'c' if how == 'linked' else 'b/tasks/runs.sqlite'}: " in result.stderr
+
+
+def packed(content: Path, times: int) -> Path:
+    """Pack something into an archive, that into another, and so on."""
+    for number in range(times):
+        outer = content.parent / f"packed-{number}.tar"
+        with tarfile.open(outer, "w") as archive:
+            archive.add(content, content.name)
+        content = outer
+    return content
+
+
+def not_read(place: Path, how: str) -> Path:
+    """Put lost rows beside other evidence in a way in which they are not read; give what is to be named."""
+    lost = json.dumps({"count": 1, "tasks": [LOST]}, indent=1)
+    if how == "deep":
+        return packed(Path(shutil.copy(ROOT / "samples/every-verdict/tasks-list.json", place)), 5)
+    if how == "torn":
+        (place / "tasks.json").write_text(lost[:-40], encoding="utf-8")
+        return place / "tasks.json"
+    if how == "linked":
+        (place / "linked").symlink_to(ROOT / "samples" / "every-verdict")
+        return place / "linked"
+    entry = tarfile.TarInfo("state/tasks")
+    entry.type, entry.linkname = tarfile.SYMTYPE, "/data/tasks"
+    with tarfile.open(place / "backup.tar", "w") as archive:
+        archive.addfile(entry)
+    return place / "backup.tar" / entry.name
+
+
+@pytest.mark.parametrize("how", ["deep", "torn", "linked", "linked in an archive"])
+def test_a_check_does_not_pass_where_what_was_not_read_may_hold_lost_rows(how: str, tmp_path: Path) -> None:
+    place = tmp_path / "evidence"
+    shutil.copytree(ROOT / "samples" / "founding-same-run", place)
+    (tmp_path / "aside").mkdir()
+    named = not_read(tmp_path / "aside" if how == "deep" else place, how)
+    if how == "deep":
+        named = Path(shutil.copy(named, place))
+    result = check(place)
+    assert code_of(result) == 3, result.output
+    assert f"error: {named}" in result.stderr
+
+
+def test_rows_in_a_folder_called_like_the_lock_of_a_collection_are_judged(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE, tmp_path / "evidence" / ".collecting")
+    assert code_of(check(tmp_path / "evidence")) == 1
 
 
 def test_a_check_does_not_pass_where_a_path_holds_no_evidence(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from forensics import load_evidence
 from forensics.cli import main
 from forensics.collect.bundling import bundle
-from forensics.model.errors import NothingToReadError
+from forensics.model.errors import NothingToReadError, UsageError
 from forensics.model.manifest import NAME
 from tests.collect.keeping import audited, collected, told
 
@@ -209,6 +209,72 @@ def test_a_snapshot_without_its_manifest_is_not_read(change: str, evidence: Path
     assert [code for code, _ in errors(evidence)] == ["not_whole"]
     with pytest.raises(NothingToReadError, match="manifest"):
         load_evidence([str(last)])
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("files", "bytes", "many"),
+        ("files", "bytes", -1),
+        ("files", "bytes", 1.5),
+        ("files", "bytes", True),
+        ("files", "path", 5),
+        ("files", "modified_at", 5),
+        ("files", "sha256", None),
+        ("places", "origin", 5),
+        ("places", "gateway", []),
+        ("places", "gateway", "\ud800"),
+        ("missing", "path", 5),
+        (None, "zone", 5),
+    ],
+)
+def test_a_manifest_of_other_types_is_none(part: str | None, key: str, value: object, tmp_path: Path) -> None:
+    path = small_snapshot(tmp_path) / NAME
+    document = json.loads(path.read_text("utf-8"))
+    document["missing"] = [{"path": "state/cron/runs/a.jsonl", "why": "no such file"}]
+    (document[part][0] if part else document)[key] = value
+    path.write_text(json.dumps(document), "utf-8")
+    with pytest.raises(NothingToReadError, match=f"a snapshot whose {NAME} cannot be read"):
+        load_evidence([str(tmp_path / "evidence")])
+
+
+@pytest.mark.parametrize("moment", ["2026-04-17T10:00:00", "0001-01-01T00:00:00+14:00", "tomorrow", ""])
+def test_a_time_stamp_in_a_manifest_may_be_none(moment: str, tmp_path: Path) -> None:
+    path = small_snapshot(tmp_path) / NAME
+    before = told(audited(tmp_path / "evidence"))
+    document = json.loads(path.read_text("utf-8"))
+    for each in document["files"]:
+        each["modified_at"] = moment
+    path.write_text(json.dumps(document), "utf-8")
+    assert told(audited(tmp_path / "evidence")) == before
+
+
+def test_a_file_of_an_impossible_name_is_gone_and_the_others_are_read(tmp_path: Path) -> None:
+    path = small_snapshot(tmp_path) / NAME
+    document = json.loads(path.read_text("utf-8"))
+    document["files"].append(document["files"][0] | {"path": f"state/{'n' * 300}"})
+    path.write_text(json.dumps(document), "utf-8")
+    evidence = load_evidence([str(tmp_path / "evidence")])
+    assert evidence.tasks.height
+    assert evidence.notices.filter(code="gone", level="error").height == 1
+
+
+@pytest.mark.parametrize("command", ["audit", "timeline", "check"])
+def test_no_output_is_written_over_the_manifest_of_a_snapshot(command: str, tmp_path: Path) -> None:
+    path = small_snapshot(tmp_path) / NAME
+    before = path.read_bytes()
+    result = CliRunner().invoke(main, [command, str(tmp_path / "evidence"), "-o", str(path)])
+    assert isinstance(result.exception, UsageError)
+    assert f"{path} is evidence" in str(result.exception)
+    assert path.read_bytes() == before
+
+
+def small_snapshot(tmp_path: Path) -> Path:
+    """Collect a state directory and a console whose stamps bear no date, and give the snapshot."""
+    shutil.copytree(SAMPLES / "founding-same-run" / "state", tmp_path / "state")
+    (tmp_path / "console.log").write_text("10:00:00 [gateway] ready (0 plugins, 0.6s)\n", "utf-8")
+    collected([tmp_path / "state", tmp_path / "console.log"], tmp_path / "evidence")
+    return days_of(tmp_path / "evidence")[0]
 
 
 def test_an_unfinished_snapshot_is_not_read_by_its_own_name_either(evidence: Path) -> None:

@@ -105,6 +105,12 @@ def test_a_program_that_holds_sql_is_no_dump(tmp_path: Path, above: str, text: s
     assert detect(written(tmp_path / "file", f"{above}\n{text}")).kind is SourceKind.UNKNOWN
 
 
+@pytest.mark.parametrize("above", ["root@host:>", "it's the user's `dump", "notes: |"])
+def test_what_is_called_sql_is_a_dump_whatever_stands_above_it(tmp_path: Path, above: str) -> None:
+    assert detect(written(tmp_path / "dump.sql", f"{above}\n{HEAD}{ROW}{END}")).kind is SourceKind.TASK_EXPORT
+    assert detect(written(tmp_path / "dump.py", f"{above}\n{HEAD}{ROW}{END}")).kind is SourceKind.UNKNOWN
+
+
 def test_every_row_of_every_table_knows_its_line(tmp_path: Path) -> None:
     text = (
         HEAD

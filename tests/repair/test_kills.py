@@ -41,12 +41,14 @@ class Attempts:
         journal = applying._journal("fix", plan, [(row, row.old, row.new) for row in plan.rows], "")
         self.told = folder / "plan.json"
         self.told.write_text(journal_text(journal))
+        private = folder / "private copies"  # a process that is killed leaves them behind
+        private.mkdir()
         self.server = subprocess.Popen(
             [sys.executable, "-m", "tests.repair.attempt", "--serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(private)},
         )
         self.before = self.digest(self.pristine)
         self.registry = self.fresh("planned")
