@@ -40,7 +40,7 @@ def is_job_list(document: object) -> bool:
 
 def _half_of(document: object) -> SourceKind | None:
     """Tell which half of a job store a JSON document would be, whatever its entries are."""
-    if not isinstance(document, dict) or type(document.get("version")) is not int:
+    if not isinstance(document, dict) or "version" not in document:
         return None
     jobs = document.get("jobs")
     if isinstance(jobs, list):
