@@ -45,9 +45,9 @@ from forensics.model.manifest import (
 )
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF
-from forensics.parsers.containers import Scratch
+from forensics.parsers.containers import STANDARD_INPUT, Scratch
 from forensics.parsers.database import opened_copy, quoted_name, row_number, tables_of
-from forensics.parsers.detect import is_run_log_place
+from forensics.parsers.detect import is_run_log_place, state_directories_above
 from forensics.parsers.files import content_of, open_evidence
 from forensics.parsers.gathering import Reading, gather, path_of
 from forensics.parsers.lifecycle_messages import events_of
@@ -144,7 +144,7 @@ def bundle(
     them again.
 
     Raises:
-        UsageError: the output is no zip or tar.gz, or exists; no row of that id is lost.
+        UsageError: the output is no zip or tar.gz, exists, or would lie within the evidence; no row of that id is lost.
         NothingToReadError: there is no evidence.
         RefusedError: something leaked, or the verdicts differ; nothing is handed over.
     """
@@ -152,6 +152,7 @@ def bundle(
         raise UsageError(f"{output} is neither .zip nor .tar.gz", "write it like -o repro.zip")
     if output.exists() or output.is_symlink():
         raise UsageError(f"{output} exists; nothing was written", "choose another name")
+    _refuse_evidence([*paths, *(path for named in gateways.values() for path in named)], output)
     asked = _Asked(paths, gateways, zone, release, version)
     report = asked.audited()
     chosen = _chosen(report, tasks)
@@ -168,6 +169,18 @@ def bundle(
         "the bundle would not show what the evidence shows: " + "; ".join(wrong[:3]) + "; nothing was handed over",
         "bundle fewer files, or those that the verdict cites",
     )
+
+
+def _refuse_evidence(given: Sequence[str], output: Path) -> None:
+    """Refuse to write into a folder that was handed over, or a state directory of which a part was: it is evidence."""
+    target = output.resolve()
+    states = state_directories_above(target)
+    for path in given:
+        place = Path(path).resolve()
+        is_within = place.is_dir() and target.is_relative_to(place)
+        if path != STANDARD_INPUT and (is_within or any(place.is_relative_to(state) for state in states)):
+            message = f"{output} would lie within the evidence {path}; nothing was written"
+            raise UsageError(message, "write to a folder of its own")
 
 
 def _chosen(report: Report, tasks: Sequence[str]) -> list[Finding]:
