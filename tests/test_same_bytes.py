@@ -25,7 +25,7 @@ MACHINES = {
         "TZ": "America/St_Johns",
         "LC_ALL": "C.UTF-8",
         "COLUMNS": "220",
-        "FORCE_COLOR": "1",
+        "NO_COLOR": "1",
         "HOME": "/nonexistent",
     },
 }

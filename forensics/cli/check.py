@@ -97,6 +97,9 @@ def command(
       2  the command was used wrongly, or the baseline is none
       3  nothing or not all could be read, so that passing would say nothing
 
+    Without --now an entry of the baseline is judged at the latest time in the evidence, so that one that expires later
+    never ends on an old export; --now now ends it on its day.
+
     The format auto is github in a job of GitHub Actions, else text; github also appends a table to the summary of the
     step. Where no row is lost, what was read is told. Text goes unwrapped to a pipe, one line per finding.
     """  # noqa: D301
@@ -229,6 +232,9 @@ def _updated(check: Check, file: Path) -> Check:
     _replace(file, baseline_text(baseline))
     gone = len(check.stale())
     click.echo(f"{file}: {len(baseline.entries)} known findings written, {gone} stale entries left out", err=True)
+    unreasoned = len([entry for entry in baseline.entries if not entry.has_reason])
+    if unreasoned:
+        tell("warning", f"{unreasoned} of them give no reason: write into {file} why each of them is accepted")
     return replace(check, baseline=baseline, only_new=True)
 
 

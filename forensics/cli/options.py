@@ -199,8 +199,16 @@ def parsed_gateways(given: tuple[str, ...]) -> dict[str, list[str]]:
         if not name.strip() or not path or not _is_well_formed(name):
             message = f"--gateway {text!r} names no gateway and path"
             raise UsageError(message, "write it like --gateway office=/backup/office")
-        gateways.setdefault(name.strip(), []).append(path)
+        gateways.setdefault(name.strip(), []).append(_at_home(path))
     return gateways
+
+
+def _at_home(path: str) -> str:
+    """Give a path with the home directory for its ``~``: behind ``NAME=`` some shells, like bash, leave it there."""
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") and not Path(path).exists() else path
+    except (RuntimeError, OSError):  # no such user, or no path at all: what is wrong is told when it is read
+        return path
 
 
 def _is_well_formed(text: str) -> bool:

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import sqlite3
 import tarfile
 import tempfile
@@ -44,9 +45,9 @@ from forensics.model.manifest import (
 )
 from forensics.model.verdicts import SourceKind
 from forensics.parsers.catalogue import FORM_OF
-from forensics.parsers.containers import Scratch
+from forensics.parsers.containers import STANDARD_INPUT, Scratch
 from forensics.parsers.database import opened_copy, quoted_name, row_number, tables_of
-from forensics.parsers.detect import is_run_log_place
+from forensics.parsers.detect import is_run_log_place, state_directories_above
 from forensics.parsers.files import content_of, open_evidence
 from forensics.parsers.gathering import Reading, gather, path_of
 from forensics.parsers.lifecycle_messages import events_of
@@ -74,6 +75,7 @@ _NOT_READ = "it could not be read"
 _EARLIEST_ZIP = 315532800
 _CHUNK_BYTES = 1 << 20
 _DIGITS_OF_AN_ARGUMENT = 2
+_ORIGIN, _TOP = "/origin", "top"
 _ENDINGS = (".zip", ".tar.gz", ".tgz")
 
 
@@ -142,7 +144,7 @@ def bundle(
     them again.
 
     Raises:
-        UsageError: the output is no zip or tar.gz, or exists; no row of that id is lost.
+        UsageError: the output is no zip or tar.gz, exists, or would lie within the evidence; no row of that id is lost.
         NothingToReadError: there is no evidence.
         RefusedError: something leaked, or the verdicts differ; nothing is handed over.
     """
@@ -150,6 +152,7 @@ def bundle(
         raise UsageError(f"{output} is neither .zip nor .tar.gz", "write it like -o repro.zip")
     if output.exists() or output.is_symlink():
         raise UsageError(f"{output} exists; nothing was written", "choose another name")
+    _refuse_evidence([*paths, *(path for named in gateways.values() for path in named)], output)
     asked = _Asked(paths, gateways, zone, release, version)
     report = asked.audited()
     chosen = _chosen(report, tasks)
@@ -166,6 +169,18 @@ def bundle(
         "the bundle would not show what the evidence shows: " + "; ".join(wrong[:3]) + "; nothing was handed over",
         "bundle fewer files, or those that the verdict cites",
     )
+
+
+def _refuse_evidence(given: Sequence[str], output: Path) -> None:
+    """Refuse to write into a folder that was handed over, or a state directory of which a part was: it is evidence."""
+    target = output.resolve()
+    states = state_directories_above(target)
+    for path in given:
+        place = Path(path).resolve()
+        is_within = place.is_dir() and target.is_relative_to(place)
+        if path != STANDARD_INPUT and (is_within or any(place.is_relative_to(state) for state in states)):
+            message = f"{output} would lie within the evidence {path}; nothing was written"
+            raise UsageError(message, "write to a folder of its own")
 
 
 def _chosen(report: Report, tasks: Sequence[str]) -> list[Finding]:
@@ -282,16 +297,35 @@ def _keep_run_folders(readings: Iterable[Reading], paths: Sequence[str], made: _
 
 
 def _manifest(made: _Making, asked: _Asked) -> Manifest:
-    homes = sorted({home for _, home, _ in made.places})
     names = sorted({gateway for *_, gateway in made.places if gateway})
+    origins = _origins({home for _, home, _ in made.places}, made.told)
     places = [
-        Place(folder, f"/origin-{homes.index(home) + 1}", f"gateway-{names.index(gateway) + 1}" if gateway else None)
+        Place(folder, origins[home], f"gateway-{names.index(gateway) + 1}" if gateway else None)
         for (_, home, gateway), folder in made.places.items()
     ]
     left = tuple(LeftOut(what, files) for what, files in sorted(made.left_out.items()))
     files = tuple(sorted(made.files, key=lambda each: each.path))
     missing = tuple(Missing(path, _NOT_READ) for path in sorted(made.missing))
     return Manifest(asked.version, "host", "", tuple(places), files, missing, left, made.zone)
+
+
+def _origins(homes: Iterable[Path], told: Replacements) -> dict[Path, str]:
+    """Give a path for each copied folder: two share as many of its first parts as they did where they came from.
+
+    By that a log is placed with its gateway. What all of them share is left out; each part is replaced as it is within
+    a copied folder, of which another one may be a part.
+    """
+    ordered = sorted(homes)
+    shared = Path(os.path.commonpath(ordered)) if len({home.anchor for home in ordered}) == 1 else Path()
+    return {home: "/".join([_ORIGIN, *(_origin_part(part, told) for part in _below(home, shared))]) for home in ordered}
+
+
+def _below(home: Path, shared: Path) -> tuple[str, ...]:
+    return home.parts[len(shared.parts) :]
+
+
+def _origin_part(part: str, told: Replacements) -> str:
+    return _TOP if part == os.sep else told.folder(part)
 
 
 def _zone(asked: _Asked, readings: Iterable[Reading]) -> str | None:
@@ -307,7 +341,7 @@ def _own_words(made: _Making, asked: _Asked) -> str:
     """Give all that the manifest of any bundle may say in words of its own, whatever the evidence holds."""
     left = tuple(LeftOut(what, 0) for what in (_NOT_BUNDLED, _OF_OTHER_JOBS, _UNREADABLE, _NO_EVIDENCE))
     files = tuple(Stored("", "", form, 0, "", "", (Original("", 0, ""),)) for form in FORM_OF)
-    places, missing = (Place("", "/origin", "gateway"),), (Missing("", _NOT_READ),)
+    places, missing = (Place("", f"{_ORIGIN}/{_TOP}", "gateway"),), (Missing("", _NOT_READ),)
     return manifest_text(Manifest(asked.version, "host", "", places, files, missing, left, made.zone))
 
 

@@ -41,6 +41,11 @@ class Entry:
         """Give what the entry is told by."""
         return self.task, self.run, self.verdict
 
+    @property
+    def has_reason(self) -> bool:
+        """Say whether the entry tells why the finding is accepted."""
+        return bool(self.reason.strip())
+
     def has_expired(self, now: datetime) -> bool:
         """Say whether the finding is no longer known at this moment."""
         return self.expires is not None and now.date() > self.expires

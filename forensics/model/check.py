@@ -54,6 +54,12 @@ class Check:
         entries = self.baseline.entries if self.baseline else ()
         return tuple(entry for entry in entries if entry.identity not in present)
 
+    def unreasoned(self) -> tuple[Entry, ...]:
+        """Give the entries of the baseline that some finding bears out and that do not say why it is accepted."""
+        present = {identity_of(finding) for finding in self.report.findings}
+        entries = self.baseline.entries if self.baseline else ()
+        return tuple(entry for entry in entries if entry.identity in present and not entry.has_reason)
+
     def unread(self) -> tuple[str, ...]:
         """Give what of the evidence could not be read, each with its place: it may hold findings."""
         notices = self.report.notices.filter(level="error")

@@ -21,7 +21,7 @@ def is_run_page(document: object) -> bool:
     if not isinstance(document, dict) or not isinstance(document.get("entries"), list):
         return False
     entries = document["entries"]
-    return is_run_record(entries[0]) if entries else {"total", "offset", "limit"} <= set(document)
+    return is_run_record(entries[0]) if entries else {"total", "offset", "limit", "hasMore"} <= set(document)
 
 
 def parse_run_page(path: Path) -> Parsed:

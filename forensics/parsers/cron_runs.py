@@ -182,7 +182,12 @@ def _duration(entry: dict[str, object], line: int | None, parsed: Parsed) -> int
 
 
 def _recognised(glimpse: Glimpse) -> str | None:
-    return _BY if any(is_run_record(record) for record in glimpse.records) else None
+    return _BY if any(map(_is_of_a_gateway, glimpse.records)) else None
+
+
+def _is_of_a_gateway(record: object) -> bool:
+    """Tell whether a run ended, or when the record was written; queues of other programs have jobs and actions, too."""
+    return isinstance(record, dict) and is_run_record(record) and (record["action"] == "finished" or "ts" in record)
 
 
 def _recognised_as(name: re.Pattern[str]) -> Callable[[Glimpse], str | None]:

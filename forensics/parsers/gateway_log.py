@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from forensics.parsers.clock_order import BATCH_LINES, ClockOrder, record_stamp_
 from forensics.parsers.forms import Form, Glimpse, documents_in, json_of
 from forensics.parsers.lifecycle_messages import (
     CANONICAL_LINE_PATTERN,
+    CRON,
     GATEWAY_LINE_PATTERN,
     LINE_PATTERN,
     NEEDLES,
@@ -58,13 +59,16 @@ from forensics.parsers.log_scan import (
 from forensics.parsers.mending import Mended, mended
 from forensics.parsers.meter import Advance, unwatched
 from forensics.parsers.parsed import Parsed, brief
-from forensics.parsers.subsystems import is_of_a_gateway
+from forensics.parsers.subsystems import is_of_a_gateway, is_own_subsystem
 from forensics.parsers.task_export import note_projected, tasks_in_document
 from forensics.parsers.timestamps import as_offset
 from forensics.parsers.zones import note_sample
 
 _BY = "JSON lines with _meta and time"
 _BY_FLAT = "JSON lines with date, time and logLevelName"
+_SIZE_CAP = "logging"
+"""What names itself in the line that says a log has reached its largest size (formats.md §4.2)."""
+
 _EDGE_BYTES = 4 << 20
 _TAIL_LINES = 2000
 _LOUD_LEVEL = re.compile(rb'"logLevelName":"(?:WARN|ERROR|FATAL)"')
@@ -83,7 +87,14 @@ def is_log_record(value: object) -> bool:
     """Tell whether a JSON value is a line of a gateway file log."""
     if not isinstance(value, dict) or not isinstance(value.get("time"), str):
         return False
-    return isinstance(value.get("_meta"), dict) or (isinstance(value.get("level"), str) and "message" in value)
+    return isinstance(value.get("_meta"), dict) or _is_of_console(value)
+
+
+def _is_of_console(record: Mapping[str, object]) -> bool:
+    """Tell whether a line without ``_meta`` names a part of a gateway: others log a level and a message, too."""
+    subsystem = record.get("subsystem")
+    is_own = isinstance(subsystem, str) and (is_own_subsystem(subsystem) or subsystem in (CRON, _SIZE_CAP))
+    return is_own and isinstance(record.get("level"), str) and "message" in record
 
 
 def is_flat_record(value: object) -> bool:

@@ -26,7 +26,20 @@ _LONGEST_MS = 10 * 365 * 86_400_000
 
 
 def store_kind(document: object) -> SourceKind | None:
-    """Tell which half of a job store a JSON document is, if any."""
+    """Tell which half of a job store a JSON document is, if any: by its entries, as many documents have jobs."""
+    kind = _half_of(document)
+    return kind if kind is not None and _has_jobs(document) else None
+
+
+def is_job_list(document: object) -> bool:
+    """Tell the answer of ``cron list --json`` from other documents with jobs: it is a page (formats.md §2.2)."""
+    if not isinstance(document, dict) or "version" in document or not isinstance(document.get("jobs"), list):
+        return False
+    return any(key in document for key in ("total", "hasMore", "deliveryPreviews")) and _has_jobs(document)
+
+
+def _half_of(document: object) -> SourceKind | None:
+    """Tell which half of a job store a JSON document would be, whatever its entries are."""
     if not isinstance(document, dict) or "version" not in document:
         return None
     jobs = document.get("jobs")
@@ -35,11 +48,16 @@ def store_kind(document: object) -> SourceKind | None:
     return SourceKind.JOB_STATE if isinstance(jobs, dict) else None
 
 
-def is_job_list(document: object) -> bool:
-    """Tell the answer of ``cron list --json`` from other documents with jobs: it is a page (formats.md §2.2)."""
-    if not isinstance(document, dict) or "version" in document or not isinstance(document.get("jobs"), list):
-        return False
-    return any(key in document for key in ("total", "hasMore", "deliveryPreviews"))
+def _has_jobs(document: object) -> bool:
+    """Tell whether a document with jobs has one that a gateway may have written, or none at all."""
+    jobs = document.get("jobs") if isinstance(document, dict) else None
+    entries = list(jobs.values()) if isinstance(jobs, dict) else list(jobs or ())
+    return not entries or any(isinstance(entry, dict) and _is_job(entry) for entry in entries)
+
+
+def _is_job(entry: Document) -> bool:
+    has_part = any(isinstance(entry.get(part), dict) for part in ("schedule", "payload", "state"))
+    return has_part or "createdAtMs" in entry or "updatedAtMs" in entry
 
 
 def parse_job_store(path: Path, kind: SourceKind) -> Parsed:
@@ -56,7 +74,9 @@ def parse_job_store(path: Path, kind: SourceKind) -> Parsed:
         UnreadableError: the file cannot be read, or is no such document.
     """
     text = text_of(content_of(path))
-    document = next((found for found in documents_in(text) if _is_of_kind(found, kind)), None)
+    documents = list(documents_in(text))
+    fitting = [found for found in documents if _is_of_kind(found, kind)]
+    document = next(iter(fitting or filter(lambda found: _half_of(found) is kind, documents)), None)
     if document is None:
         raise UnreadableError("it holds no such document any more")
     parsed = Parsed(kind, _BY_KIND[kind])
@@ -198,9 +218,13 @@ def _loaded(quoted: str) -> str:
 
 
 def _recognised(kind: SourceKind) -> Callable[[Glimpse], str | None]:
-    return lambda glimpse: (
-        _BY_KIND[kind] if any(_is_of_kind(document, kind) for document in glimpse.documents) else None
-    )
+    def recognise(glimpse: Glimpse) -> str | None:
+        # a store without one good entry must not pass for one that was never there
+        is_in_place = glimpse.path.parent.name == "cron" and glimpse.name.startswith("jobs")
+        told = (_is_of_kind(each, kind) or (is_in_place and _half_of(each) is kind) for each in glimpse.documents)
+        return _BY_KIND[kind] if any(told) else None
+
+    return recognise
 
 
 FORMS = (

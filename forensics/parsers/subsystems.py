@@ -41,6 +41,15 @@ def displayed(subsystem: str) -> str:
     return "/".join(segments[-_SHOWN_SEGMENTS:])
 
 
+def is_own_subsystem(binding: str) -> bool:
+    """Tell whether a subsystem is one by which a gateway is known.
+
+    >>> is_own_subsystem("gateway/ws"), is_own_subsystem("hooks"), is_own_subsystem("billing")
+    (True, True, False)
+    """
+    return displayed(binding) in OWN_SUBSYSTEMS or binding.startswith("gateway/")
+
+
 _BINDING_OF = {
     displayed(binding): binding for message in MESSAGES for binding in message.bindings if binding not in _FILE_ONLY
 }

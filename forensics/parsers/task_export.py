@@ -70,8 +70,9 @@ def is_task_export(document: object) -> bool:
     if is_task_record(document):
         return True
     if isinstance(document.get("tasks"), list) and "count" in document:
-        return True
-    return isinstance(document.get("findings"), list) and "summary" in document
+        return _is_empty_or_has(document["tasks"], _could_be_record)
+    findings = document.get("findings")
+    return isinstance(findings, list) and "summary" in document and _is_empty_or_has(findings, _is_of_audit)
 
 
 def is_flow_export(document: object) -> bool:
@@ -79,7 +80,22 @@ def is_flow_export(document: object) -> bool:
     if not isinstance(document, dict):
         return False
     is_list = isinstance(document.get("flows"), list) and "count" in document
-    return is_list or (isinstance(document.get("tasks"), list) and "taskSummary" in document)
+    if is_list and _is_empty_or_has(document["flows"], lambda flow: "flowId" in flow or "tasks" in flow):
+        return True
+    return isinstance(document.get("tasks"), list) and "taskSummary" in document
+
+
+def _is_empty_or_has(entries: list[object], test: Callable[[Record], bool]) -> bool:
+    """Tell whether a list has an entry of a kind, or none at all: many documents have lists of these names."""
+    return not entries or any(isinstance(entry, dict) and test(entry) for entry in entries)
+
+
+def _could_be_record(entry: Record) -> bool:
+    return "taskId" in entry or {"runtime", "status"} <= entry.keys()
+
+
+def _is_of_audit(finding: Record) -> bool:
+    return isinstance(finding.get("task"), dict) or finding.get("kind") in ("task", "task_flow")
 
 
 def is_record_array(document: object) -> bool:

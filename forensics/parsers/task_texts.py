@@ -115,7 +115,7 @@ _UNREAD = (
     _Unread(
         "tasks audit (text)",
         _USE_JSON,
-        re.compile(r"Tasks audit: \d+ findings|(?:Scope +)?Severity +Code "),
+        re.compile(r"Tasks audit: \d+ findings|(?:Scope +)?Severity +Code +(?:Item|Task) "),
     ),
     _Unread("tasks maintenance (text)", _COUNTS_ONLY, re.compile(r"Tasks maintenance \((?:applied|preview)\): ")),
     _Unread("status line of tasks", _COUNTS_ONLY, re.compile(r"\W*Tasks(?:: | *[│|] *)\d+ active · ")),

@@ -15,7 +15,7 @@ from forensics.parsers import text_line as forms
 from forensics.parsers.files import head_of, open_evidence
 from forensics.parsers.forms import HEAD_BYTES, Form, Given, Glimpse
 from forensics.parsers.parsed import Parsed
-from forensics.parsers.subsystems import OWN_SUBSYSTEMS, displayed
+from forensics.parsers.subsystems import is_own_subsystem
 from forensics.parsers.text_line import TextLine, take_apart
 from forensics.parsers.text_log import parse_text_log
 
@@ -105,12 +105,8 @@ def _form_of(head: bytes, name: str) -> str | None:
 
 
 def _is_heard(said: list[TextLine]) -> bool:
-    own = {line.content[0] for line in said if line.content is not None and _is_own(line.content[0])}
+    own = {line.content[0] for line in said if line.content is not None and is_own_subsystem(line.content[0])}
     return len(own) >= _LEAST_OWN or any(line.events() for line in said)
-
-
-def _is_own(binding: str) -> bool:
-    return displayed(binding) in OWN_SUBSYSTEMS or binding.startswith("gateway/")
 
 
 def _most_frequent(said: list[TextLine], name: str) -> str | None:

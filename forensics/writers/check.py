@@ -11,11 +11,11 @@ from forensics.model.shown import PLAIN, Shown
 from forensics.writers.layout import job_of
 from forensics.writers.measure import paragraph
 from forensics.writers.told_nothing import no_loss
-from forensics.writers.wording import of_baseline, outcome, stale_told, style_of, why
+from forensics.writers.wording import of_baseline, outcome, stale_told, style_of, unreasoned_told, why
 
 
 def write_check(check: Check, shown: Shown = PLAIN) -> str:
-    """Give one line per finding that fails or is known, one per stale entry of the baseline, and one closing line."""
+    """Give one line per finding that fails or is known and per stale entry, one on missing reasons, one that closes."""
     return "\n".join(_lines(check, shown)) + "\n"
 
 
@@ -25,7 +25,9 @@ def _lines(check: Check, shown: Shown) -> Iterator[str]:
         first, *rest = paragraph(for_terminal(_line(check, finding, why(finding, paths))), shown.width, rest="  ")
         yield shown.painted(finding.verdict, style_of(finding.verdict)) + first.removeprefix(finding.verdict)
         yield from rest
-    for told in (*(f"stale: {stale_told(entry)}" for entry in check.stale()), outcome(check)):
+    stale = (f"stale: {stale_told(entry)}" for entry in check.stale())
+    unreasoned = (f"no reason: {told}" for told in (unreasoned_told(check),) if told)
+    for told in (*stale, *unreasoned, outcome(check)):
         yield from paragraph(for_terminal(told), shown.width, rest="  ")
     if not check.report.summary.lost:
         for sentence in no_loss(check.report, shown):

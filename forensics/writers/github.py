@@ -19,7 +19,17 @@ from forensics.model.policy import (
 )
 from forensics.model.verdicts import Severity
 from forensics.writers.layout import job_of, markdown_table, repository_path
-from forensics.writers.wording import VERDICTS, of_baseline, outcome, place, row_of, stale_told, stamp, why
+from forensics.writers.wording import (
+    VERDICTS,
+    of_baseline,
+    outcome,
+    place,
+    row_of,
+    stale_told,
+    stamp,
+    unreasoned_told,
+    why,
+)
 
 _ERROR, _WARNING, _NOTICE = "error", "warning", "notice"
 _KIND_OF = {Severity.HIGH: _WARNING, Severity.MEDIUM: _WARNING, Severity.LOW: _NOTICE}
@@ -80,6 +90,8 @@ def _annotations(check: Check) -> Iterator[_Annotation]:
             yield _of_finding(kind, check, finding, paths)
     for entry in check.stale():
         yield _Annotation(_WARNING, "stale", "stale entry of the baseline", stale_told(entry))
+    if check.unreasoned():
+        yield _Annotation(_WARNING, "unreasoned", "no reason in the baseline", unreasoned_told(check))
 
 
 def _kind(check: Check, finding: Finding) -> str | None:
@@ -144,6 +156,9 @@ def _summary(check: Check, rows: int) -> Iterator[str]:
     stale = check.stale()
     if stale:
         yield f"\nStale entries of the baseline: {len(stale)}."
+    unreasoned = check.unreasoned()
+    if unreasoned:
+        yield f"\nEntries of the baseline without a reason: {len(unreasoned)}."
 
 
 def _short(text: str) -> str:

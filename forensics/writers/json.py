@@ -171,7 +171,7 @@ def journal_schema() -> dict[str, object]:
 
 
 def _compared(check: Check) -> dict[str, object]:
-    """Give the findings that the baseline knows, knew and does not know, and its entries without a finding."""
+    """Give the findings that the baseline knows, knew, does not know, and its entries without one or a reason."""
     told: dict[str, list[dict[str, object]]] = {"known": [], "expired": [], "new": [], "stale": []}
     for finding in check.report.findings:
         standing, entry = check.standing_of(finding), check.entry_of(finding)
@@ -183,7 +183,7 @@ def _compared(check: Check) -> dict[str, object]:
         {"task_id": entry.task, "run_id": entry.run, "verdict": entry.verdict} | _entry(entry)
         for entry in check.stale()
     ]
-    return {"fail_on_new": check.only_new, **told}
+    return {"fail_on_new": check.only_new, **told, "unreasoned": len(check.unreasoned())}
 
 
 def _entry(entry: Entry | None) -> dict[str, object]:

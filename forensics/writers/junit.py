@@ -12,7 +12,7 @@ from forensics.model.escape import for_xml
 from forensics.model.finding import Citation, Finding
 from forensics.model.verdicts import Verdict
 from forensics.writers.layout import job_of
-from forensics.writers.wording import VERDICTS, of_baseline, place, stale_told, stamp, why
+from forensics.writers.wording import VERDICTS, of_baseline, place, stale_told, stamp, unreasoned_told, why
 
 _FAILURE, _ERROR, _SKIPPED, _PASSED = "failure", "error", "skipped", "passed"
 
@@ -87,8 +87,9 @@ def _unread(message: str) -> str:
 
 
 def _baseline(check: Check) -> Iterator[_Suite]:
-    """Give a suite without a case for stale entries of the baseline, if there are such."""
-    told = "\n".join(for_xml(stale_told(entry)) for entry in check.stale())
+    """Give a suite without a case for entries of the baseline that are stale or give no reason, if there are such."""
+    said = (*map(stale_told, check.stale()), unreasoned_told(check))
+    told = "\n".join(map(for_xml, filter(None, said)))
     if told:
         yield _Suite("baseline", (), _element("system-out", {}, told))
 

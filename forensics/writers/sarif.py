@@ -17,11 +17,12 @@ from forensics.model.finding import Citation, Finding
 from forensics.model.policy import SARIF_RESULTS, SARIF_RESULTS_SHOWN
 from forensics.model.verdicts import SEVERITY_OF, EvidenceRole, Reason, Severity, SourceKind, Verdict
 from forensics.writers.layout import job_of, repository_path
-from forensics.writers.wording import REASONS, VERDICTS, closing, rfc3339, row_of, stale_told, why
+from forensics.writers.wording import REASONS, VERDICTS, closing, rfc3339, row_of, stale_told, unreasoned_told, why
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _FINGERPRINT = "forensicsFinding/v1"
 _UNREAD, _STALE, _LEFT_OUT = "unread_rows", "stale_baseline", "results_left_out"
+_UNREASONED = "baseline_without_reason"
 """Codes of what the check itself adds to the notices of the audit."""
 _LEVEL_OF = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note", Severity.NONE: "none"}
 _NOTICE_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -203,7 +204,7 @@ def _rule(verdict: Verdict, name: str, what: str, help_text: str) -> dict[str, o
 
 def _driver(check: Check) -> dict[str, object]:
     ours = (_UNREAD,) * bool(check.unread_rows()) + (_STALE,) * bool(check.stale())
-    ours += (_LEFT_OUT,) * bool(left_out(check))
+    ours += (_UNREASONED,) * bool(check.unreasoned()) + (_LEFT_OUT,) * bool(left_out(check))
     codes = sorted({*check.report.notices["code"].to_list(), *ours})
     return {
         "name": "forensics",
@@ -233,12 +234,13 @@ def _invocation(told: _Told) -> dict[str, object]:
     ]
     unread = [_notification(_UNREAD, "error", message, []) for message in check.unread_rows()]
     stale = [_notification(_STALE, "warning", stale_told(entry), []) for entry in check.stale()]
+    unreasoned = [_notification(_UNREASONED, "warning", told, []) for told in (unreasoned_told(check),) if told]
     missing = left_out(check)
     cut = [_notification(_LEFT_OUT, "warning", missing, [])] if missing else []
     return {
         "executionSuccessful": not check.unread(),
         "exitCode": check.exit_code(),
-        "toolExecutionNotifications": [*notices, *unread, *stale, *cut],
+        "toolExecutionNotifications": [*notices, *unread, *unreasoned, *stale, *cut],
     }
 
 

@@ -95,6 +95,7 @@ _LACKS_LOG = (Reason.GATEWAY_LOG_ABSENT, Reason.GATEWAY_LOG_GAP)
 _STATUSES = frozenset(status.value for status in TaskStatus)
 _LONGEST_NAME = 80
 _DAYS_NAMED = 3
+_NAMED_TASKS = 3
 
 _PLACED: dict[Reason, EvidenceRole] = {
     Reason.OWN_RECORD: EvidenceRole.FINISH,
@@ -162,6 +163,16 @@ def stale_told(entry: Entry) -> str:
     """Say that an entry of the baseline has no finding any more."""
     run = f" (run {entry.run})" if entry.run else ""
     return f"the baseline knows {entry.verdict} of task {entry.task}{run}, but there is no such finding any more"
+
+
+def unreasoned_told(check: Check) -> str:
+    """Say in one sentence which entries of the baseline give no reason; nothing where all of them do."""
+    tasks = [entry.task for entry in check.unreasoned()]
+    if not tasks:
+        return ""
+    more = f" and {len(tasks) - _NAMED_TASKS} more" if len(tasks) > _NAMED_TASKS else ""
+    say = "1 entry of the baseline does" if len(tasks) == 1 else f"{len(tasks)} entries of the baseline do"
+    return f"{say} not say why the finding is accepted; write a reason for task {', '.join(tasks[:_NAMED_TASKS])}{more}"
 
 
 def outcome(check: Check) -> str:

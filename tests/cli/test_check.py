@@ -441,3 +441,30 @@ def test_a_check_does_not_pass_where_a_named_gateway_has_no_registry(tmp_path: P
     result = check("--gateway", good, "--gateway", f"b={other}", "--baseline", known, "--update-baseline")
     assert isinstance(result.exception, NothingToReadError)
     assert not known.exists()
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_every_format_asks_for_the_reason_that_a_baseline_does_not_give(known: Path, reason: str) -> None:
+    told = json.loads(known.read_text("utf-8"))
+    told["entries"] = [entry | {"reason": "seen by Ada"} for entry in told["entries"]]
+    known.write_text(json.dumps(told), encoding="utf-8")
+    task = told["entries"][1]["task"]
+    asked = f"1 entry of the baseline does not say why the finding is accepted; write a reason for task {task}"
+    assert "reason" not in check(SAMPLE, "--baseline", known).stdout
+    told["entries"][1]["reason"] = reason
+    known.write_text(json.dumps(told), encoding="utf-8")
+    for form in FORMATS:
+        result = check(SAMPLE, "--baseline", known, "--fail-on-new", "-f", form)
+        assert code_of(result) == 0
+        assert form == "json" or asked in result.stdout
+        assert form != "json" or json.loads(result.stdout)["baseline"]["unreasoned"] == 1
+
+
+def test_an_update_asks_for_reasons_until_they_are_given(known: Path) -> None:
+    for _ in range(2):
+        result = check(SAMPLE, "--baseline", known, "--update-baseline")
+        assert f"4 of them give no reason: write into {known}" in result.stderr
+    told = json.loads(known.read_text("utf-8"))
+    told["entries"] = [entry | {"reason": "seen by Ada"} for entry in told["entries"]]
+    known.write_text(json.dumps(told), encoding="utf-8")
+    assert "no reason" not in check(SAMPLE, "--baseline", known, "--update-baseline").stderr

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from forensics import __version__
 from forensics.cli import _COMMANDS, main
 from forensics.cli.fix import _told
-from forensics.cli.options import Asked, evidence_of, parsed_zone
+from forensics.cli.options import Asked, evidence_of, parsed_gateways, parsed_zone
 from forensics.model.errors import NothingToReadError, UsageError
 from tests.parsers.shapes import START_MS, log_line, utc, write_log
 from tests.support.captures import DATA, snapshot, unpack
@@ -407,6 +407,18 @@ def test_every_reading_command_takes_named_gateways(command: list[str]) -> None:
     paths = [f"--gateway=office={SAMPLES / 'real-lost-write' / part}" for part in ("state", "logs")]
     result = forensics(*command, *paths, "--tz", "Europe/Berlin")
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_path_of_a_named_gateway_may_begin_with_the_home_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shells expand ``~`` at the beginning of a word only, and here it stands behind the name."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~there").mkdir()
+    given = parsed_gateways(("a=~/x", "b=~", "c=~no-such-user-here/x", "d=x/~", "e=~there"))
+    home = str(tmp_path)
+    assert given == {"a": [f"{home}/x"], "b": [home], "c": ["~no-such-user-here/x"], "d": ["x/~"], "e": ["~there"]}
 
 
 def test_named_gateways_are_read_beside_the_others() -> None:

@@ -118,6 +118,19 @@ def test_the_action_passes_what_the_baseline_knows(workspace: Path, machine: dic
     assert result.stdout.count("[known]") == 4
 
 
+@pytest.mark.parametrize(("now", "code"), [("", 0), ("2026-05-01T00:00:00Z", 0), ("2026-05-02T00:00:00Z", 1)])
+def test_the_action_judges_entries_that_expire_at_the_time_it_is_given(
+    workspace: Path, machine: dict[str, str], now: str, code: int
+) -> None:
+    update = "forensics check exported-state logs --baseline known.json --update-baseline"
+    assert shell(update, workspace, machine).returncode == 0
+    known = json.loads((workspace / "known.json").read_text("utf-8"))
+    known["entries"] = [entry | {"reason": "seen", "expires": "2026-05-01"} for entry in known["entries"]]
+    (workspace / "known.json").write_text(json.dumps(known), encoding="utf-8")
+    result = run_action(workspace, machine, paths="exported-state\nlogs", baseline="known.json", now=now)
+    assert result.returncode == code, result.stderr
+
+
 @pytest.mark.parametrize("paths", ["$(touch owned)", "`touch owned`", "'; touch owned; '", "--help", "-o\nowned"])
 def test_no_input_of_the_action_becomes_a_command_or_an_option(
     workspace: Path, machine: dict[str, str], paths: str
@@ -142,7 +155,7 @@ def test_the_action_takes_paths_with_blanks_and_lines_of_any_kind(
 
 
 @pytest.mark.parametrize("text", ["$(touch owned)", '"; touch owned; "', "--help"])
-@pytest.mark.parametrize("name", ["fail_on", "baseline", "sarif_file"])
+@pytest.mark.parametrize("name", ["fail_on", "baseline", "sarif_file", "now"])
 def test_whatever_an_input_of_the_action_says_it_stays_a_value(
     workspace: Path, machine: dict[str, str], name: str, text: str
 ) -> None:

@@ -238,6 +238,21 @@ def test_what_cannot_be_is_refused(output: str, tasks: tuple[str, ...], tmp_path
     assert (tmp_path / "there.zip").read_text() == "mine"
 
 
+@pytest.mark.parametrize("given", [".", "state", "state/tasks/runs.sqlite"])
+@pytest.mark.parametrize("output", ["repro.zip", "state/repro.zip", "state/tasks/repro.tar.gz"])
+def test_nothing_is_written_into_the_evidence(given: str, output: str, tmp_path: Path) -> None:
+    shutil.copytree(SAMPLES / "real-lost-write", tmp_path / "given")
+    target = tmp_path / "given" / output
+    if output.startswith("state") or given == ".":
+        before = snapshot(tmp_path)
+        with pytest.raises(UsageError, match="within the evidence"):
+            bundled([tmp_path / "given" / given], target)
+        assert snapshot(tmp_path) == before
+    else:
+        bundled([tmp_path / "given" / given], target)
+        assert target.exists()
+
+
 def test_ids_keep_their_form() -> None:
     told = Replacements()
     job = "0b8ad6a4-3f0b-4b6c-9f5e-1f1f1f1f1f1f"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from forensics.model.manifest import NAME
 from forensics.parsers.zones import name_of_zone, zone_named
 from tests.collect.keeping import audited, collected, told
 
+SAMPLES = Path(__file__).parent.parent.parent / "samples"
 CONSOLE = "".join(
     f"Nov 20 {hour:02}:15:00 office node[30362]: [gateway] {message}\n"
     for hour, message in ((9, "signal SIGTERM received"), (9, "received SIGTERM; shutting down"), (10, "gateway ready"))
@@ -130,6 +133,48 @@ def test_a_bundle_keeps_gateways_apart_and_their_names_to_itself(two: dict[str, 
         return sorted(sorted(tuple(map(str, row[1:5])) for row in each) for each in rows.values())
 
     assert said(report) == said(original)
+
+
+def handed_over(way: str, folders: list[Path], tmp_path: Path) -> tuple[list[str], dict[str, list[str]]]:
+    """Give the folders of two gateways in one of the ways in which they can be handed over."""
+    if way == "one named":
+        return [str(folders[0])], {folders[1].name: [str(folders[1])]}
+    if way == "archives":
+        return [str(packed(folder, tmp_path / f"{folder.name}.tar.gz")) for folder in folders], {}
+    if way == "one folder":
+        for folder in folders:
+            shutil.copytree(folder, tmp_path / "hosts" / folder.name)
+        return [str(tmp_path / "hosts")], {}
+    return [str(folder) for folder in folders], {}
+
+
+def packed(folder: Path, archive: Path) -> Path:
+    with tarfile.open(archive, "w:gz") as packing:
+        packing.add(folder, folder.name)
+    return archive
+
+
+@pytest.mark.parametrize("way", ["paths", "one named", "archives", "one folder"])
+def test_logs_stay_with_their_gateway_in_a_bundle(way: str, tmp_path: Path) -> None:
+    """A bundle that judged a row otherwise, as without the log of its gateway, would be refused."""
+    folders = [SAMPLES / "founding-same-run", SAMPLES / "real-lost-write"]
+    paths, gateways = handed_over(way, folders, tmp_path)
+    made = bundle(paths, tmp_path / "repro.zip", version="1", gateways=gateways)
+    sources = load_evidence([str(tmp_path / "repro.zip")]).sources
+    logs = [path for folder in folders for path in folder.glob("logs/*")]
+    assert made.rows
+    assert sources["gateway"].n_unique() == len(folders)
+    assert sources.filter(kind="gateway_log")["gateway"].is_not_null().sum() == len(logs)
+
+
+def test_a_bundle_tells_nothing_of_the_folders_that_were_handed_over(tmp_path: Path) -> None:
+    for number, sample in enumerate(("every-verdict", "real-lost-write")):
+        shutil.copytree(SAMPLES / sample, tmp_path / "Threadneedle" / f"Lombard-{number}")
+    paths = [str(path) for path in sorted((tmp_path / "Threadneedle").iterdir())]
+    bundle(paths, tmp_path / "repro.zip", version="1")
+    with zipfile.ZipFile(tmp_path / "repro.zip") as archive:
+        manifest = archive.read(NAME)
+    assert not [word for word in (b"Threadneedle", b"Lombard", tmp_path.name.encode()) if word in manifest]
 
 
 def test_a_bundle_of_a_named_release_says_how_to_audit_it(two: dict[str, list[Path]], tmp_path: Path) -> None:
