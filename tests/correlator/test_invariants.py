@@ -19,6 +19,7 @@ from forensics.model.finding import Finding, Report
 from forensics.model.policy import Policy
 from forensics.model.schemas import LIFECYCLE, SOURCES, TIME, frame_of
 from forensics.model.verdicts import LifecycleKind, SourceKind
+from tests.support.effort import tries
 from tests.support.scenario import DAY, Gateway, J, K, at, epoch_ms, evidence_of, seconds
 
 FRAMES = ("tasks", "runs", "lifecycle", "jobs", "sources", "copies", "notices")
@@ -372,7 +373,7 @@ def test_boots_that_agree_with_the_log_add_evidence_and_nothing_else(
     assert cited.height == cited_alone.height + evidence.lifecycle.height - log.height
 
 
-@trying(60)
+@trying(tries(25, 60))
 @given(HISTORY, st.booleans(), st.lists(st.integers(60, 80_000), max_size=8))
 def test_boots_alone_never_tell_of_a_death_that_the_log_contradicts(
     history: list[tuple[int, str, int, bool]], container: bool, starts: list[int]

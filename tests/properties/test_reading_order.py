@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from forensics import audit, load_evidence, write_json
 from tests.support.captures import unpack
+from tests.support.effort import tries
 from tests.support.reports import judged, process_zone
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
@@ -22,7 +23,7 @@ SAMPLE = SAMPLES / "every-verdict"
 ZONES = ("UTC", "America/Los_Angeles", "Asia/Kathmandu", "Pacific/Chatham")
 PARTS = ("state/tasks/runs.sqlite", "state/cron", "logs", "tasks-list.json")
 
-quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=tries(10, 25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @cache

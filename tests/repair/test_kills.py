@@ -23,6 +23,7 @@ from forensics.repair import apply as applying
 from forensics.repair.apply import read_journal
 from forensics.repair.contents import contents_of, integrity_of
 from tests.repair.registries import lost_row, plan_for, write_rows
+from tests.support.effort import tries
 
 ROOT = Path(__file__).parent.parent.parent
 ROWS = 60
@@ -33,7 +34,7 @@ class Attempts:
     """A server that forks one process for each attempt to apply a plan."""
 
     def __init__(self, folder: Path, *, wal: bool) -> None:
-        self.folder = folder
+        self.folder, self.wal = folder, wal
         self.pristine = write_rows(
             folder / "pristine/runs.sqlite", [lost_row(number) for number in range(ROWS)], wal=wal
         )
@@ -127,8 +128,8 @@ def test_kills_at_random_moments_leave_before_or_planned(attempts: Attempts) -> 
     usual_seconds = time.monotonic() - begun
     moments = random.Random(20260420)  # noqa: S311 - reproducible as far as a clock allows
     found: Counter[str] = Counter()
-    number = 0
-    while found.total() < 110 and number < 400:
+    number, wanted = 0, tries(20, 110)
+    while found.total() < wanted and number < 4 * wanted:
         number += 1
         attempts.fresh(f"random-{number}")
         code = attempts.run(kill_after=moments.uniform(0, 1.1 * usual_seconds))
@@ -139,11 +140,13 @@ def test_kills_at_random_moments_leave_before_or_planned(attempts: Attempts) -> 
         if number % 10 == 0:
             attempts.assert_a_rerun_finishes()
         shutil.rmtree(attempts.registry.parent)
-    assert found.total() >= 110, found
-    assert found["before"] > 10, found
+    assert found.total() >= wanted, found
+    assert found["before"] > wanted // 11, found
 
 
 def test_a_kill_before_any_statement_on_the_real_registry_leaves_before_or_planned(attempts: Attempts) -> None:
+    """Thoroughly: before every one; else before every one with a write-ahead log, every third with a journal."""
+    step = 1 if attempts.wal else tries(3, 1)
     found: Counter[str] = Counter()
     journals: Counter[str | None] = Counter()
     statement = 0
@@ -159,6 +162,6 @@ def test_a_kill_before_any_statement_on_the_real_registry_leaves_before_or_plann
         journal = attempts.backup.with_name(attempts.backup.name + ".journal.json")
         journals[read_journal(journal).state if journal.exists() else None] += 1
         attempts.assert_a_rerun_finishes()
-        statement += 1
-    assert found["before"] > 30
-    assert journals[PREPARED] >= 1, "no kill came between the journal and the commit"
+        statement += step
+    assert found["before"] > 30 // step
+    assert step > 1 or journals[PREPARED] >= 1, "no kill came between the journal and the commit"
