@@ -110,7 +110,8 @@ def main() -> None:
     \b
     Environment:
       OPENCLAW_STATE_DIR        read where no PATH is given, else ~/.openclaw
-      FORENSICS_COMMAND_OPTION  an option, like FORENSICS_AUDIT_DISPLAY_TZ=local
+      FORENSICS_COMMAND_OPTION  an option: FORENSICS_AUDIT_FORMAT=json,
+                                FORENSICS_RESTARTS_DISPLAY_TZ=local
       COLUMNS                   how wide the terminal is
       NO_COLOR, TERM=dumb       no colours; --color comes first
       FORCE_COLOR               colours in a pipe, too; as does CLICOLOR_FORCE

@@ -91,6 +91,8 @@ def command(
         _write_scripts(planned, output, undo)
     if target is not None:
         _apply(planned, target, is_confirmed=is_confirmed)
+    elif planned.plan.rows:
+        click.echo("nothing is changed yet: the script's first lines say how to back up, and how to run it", err=True)
     chosen = done | {row.task_id for row in planned.plan.rows}
     _tell_left([one.verdict for one in report.findings if one.task_id not in chosen], has_lost=bool(report.findings))
 

@@ -92,8 +92,11 @@ def _of_row(rows: pl.DataFrame) -> list[pl.DataFrame]:
     started = pl.format("task row started, run id {}", shown_run)
     error = pl.coalesce("error", pl.lit("(no error text)"))
     together = pl.len().over("gateway", "lost_at") - 1
+    others = pl.when(together == 1).then(pl.lit("row")).otherwise(pl.lit("rows"))
     sweep = (
-        pl.when(together > 0).then(pl.format(", with {} other rows in the same sweep", together)).otherwise(pl.lit(""))
+        pl.when(together > 0)
+        .then(pl.format(", with {} other {} in the same sweep", together, others))
+        .otherwise(pl.lit(""))
     )
     marked = pl.format("task row marked lost by a sweep: {}{}", error, sweep)
     return [

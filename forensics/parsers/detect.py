@@ -23,7 +23,9 @@ from forensics.parsers.forms import Form, Glimpse
 from forensics.parsers.parsed import well_formed
 from forensics.parsers.text_forms import is_behind_a_prefix
 
-UNLISTED = "it lies in a snapshot whose manifest does not name it: copy it elsewhere and hand it over from there"
+UNLISTED = (
+    "the manifest.json of the snapshot it lies in does not name it: copy it elsewhere and hand it over from there"
+)
 _BY_PLACE = "its place and name: no line of it could be recognised"
 _STATE_FOLDERS = {"tasks", "cron", "logs", "state", "flows", "tmp"}
 _ROW_FOLDERS = ("tasks", "state")

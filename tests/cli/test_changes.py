@@ -61,6 +61,7 @@ def test_apply_changes_the_registry_and_nothing_else_of_the_evidence(
     assert "rehearsed on a private copy: 5 of 13 rows changed, 1 other table unchanged" in result.stderr
     assert "5 rows corrected; 7 lost rows are left as they are" in result.stderr
     assert "past their clean-up time" in result.stderr
+    assert "nothing is changed yet" not in result.stderr
     after = files_of(copied)
     assert {name for name in before if after.get(name) != before[name]} == {"state/tasks/runs.sqlite"}
     assert rows_of(tmp_path / "before.sqlite") == rows

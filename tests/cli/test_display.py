@@ -274,6 +274,7 @@ def test_fix_says_why_rows_are_left(tmp_path: Path, unlost: Path) -> None:
     script = tmp_path / "fix.sql"
     result = forensics("fix", SAMPLES / "every-verdict", "-o", script)
     assert "left: 2 undetermined: the verdict is withheld" in result.stderr
+    assert "nothing is changed yet: the script's first lines say how to back up" in result.stderr
     assert "left: 1 interrupted: a real loss; corrected with --include interrupted" in result.stderr
     included = forensics("fix", SAMPLES / "every-verdict", "-o", script, "--include", "interrupted")
     assert "interrupted:" not in included.stderr

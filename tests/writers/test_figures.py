@@ -155,3 +155,14 @@ def test_healed_rows_are_told_in_the_number_they_have(healed: tuple[str, ...], t
     report = many(1)
     report = replace(report, summary=replace(report.summary, healed=healed, healed_aborted=("a",)))
     assert f"{told}Recorded ok, though aborted by a restart: a.\n" in write_text(report)
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"), [(1, "missing"), (2, "missing, with 1 other row in the same sweep"), (3, "2 other rows in the")]
+)
+def test_rows_of_one_sweep_are_counted_in_the_number_they_have(lost: int, told: str) -> None:
+    marks = {
+        fact.text for finding in many(0, lost=lost).findings for fact in finding.evidence if fact.role == "lost_mark"
+    }
+    assert [told in mark for mark in marks] == [True]
+    assert any("other" in mark for mark in marks) == (lost > 1)
