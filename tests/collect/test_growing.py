@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tarfile
@@ -20,6 +21,8 @@ from forensics.model.finding import Report
 from forensics.model.manifest import NAME
 from tests.collect.keeping import FIRST, assert_every_day_holds, audited, collected, told, used_bytes
 from tests.support.captures import unpack
+
+SAMPLES = Path(__file__).parent.parent.parent / "samples"
 
 
 @pytest.fixture
@@ -255,3 +258,28 @@ def test_evidence_in_an_archive_is_stored_unpacked(capture: str, unpacked: Path,
     assert made.manifest.missing == ()
     assert told(audited(tmp_path / "evidence")) == told(audited(tmp_path / "host.tar.gz"))
     assert assert_every_day_holds(tmp_path / "evidence") == 1
+
+
+def test_a_log_that_no_day_holds_to_its_end_leaves_a_hole(tmp_path: Path) -> None:
+    """The beginning of it was stored the day before; what followed was set aside, and gone on the next day."""
+    shutil.copytree(SAMPLES / "founding-same-run" / "state", tmp_path / "state")
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    of_days = [{0: (0, 6)}, {1: (0, 8), 0: (8, 10)}, {2: (0, 8), 0: (12, 14)}]
+    for day, hours in enumerate(of_days):
+        for path in logs.iterdir():
+            path.unlink()
+        for number, (first, last) in hours.items():
+            name = "openclaw-2026-04-17" + (f".{number}.log" if number else ".log")
+            (logs / name).write_text("".join(map(beat, range(first * 12, last * 12))), encoding="utf-8")
+        collected([tmp_path / "state", logs], tmp_path / "evidence", day)
+    spans = audited(tmp_path / "evidence").log_spans.select("covered_from", "covered_until").rows()
+    assert [(f"{begin:%H:%M}", f"{end:%H:%M}") for begin, end in spans] == [("00:00", "09:55"), ("12:00", "13:55")]
+
+
+def beat(number: int) -> str:
+    """Give a line of a gateway log, one for every five minutes of a day."""
+    at = f"2026-04-17T{number // 12:02d}:{number % 12 * 5:02d}:00.000Z"
+    named = json.dumps({"subsystem": "gateway"})
+    meta = {"runtime": "node", "hostname": "host", "name": named, "date": at, "logLevelId": 3, "logLevelName": "INFO"}
+    return json.dumps({"0": named, "1": f"tick {number}", "_meta": meta, "time": at}) + "\n"
