@@ -518,9 +518,35 @@ def _sources(readings: Sequence[Reading]) -> pl.DataFrame:
     for source, is_orphan in enumerate(after_holes(found, also)):
         if is_orphan and (last := _last_before(source, readings)) is not None:
             holes[last] = True
+    for source in _still_written(readings):
+        holes[source] = True
     rows = [_source_row(source, reading) for source, reading in enumerate(readings)]
     told = [row | {"before_hole": hole} for row, hole in zip(rows, holes, strict=True)]
     return frame_of(told, SOURCES)
+
+
+def _still_written(readings: Sequence[Reading]) -> Iterator[int]:
+    """Give the collected logs that were being written to in every snapshot that holds them: what followed is not known.
+
+    So it is for the youngest log of a snapshot, unless a later one has it as well, beside its successor.
+    """
+    begun = {
+        source: reading.parsed.first_at
+        for source, reading in enumerate(readings)
+        if reading.kind in _LOG_KINDS and reading.found.kept and reading.parsed and reading.parsed.first_at
+    }
+    youngest: dict[tuple[str | None, SourceKind, str], datetime] = {}
+    for source, first_at in begun.items():
+        for folder in _folders(readings[source], *readings[source].shorter):
+            youngest[folder] = max(first_at, youngest.get(folder, first_at))
+    for source, first_at in begun.items():
+        if all(youngest[folder] == first_at for folder in _folders(readings[source])):
+            yield source
+
+
+def _folders(log: Reading, *shorter: Found) -> Iterator[tuple[str | None, SourceKind, str]]:
+    for found in (log.found, *log.also, *shorter):
+        yield log.gateway, log.kind, found.shown.rpartition("/")[0]
 
 
 def _last_before(source: int, readings: Sequence[Reading]) -> int | None:
