@@ -539,8 +539,10 @@ def _still_written(readings: Sequence[Reading]) -> Iterator[int]:
     for source, first_at in begun.items():
         for folder in _folders(readings[source], *readings[source].shorter):
             youngest[folder] = max(first_at, youngest.get(folder, first_at))
+    latest = max(begun.values(), default=None)
     for source, first_at in begun.items():
-        if all(youngest[folder] == first_at for folder in _folders(readings[source])):
+        is_youngest = all(youngest[folder] == first_at for folder in _folders(readings[source]))
+        if is_youngest and first_at != latest:
             yield source
 
 
