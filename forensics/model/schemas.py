@@ -126,7 +126,7 @@ SOURCES: Schema = {
 ``form`` is the form of input; ``release`` what the file itself says of the gateway's release, where it does;
 ``zone_is_assumed``: its stamps are local and nothing says in which zone, so that it proves nothing.
 ``shows_scheduler``: a log to which the scheduler's lines are written: a file log, or what prints one; no console is.
-``before_hole``: what followed its last line in the same log is known to be missing."""
+``before_hole``: what followed its last line in the same log is missing, or may be."""
 
 COPIES: Schema = {
     "gateway": pl.String,

@@ -35,7 +35,8 @@ class Reading:
     """One file on its way from path to frames; ``named`` is the gateway that the user says it belongs to.
 
     ``size_bytes`` is how much of the file it is about: all of it, but of a stored log that has grown since only what
-    was stored then. ``also`` are the other places at which the same bytes were found.
+    was stored then. ``also`` are the other places at which the same bytes were found, ``shorter`` those at which it
+    lies as it was before it grew.
     """
 
     found: Found
@@ -47,6 +48,7 @@ class Reading:
     sha256: Future[str] | None = None
     gateway: str | None = None
     also: list[Found] = field(default_factory=list)
+    shorter: list[Found] = field(default_factory=list)
 
     @property
     def kind(self) -> SourceKind:
@@ -212,8 +214,11 @@ def _add_again(found: Found, known: Reading, gathered: Gathered) -> None:
     is_sound = again.detected.kind is not SourceKind.DAMAGED
     is_longer = other is not None and stored.bytes > other.bytes
     if is_sound and (is_longer or known.detected.kind is SourceKind.DAMAGED):
+        known.shorter += [known.found, *known.also]
         known.found, known.detected, known.size_bytes = again.found, again.detected, again.size_bytes
         known.sha256, known.also = again.sha256, []
+    elif is_sound:
+        known.shorter.append(found)
 
 
 def _detect(found: Found, gathered: Gathered) -> Detected:

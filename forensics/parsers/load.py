@@ -43,7 +43,7 @@ from forensics.parsers.gathering import Gathered, Reading, gather, path_of, why
 from forensics.parsers.meter import Meter
 from forensics.parsers.parsed import Parsed, well_formed
 from forensics.parsers.placing import Placed, place
-from forensics.parsers.rotation import before_holes
+from forensics.parsers.rotation import after_holes, before_holes
 from forensics.parsers.text_line import COMPOSE, COMPOSE_T, CRI, DOCKER_T, JSON_FILE
 from forensics.parsers.zones import agreed, zone_named
 
@@ -513,10 +513,55 @@ def _only_newest_state(runs: pl.DataFrame, last_runs: pl.DataFrame) -> pl.DataFr
 def _sources(readings: Sequence[Reading]) -> pl.DataFrame:
     logs = [reading if reading.kind in _LOG_KINDS else None for reading in readings]
     found = [None if reading is None else reading.found for reading in logs]
-    holes = before_holes(found, [reading.also for reading in readings])
+    also = [reading.also for reading in readings]
+    holes = before_holes(found, also)
+    for source, is_orphan in enumerate(after_holes(found, also)):
+        if is_orphan and (last := _last_before(source, readings)) is not None:
+            holes[last] = True
+    for source in _still_written(readings):
+        holes[source] = True
     rows = [_source_row(source, reading) for source, reading in enumerate(readings)]
     told = [row | {"before_hole": hole} for row, hole in zip(rows, holes, strict=True)]
     return frame_of(told, SOURCES)
+
+
+def _still_written(readings: Sequence[Reading]) -> Iterator[int]:
+    """Give the collected logs that were being written to in every snapshot that holds them: what followed is not known.
+
+    So it is for the youngest log of a snapshot, unless a later one has it as well, beside its successor.
+    """
+    begun = {
+        source: reading.parsed.first_at
+        for source, reading in enumerate(readings)
+        if reading.kind in _LOG_KINDS and reading.found.kept and reading.parsed and reading.parsed.first_at
+    }
+    youngest: dict[tuple[str | None, SourceKind, str], datetime] = {}
+    for source, first_at in begun.items():
+        for folder in _folders(readings[source], *readings[source].shorter):
+            youngest[folder] = max(first_at, youngest.get(folder, first_at))
+    latest = max(begun.values(), default=None)
+    for source, first_at in begun.items():
+        is_youngest = all(youngest[folder] == first_at for folder in _folders(readings[source]))
+        if is_youngest and first_at != latest:
+            yield source
+
+
+def _folders(log: Reading, *shorter: Found) -> Iterator[tuple[str | None, SourceKind, str]]:
+    for found in (log.found, *log.also, *shorter):
+        yield log.gateway, log.kind, found.shown.rpartition("/")[0]
+
+
+def _last_before(source: int, readings: Sequence[Reading]) -> int | None:
+    """Give the log of the same gateway and kind that ends last before the first line of a log."""
+    log = readings[source]
+    ends = {
+        number: other.parsed.last_at
+        for number, other in enumerate(readings)
+        if (other.kind, other.gateway) == (log.kind, log.gateway) and other.parsed and other.parsed.last_at
+    }
+    first_at = log.parsed.first_at if log.parsed else None
+    before = [(end, number) for number, end in ends.items() if first_at is not None and end <= first_at]
+    return max(before)[1] if before else None
 
 
 def _source_row(source: int, reading: Reading) -> dict[str, object]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from forensics.model.finding import Report
 from forensics.model.manifest import NAME
 from tests.collect.keeping import FIRST, assert_every_day_holds, audited, collected, told, used_bytes
 from tests.support.captures import unpack
+
+SAMPLES = Path(__file__).parent.parent.parent / "samples"
 
 
 @pytest.fixture
@@ -255,3 +258,49 @@ def test_evidence_in_an_archive_is_stored_unpacked(capture: str, unpacked: Path,
     assert made.manifest.missing == ()
     assert told(audited(tmp_path / "evidence")) == told(audited(tmp_path / "host.tar.gz"))
     assert assert_every_day_holds(tmp_path / "evidence") == 1
+
+
+LOG, AGED, OLD = "openclaw-2026-04-17.log", "openclaw-2026-04-17.1.log", "openclaw-2026-04-17.2.log"
+NEXT, LAST = "openclaw-2026-04-18.log", "openclaw-2026-04-19.log"
+
+
+@pytest.mark.parametrize(
+    ("of_days", "covered"),
+    [
+        # set aside and gone before its end was stored
+        ([{LOG: (0, 6)}, {AGED: (0, 8), LOG: (8, 10)}, {OLD: (0, 8), LOG: (12, 14)}], [(0, 10), (12, 14)]),
+        # deleted for its age before its end was stored
+        ([{LOG: (0, 6)}, {NEXT: (24, 30)}], [(0, 6), (24, 30)]),
+        ([{LOG: (0, 24), NEXT: (24, 30)}, {LAST: (48, 50)}], [(0, 30), (48, 50)]),
+        # stored to its end
+        ([{LOG: (0, 6)}, {LOG: (0, 24), NEXT: (24, 30)}, {NEXT: (24, 48), LAST: (48, 50)}], [(0, 50)]),
+        ([{LOG: (0, 24), NEXT: (24, 30)}, {NEXT: (24, 48), LAST: (48, 50)}], [(0, 50)]),
+        ([{LOG: (0, 6)}, {AGED: (0, 8), LOG: (8, 10)}, {OLD: (0, 8), AGED: (8, 12), LOG: (12, 14)}], [(0, 14)]),
+    ],
+)
+def test_what_no_day_holds_of_a_log_is_not_covered(
+    of_days: list[dict[str, tuple[int, int]]], covered: list[tuple[int, int]], tmp_path: Path
+) -> None:
+    shutil.copytree(SAMPLES / "founding-same-run" / "state", tmp_path / "state")
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for day, hours in enumerate(of_days):
+        for path in logs.iterdir():
+            path.unlink()
+        for name, (first, last) in hours.items():
+            (logs / name).write_text("".join(map(beat, range(first * 12, last * 12))), encoding="utf-8")
+        collected([tmp_path / "state", logs], tmp_path / "evidence", day)
+    spans = audited(tmp_path / "evidence").log_spans.select("covered_from", "covered_until").rows()
+    assert spans == [(moment_of(first * 12), moment_of(last * 12 - 1)) for first, last in covered]
+
+
+def moment_of(number: int) -> datetime:
+    return datetime(2026, 4, 17, tzinfo=UTC) + timedelta(minutes=5 * number)
+
+
+def beat(number: int) -> str:
+    """Give a line of a gateway log, one for every five minutes."""
+    at = f"{moment_of(number):%Y-%m-%dT%H:%M:%S}.000Z"
+    named = json.dumps({"subsystem": "gateway"})
+    meta = {"runtime": "node", "hostname": "host", "name": named, "date": at, "logLevelId": 3, "logLevelName": "INFO"}
+    return json.dumps({"0": named, "1": f"tick {number}", "_meta": meta, "time": at}) + "\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from forensics.parsers.detect import Found
-from forensics.parsers.rotation import before_holes, series_of
+from forensics.parsers.rotation import after_holes, before_holes, series_of
 
 
 def log(shown: str, *, is_cut: bool = False) -> Found:
@@ -43,6 +43,28 @@ def test_a_log_has_a_place_in_its_series(shown: str, series: tuple[str, str, int
 def test_a_missing_number_is_a_hole_behind_the_older_file(names: list[str], before: list[str]) -> None:
     told = before_holes([log(name) for name in names])
     assert [name for name, hole in zip(names, told, strict=True) if hole] == before
+
+
+@pytest.mark.parametrize(
+    ("names", "after"),
+    [
+        (["a/x.log", "a/x.1.log", "a/x.2.log"], []),
+        (["a/x.log", "a/x.2.log", "a/x.3.log"], ["a/x.log"]),
+        (["a/x.log", "a/x.1.log", "a/x.3.log"], ["a/x.1.log"]),
+        (["a/x.log", "b/x.2.log"], []),
+        (["a/x.1.log", "a/x.2.log"], []),
+        (["a/x.log.1", "a/x.log.3", "a/x.log"], ["a/x.log.1"]),
+    ],
+)
+def test_a_missing_number_is_a_hole_before_the_younger_file(names: list[str], after: list[str]) -> None:
+    told = after_holes([log(name) for name in names])
+    assert [name for name, hole in zip(names, told, strict=True) if hole] == after
+
+
+def test_what_came_before_a_log_on_any_day_is_enough() -> None:
+    logs = [log("1/x.log"), log("2/x.1.log"), log("2/x.3.log")]
+    assert after_holes(logs) == [False, True, False]
+    assert after_holes([*logs, log("3/x.2.log")], [[], [log("3/x.1.log")], [log("3/x.3.log")], []]) == [False] * 4
 
 
 def test_a_log_that_was_cut_stands_before_a_hole_and_what_is_no_log_does_not() -> None:
