@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from forensics import __version__
+from forensics.cli.display import tell
 from forensics.cli.options import Asked, audit_options, default_paths
 from forensics.model.escape import for_terminal
 
@@ -46,6 +47,8 @@ def command(asked: Asked, output: Path, tasks: tuple[str, ...]) -> None:
     is handed over only if none of the originals is found in it, and its audit gives the same verdicts (exit code 4
     otherwise).
     """  # noqa: D301
+    from dateutil import tz
+
     from forensics.collect.bundling import bundle
 
     made = bundle(
@@ -56,6 +59,7 @@ def command(asked: Asked, output: Path, tasks: tuple[str, ...]) -> None:
         gateways=asked.gateways,
         zone=asked.zone,
         release=asked.release,
+        host_zone=tz.tzlocal(),
     )
     _tell(made, output, asked.release)
 
@@ -75,6 +79,11 @@ def _tell(made: Bundle, output: Path, release: str | None) -> None:
         click.echo(f"left out: {left}", err=True)
     if 0 < len(made.task_ids) <= 5:
         click.echo(f"in the bundle: {', '.join(made.task_ids)}", err=True)
+    if made.manifest.assumed_zone is not None:
+        zone = made.manifest.assumed_zone
+        tell(
+            "warning", f"local stamps are taken in {zone}, the zone of this machine: assumed; give --tz if you know it"
+        )
     if release is not None:
         click.echo(f"audit it with --release {release}, as here", err=True)
     click.echo("Look at it before you publish it: no program knows what is secret to you.", err=True)

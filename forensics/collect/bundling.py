@@ -20,9 +20,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from types import MappingProxyType
+
+import polars as pl
 
 from forensics.collect.folders import make_folders
 from forensics.collect.leaks import leaks_in
@@ -31,6 +33,7 @@ from forensics.collect.vocabulary import COLUMNS
 from forensics.correlator.audit import audit
 from forensics.model.disk import new_file, write_durably
 from forensics.model.errors import NothingToReadError, RefusedError, UnreadableError, UsageError
+from forensics.model.evidence import Evidence
 from forensics.model.finding import Finding, Report
 from forensics.model.manifest import (
     NAME,
@@ -54,7 +57,7 @@ from forensics.parsers.lifecycle_messages import events_of
 from forensics.parsers.load import EVIDENCE_KINDS, load_evidence, modified_at
 from forensics.parsers.log_record import content_of as content_of_record
 from forensics.parsers.task_registry import TABLE
-from forensics.parsers.zones import name_of_zone, zone_named
+from forensics.parsers.zones import HOST, name_of_zone, steady_name, zone_named
 
 _LARGEST_DOCUMENT_BYTES = 256 << 20
 _LOGS = (SourceKind.GATEWAY_LOG, SourceKind.GATEWAY_CONSOLE)
@@ -106,6 +109,7 @@ class _Making:
     missing: set[str] = field(default_factory=set)
     left_out: Counter[str] = field(default_factory=Counter)
     zone: str | None = None
+    assumed_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +121,18 @@ class _Asked:
     zone: tzinfo | None
     release: str | None
     version: str
+    host_zone: tzinfo = UTC
+    assumed_zone: str | None = None
 
     @property
     def given(self) -> list[str]:
         return [*self.paths, *(path for named in self.gateways.values() for path in named)]
 
     def audited(self) -> Report:
-        return audit(load_evidence(list(self.paths), self.gateways, self.zone), release=self.release)
+        return audit(self.evidence(), release=self.release)
+
+    def evidence(self) -> Evidence:
+        return load_evidence(list(self.paths), self.gateways, self.zone, self.host_zone)
 
 
 def bundle(
@@ -135,16 +144,18 @@ def bundle(
     gateways: Mapping[str, Sequence[str]] = MappingProxyType({}),
     zone: tzinfo | None = None,
     release: str | None = None,
+    host_zone: tzinfo = UTC,
 ) -> Bundle:
     """Write an anonymised copy of the evidence as one archive: the same evidence always gives the same bytes.
 
     ``tasks`` are ids, or beginnings of ids, of the rows that the bundle is to show; their jobs' rows alone are kept,
     unless their verdicts need more. ``gateways`` are the paths of named gateways, ``zone`` is that of local times which
-    nothing explains: audits of the bundle learn both from its manifest, but the names. ``release`` has to be named to
-    them again.
+    nothing explains, ``host_zone`` that of this machine, the last resort: audits of the bundle learn all of them from
+    its manifest, but the names. ``release`` has to be named to them again.
 
     Raises:
-        UsageError: the output is no zip or tar.gz, exists, or would lie within the evidence; no row of that id is lost.
+        UsageError: the output is no zip or tar.gz, exists, or would lie within the evidence; no row of that id is lost;
+            the zone of this machine, in which local stamps are taken, cannot be told to others.
         NothingToReadError: there is no evidence.
         RefusedError: something leaked, or the verdicts differ; nothing is handed over.
     """
@@ -153,8 +164,10 @@ def bundle(
     if output.exists() or output.is_symlink():
         raise UsageError(f"{output} exists; nothing was written", "choose another name")
     _refuse_evidence([*paths, *(path for named in gateways.values() for path in named)], output)
-    asked = _Asked(paths, gateways, zone, release, version)
-    report = asked.audited()
+    asked = _Asked(paths, gateways, zone, release, version, host_zone)
+    evidence = asked.evidence()
+    asked = replace(asked, assumed_zone=_assumed_zone(evidence, host_zone))
+    report = audit(evidence, release=release)
     chosen = _chosen(report, tasks)
     jobs = frozenset(each.job_id for each in chosen if each.job_id) if tasks else None
     for wanted in [jobs, None] if jobs else [None]:
@@ -198,7 +211,7 @@ def _attempt(
     Raises:
         RefusedError: something leaked.
     """
-    made = _Making(folder / "bundle")
+    made = _Making(folder / "bundle", assumed_zone=asked.assumed_zone)
     made.top.mkdir()
     _fill(asked, made, jobs)
     (made.top / NAME).write_text(manifest_text(_manifest(made, asked)), encoding="utf-8")
@@ -211,7 +224,9 @@ def _attempt(
     return (
         made,
         archive,
-        _unlike(chosen, replace(asked, paths=[str(archive)], gateways={}, zone=None).audited(), made.told),
+        _unlike(
+            chosen, replace(asked, paths=[str(archive)], gateways={}, zone=None, host_zone=UTC).audited(), made.told
+        ),
     )
 
 
@@ -306,7 +321,7 @@ def _manifest(made: _Making, asked: _Asked) -> Manifest:
     left = tuple(LeftOut(what, files) for what, files in sorted(made.left_out.items()))
     files = tuple(sorted(made.files, key=lambda each: each.path))
     missing = tuple(Missing(path, _NOT_READ) for path in sorted(made.missing))
-    return Manifest(asked.version, "host", "", tuple(places), files, missing, left, made.zone)
+    return Manifest(asked.version, "host", "", tuple(places), files, missing, left, made.zone, made.assumed_zone)
 
 
 def _origins(homes: Iterable[Path], told: Replacements) -> dict[Path, str]:
@@ -337,12 +352,33 @@ def _zone(asked: _Asked, readings: Iterable[Reading]) -> str | None:
     return zone if zone and zone_named(zone) else None
 
 
+def _assumed_zone(evidence: Evidence, host_zone: tzinfo) -> str | None:
+    """Name the zone in which local stamps that nothing explains were taken; None where there are none.
+
+    Raises:
+        UsageError: it has no name, and its offset changed meanwhile.
+    """
+    assumed = evidence.sources.filter(pl.col("zone_is_assumed") & pl.col("timezone").str.contains(HOST, literal=True))
+    if assumed.is_empty():
+        return None
+    first, last = assumed["first_at"].min(), assumed["last_at"].max()
+    if not isinstance(first, datetime) or not isinstance(last, datetime):
+        return None  # no stamp could be read
+    name = steady_name(host_zone, first, last)
+    if name is None:
+        path = assumed["path"][0]
+        raise UsageError(f"{path}: nothing tells the zone of its local stamps", "give that of the gateway's host: --tz")
+    return name
+
+
 def _own_words(made: _Making, asked: _Asked) -> str:
     """Give all that the manifest of any bundle may say in words of its own, whatever the evidence holds."""
     left = tuple(LeftOut(what, 0) for what in (_NOT_BUNDLED, _OF_OTHER_JOBS, _UNREADABLE, _NO_EVIDENCE))
     files = tuple(Stored("", "", form, 0, "", "", (Original("", 0, ""),)) for form in FORM_OF)
     places, missing = (Place("", f"{_ORIGIN}/{_TOP}", "gateway"),), (Missing("", _NOT_READ),)
-    return manifest_text(Manifest(asked.version, "host", "", places, files, missing, left, made.zone))
+    return manifest_text(
+        Manifest(asked.version, "host", "", places, files, missing, left, made.zone, made.assumed_zone)
+    )
 
 
 _Writer = Callable[[Reading, Path, Replacements, "frozenset[str] | None"], None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from forensics.correlator.coverage import COVERED
+from forensics.model.policy import CITED_LINES
 from forensics.model.schemas import EVIDENCE
 from forensics.model.verdicts import POSSIBLE_END, EvidenceRole, Origin, Reason, SourceKind, Verdict
 
@@ -170,11 +171,28 @@ def _of_lines(rows: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _of_restart(rows: pl.DataFrame, restart_evidence: pl.DataFrame) -> pl.DataFrame:
-    lines = restart_evidence.rename({"id": "restart", "at": "restart_at", "source": "from", "line": "on"})
-    # 1:n - each row with the few lines its window rests on
+    every = restart_evidence.rename({"id": "restart", "at": "restart_at", "source": "from", "line": "on"})
+    lines = _first_and_last(every)
+    # 1:n - each row with at most so many lines of its window, and one that counts the others
     joined = rows.select("gateway", "task_id", "restart").join(lines, on=["gateway", "restart"], how="inner")
     text = pl.format("{}: {}", "restart", "text")
     return _fact(joined, EvidenceRole.RESTART, "from", "on", "restart_at", text)
+
+
+def _first_and_last(lines: pl.DataFrame) -> pl.DataFrame:
+    """Keep of each window as many lines as a row cites: those by which it began, those by which it ended."""
+    number, count = pl.int_range(pl.len()).over("gateway", "restart"), pl.len().over("gateway", "restart")
+    half = CITED_LINES // 2
+    is_cited = (count <= CITED_LINES) | (number < half) | (number >= count - half)
+    left = lines.filter(~is_cited).group_by("gateway", "restart", maintain_order=True).agg(pl.len().alias("left"))
+    counted = left.select(
+        "gateway",
+        "restart",
+        *(pl.lit(None, lines.schema[name]).alias(name) for name in ("from", "on", "restart_at")),
+        pl.format("{} more lines, which forensics restarts lists", "left").alias("text"),
+    )
+    cited_lines = lines.filter(is_cited)
+    return pl.concat([cited_lines, counted.select(cited_lines.columns)])
 
 
 def _of_run_log(rows: pl.DataFrame) -> pl.DataFrame:

@@ -189,17 +189,24 @@ def _boots(lines: Iterable[Line]) -> list[_Boot]:
             boots.setdefault((line.at, line.pid or 0), _Boot(line.at, line.pid)).lines.append(line)
         elif line.kind is K.BOOT_ENDED:
             ends.append(line)
+    in_time = sorted(boots.values(), key=lambda boot: (boot.started_at, boot.pid or 0))
+    of_process: dict[int | None, list[_Boot]] = {}
+    for boot in in_time:
+        of_process.setdefault(boot.pid, []).append(boot)
     for line in sorted(ends, key=lambda end: (end.at, end.status or "", end.source, end.line or 0)):
-        _end(boots, line)
-    return list(_lives(sorted(boots.values(), key=lambda boot: (boot.started_at, boot.pid or 0))))
+        _end(boots, of_process.get(line.pid, ()), line)
+    return list(_lives(in_time))
 
 
-def _end(boots: dict[tuple[datetime, int], _Boot], line: Line) -> None:
-    """Give a boot its end; of several the last counts, as a failed start is later marked as repaired."""
+def _end(boots: dict[tuple[datetime, int], _Boot], own: Sequence[_Boot], line: Line) -> None:
+    """Give a boot its end; of several the last counts, as a failed start is later marked as repaired.
+
+    ``own`` are the boots of the process that ended, in time order: an end that names no start is that of the last one.
+    """
     boot = boots.get((line.running_at, line.pid or 0)) if line.running_at else None
     if boot is None:
-        own = [boot for boot in boots.values() if boot.pid == line.pid and boot.started_at <= line.at]
-        boot = max(own, key=lambda earlier: earlier.started_at, default=None)
+        place = bisect_right(own, line.at, key=lambda earlier: earlier.started_at)
+        boot = own[place - 1] if place else None
     if boot is not None:
         outcome = line.status or (line.detail or "").partition(":")[0].strip()
         boot.ended_at, boot.outcome, boot.words = line.at, outcome or None, line.detail
@@ -499,16 +506,29 @@ def _window_of_start(line: Line, known: tuple[datetime, int], around: Surroundin
 
 
 def _add_fatal(windows: Sequence[Window], lines: Iterable[Line], policy: Policy) -> None:
-    """Add to each window what the process before it died of."""
+    """Add to each window what the process before it died of: to the first one of that time and process."""
+    untils = [window.up_at or window.down_at_latest + policy.boot_near_log for window in windows]
+    reached = list(accumulate(untils, max))
+    began = [moment - policy.same_event for moment in _earliest_from(windows)]
     for line in lines:
         if line.kind is not K.FATAL:
             continue
-        for window in windows:
-            until = window.up_at or window.down_at_latest + policy.boot_near_log
+        # none before the first that reaches so far, and none once all that follow begin later
+        for place in range(bisect_left(reached, line.at), bisect_right(began, line.at)):
+            window = windows[place]
             foreign = line.pid is not None and window.pid_before not in (None, line.pid)
-            if window.down_at - policy.same_event <= line.at <= until and not foreign:
-                window.add(line)
-                window.reason = window.reason or line.detail
-                if window.kind is WindowKind.CRASH and not window.stop_seen and window.doubt is None:
-                    window.down_at = min(max(window.down_at, line.at), window.down_at_latest)
+            if window.down_at - policy.same_event <= line.at <= untils[place] and not foreign:
+                _die_of(window, line)
                 break
+
+
+def _earliest_from(windows: Sequence[Window]) -> list[datetime]:
+    """Give, for each window, the earliest moment at which it or one behind it went down."""
+    return list(accumulate((window.down_at for window in reversed(windows)), min))[::-1]
+
+
+def _die_of(window: Window, line: Line) -> None:
+    window.add(line)
+    window.reason = window.reason or line.detail
+    if window.kind is WindowKind.CRASH and not window.stop_seen and window.doubt is None:
+        window.down_at = min(max(window.down_at, line.at), window.down_at_latest)

@@ -74,7 +74,10 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a folder of evidence holds; ``zone`` is that of local times which nothing in it explains, where given."""
+    """What a folder of evidence holds; ``zone`` is that of local times which nothing in it explains, where given.
+
+    ``assumed_zone`` is the one they were taken in where none was given: every later audit assumes the same.
+    """
 
     version: str
     host: str
@@ -84,6 +87,7 @@ class Manifest:
     missing: tuple[Missing, ...]
     left_out: tuple[LeftOut, ...]
     zone: str | None = None
+    assumed_zone: str | None = None
 
 
 _NAME = "str | None"
@@ -115,6 +119,7 @@ def parsed_manifest(text: str | bytes) -> Manifest | None:
             missing=tuple(_part(Missing, each) for each in document["missing"]),
             left_out=tuple(_part(LeftOut, each) for each in document["left_out"]),
             zone=document.get("zone"),
+            assumed_zone=document.get("assumed_zone"),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

@@ -104,6 +104,10 @@ PASTE_LINES = 20_000
 TIMEOUT_ERROR = "cron: job execution timed out"
 """A run with this error, alone or followed by ``(last phase: …)``, is recorded as ``timed_out`` (formats.md §1.4)."""
 
+CITED_LINES = 200
+"""How many lines of a restart each row that it explains cites, half from its beginning, half from its end. A gateway
+that is stopped again and again may have thousands of them; the ledger of restarts lists every one, once."""
+
 BASELINE_TEXT_BYTES = 64 << 20
 """A baseline is read up to here: about 300,000 known findings, more than any registry captured has rows."""
 

@@ -32,12 +32,13 @@ _TOLD_FOLDERS = 2
 class Kept:
     """A file within a snapshot: what the manifest says of it, nothing for one that it does not name.
 
-    ``gateway`` and ``zone`` are what was said when it was collected.
+    ``gateway`` and ``zone`` are what was said when it was collected, ``assumed_zone`` what was assumed then.
     """
 
     stored: Stored | None
     gateway: str | None = None
     zone: str | None = None
+    assumed_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Snapshot:
             return None
         inner = path.relative_to(self.folder)
         stored, place = self.files.get(inner.as_posix()), self.places.get(inner.parts[0])
-        return Kept(stored, place.gateway if place else None, self.manifest.zone)
+        return Kept(stored, place.gateway if place else None, self.manifest.zone, self.manifest.assumed_zone)
 
     def missing(self) -> list[tuple[str, Path, str]]:
         """Give what could not be collected: its name, where it would lie, and why."""

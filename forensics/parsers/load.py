@@ -255,12 +255,14 @@ def _parse(reading: Reading, known: Given, gathered: Gathered, meter: Meter) -> 
 def _given(reading: Reading, known: Given) -> Given:
     kept = reading.found.kept
     said = zone_named(kept.zone) if kept is not None and kept.zone else None
+    assumed = zone_named(kept.assumed_zone) if kept is not None and kept.assumed_zone else None
     return replace(
         known,
         name=reading.found.name,
         companions=tuple(reading.companions),
         modified_at=modified_at(reading.found),
         zone=known.zone or said,
+        host_zone=assumed or known.host_zone,
     )
 
 

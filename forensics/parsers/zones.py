@@ -22,7 +22,7 @@ _GIVEN = "as given"
 _CONFIRMED = "as given, and as stamps with an offset confirm"
 _REFUTED = "as given, but stamps with an offset say otherwise: assumed"
 _FAR = "as stamps of another time say: assumed"
-_HOST = "the zone of this machine: assumed"
+HOST = "the zone of this machine: assumed"
 
 
 _OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)")
@@ -88,7 +88,7 @@ class Zones:
         self.is_assumed = True
         if len(known) == 1:
             return self._with_offset(local, known.pop(), _FAR)
-        return self._in_zone(local, self.given.host_zone, _HOST, is_second=is_second)
+        return self._in_zone(local, self.given.host_zone, HOST, is_second=is_second)
 
     def local_of(self, at: datetime) -> datetime:
         """Give what local clocks showed at a moment."""
@@ -115,6 +115,20 @@ class Zones:
         doubt = "ambiguous_time" if tz.datetime_ambiguous(local, zone) else None
         aware = local.replace(tzinfo=zone, fold=int(doubt is not None and is_second))
         return Moment(aware.astimezone(UTC), doubt)
+
+
+def steady_name(zone: tzinfo, first: datetime, last: datetime) -> str | None:
+    """Give a name for a zone that holds on other machines: its own, or its offset where that did not change in between.
+
+    >>> steady_name(timezone(timedelta(hours=2)), datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 9, 1, tzinfo=UTC))
+    '+02:00'
+    """
+    if getattr(zone, "key", None):
+        return name_of_zone(zone)
+    days = range((last - first).days + 1)
+    offsets = {moment.astimezone(zone).utcoffset() for moment in (*(first + timedelta(days=day) for day in days), last)}
+    offset = offsets.pop() if len(offsets) == 1 else None
+    return None if offset is None else name_of_zone(timezone(offset))
 
 
 def offset_at(samples: Sequence[Sample], local: datetime) -> timedelta | None:

@@ -8,9 +8,11 @@ import tarfile
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
+from dateutil import tz
 
 from forensics import audit, load_evidence
 from forensics.cli import main
@@ -18,7 +20,7 @@ from forensics.collect.bundling import bundle
 from forensics.model.errors import UsageError
 from forensics.model.finding import Report
 from forensics.model.manifest import NAME
-from forensics.parsers.zones import name_of_zone, zone_named
+from forensics.parsers.zones import name_of_zone, steady_name, zone_named
 from tests.collect.keeping import audited, collected, told
 
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
@@ -133,6 +135,40 @@ def test_a_bundle_keeps_gateways_apart_and_their_names_to_itself(two: dict[str, 
         return sorted(sorted(tuple(map(str, row[1:5])) for row in each) for each in rows.values())
 
     assert said(report) == said(original)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "-09:30", "UTC"])
+def test_a_bundle_knows_the_zone_that_was_assumed(zone: str, tmp_path: Path) -> None:
+    console = tmp_path / "gateway.log"
+    console.write_text(CONSOLE)
+    paths = [str(SAMPLES / "real-lost-write" / "state"), str(console)]
+    known = zone_named(zone)
+    assert known is not None
+    stamps = ("first_at", "last_at", "zone_is_assumed")
+    wanted = load_evidence(paths, host_zone=known).sources.filter(kind="gateway_console").select(stamps).rows()
+    made = bundle(paths, tmp_path / "repro.zip", version="1", host_zone=known)
+    assert made.manifest.assumed_zone == name_of_zone(known)
+    for host_zone in (UTC, ZoneInfo("America/New_York")):
+        sources = load_evidence(str(tmp_path / "repro.zip"), host_zone=host_zone).sources
+        assert sources.filter(kind="gateway_console").select(stamps).rows() == wanted
+    assert wanted[0][2]
+
+
+def test_a_zone_without_a_name_whose_offset_changes_has_to_be_given() -> None:
+    winter, summer = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+    nameless = tz.tzstr("CET-1CEST,M3.5.0,M10.5.0/3")
+    assert steady_name(nameless, winter, winter) == "+01:00"
+    assert steady_name(nameless, summer, summer) == "+02:00"
+    assert steady_name(nameless, winter, summer) is None
+
+
+def test_a_bundle_says_that_the_zone_was_assumed(tmp_path: Path) -> None:
+    console = tmp_path / "gateway.log"
+    console.write_text(CONSOLE)
+    words = ["bundle", str(SAMPLES / "real-lost-write" / "state"), str(console), "-o", str(tmp_path / "repro.zip")]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    assert "the zone of this machine: assumed; give --tz if you know it" in result.stderr
 
 
 def handed_over(way: str, folders: list[Path], tmp_path: Path) -> tuple[list[str], dict[str, list[str]]]:

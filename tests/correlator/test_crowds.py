@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 
 from forensics.correlator.audit import audit
-from forensics.correlator.windows import Line
-from forensics.model.verdicts import LifecycleKind
+from forensics.correlator.durable import _add_fatal
+from forensics.correlator.windows import Line, Window
+from forensics.model.policy import CITED_LINES, Policy
+from forensics.model.verdicts import LifecycleKind, WindowKind
 from tests.support.scenario import Gateway, J, a_day, at, audited, evidence_of, finding_of, found, said, seconds
 
 S = at("10:00")
@@ -125,3 +130,68 @@ def test_each_line_of_a_restart_without_end_is_compared_with_few_others(
     told = sum(len(restart.evidence) for restart in report.restarts)
     assert told == 2 * MANY
     assert len(compared) <= 8 * MANY
+
+
+def test_a_row_cites_a_part_of_the_thousands_of_lines_of_its_restart() -> None:
+    count = 5 * CITED_LINES
+    gateway = Gateway().logged(at("00:00"), at("23:00"))
+    for number in range(count):
+        gateway.line(LifecycleKind.DRAIN_STARTED, S + seconds(10 + number * 0.3))
+    gateway.started(S + seconds(1000))
+    for number in range(3):
+        gateway.row(J, S, L, task_id=f"task {number}")
+    report = audited(gateway)
+    (restart,) = report.restarts
+    assert len(restart.evidence) > count
+    for finding in report.findings:
+        told = [fact for fact in finding.evidence if fact.role == "restart"]
+        assert len(told) == CITED_LINES + 1
+        places = [(fact.source, fact.line) for fact in told]
+        for fact in (restart.evidence[0], restart.evidence[-1]):
+            assert (fact.source, fact.line) in places
+        left = len(restart.evidence) - CITED_LINES
+        assert f"R1: {left} more lines, which forensics restarts lists" in [fact.text for fact in told]
+
+
+def test_each_boot_of_thousands_is_given_the_end_that_names_no_start() -> None:
+    gateway = Gateway()
+    for number in range(MANY):
+        started = at("00:00") + seconds(number * 100)
+        gateway.boot(started, 5000 + number % 7)
+        gateway.recorded(LifecycleKind.BOOT_ENDED, started + seconds(50), 5000 + number % 7, detail="clean_stop: stop")
+    restarts = audited(gateway.row(J, S, L)).restarts
+    assert [restart.down_at for restart in restarts[1:]] == [
+        at("00:00") + seconds(number * 100 + 50) for number in range(MANY)
+    ]
+
+
+def first_of_all(windows: Sequence[Window], line: Line, policy: Policy) -> int | None:
+    """Give the window that a cause of death belongs to, by looking at all of them."""
+    for number, window in enumerate(windows):
+        until = window.up_at or window.down_at_latest + policy.boot_near_log
+        foreign = line.pid is not None and window.pid_before not in (None, line.pid)
+        if window.down_at - policy.same_event <= line.at <= until and not foreign:
+            return number
+    return None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_cause_of_death_is_found_its_window_without_looking_at_all(seed: int) -> None:
+    rng, policy = random.Random(seed), Policy()  # noqa: S311 - no secret
+    windows = []
+    for _ in range(40):
+        down = S + timedelta(minutes=rng.randrange(300))
+        latest = down + timedelta(minutes=rng.randrange(20))
+        window = Window(
+            WindowKind.CRASH, down, latest, stop_seen=rng.random() < 0.5, pid_before=rng.choice([None, 1, 2])
+        )
+        window.up_at = rng.choice([None, latest + timedelta(minutes=rng.randrange(9))])
+        windows.append(window)
+    windows.sort(key=lambda window: window.down_at)
+    for number in range(120):
+        moment = S + timedelta(minutes=rng.randrange(330))
+        line = Line(moment, moment, LifecycleKind.FATAL, 0, number, rng.choice([None, 1, 2, 3]), None, f"{number}", "")
+        wanted, before = first_of_all(windows, line, policy), deepcopy(windows)
+        _add_fatal(windows, [line], policy)
+        grown = [place for place, window in enumerate(windows) if len(window.lines) > len(before[place].lines)]
+        assert grown == ([] if wanted is None else [wanted])
