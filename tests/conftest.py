@@ -8,10 +8,11 @@ import pytest
 from hypothesis import settings
 
 from tests.support.captures import unpack
+from tests.support.effort import tries
 from tests.support.handed_over import HandedOver
 
 # how long an example takes says something about the machine, nothing about the code
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, max_examples=tries(40, 100))
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent

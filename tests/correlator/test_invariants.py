@@ -28,7 +28,9 @@ STARTS = ("10:00", "10:00:00.005", "10:00:40", "10:09:58", "10:30")
 
 
 def trying(examples: int) -> settings:
-    return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    return settings(
+        max_examples=tries(examples // 2, examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
 
 
 def add_row(gateway: Gateway, number: int, job: str, start: datetime, shape: str) -> None:
@@ -373,7 +375,7 @@ def test_boots_that_agree_with_the_log_add_evidence_and_nothing_else(
     assert cited.height == cited_alone.height + evidence.lifecycle.height - log.height
 
 
-@trying(tries(25, 60))
+@trying(60)
 @given(HISTORY, st.booleans(), st.lists(st.integers(60, 80_000), max_size=8))
 def test_boots_alone_never_tell_of_a_death_that_the_log_contradicts(
     history: list[tuple[int, str, int, bool]], container: bool, starts: list[int]

@@ -15,6 +15,7 @@ from forensics.repair.contents import contents_of, decoded
 from forensics.repair.rehearsal import rehearse, rehearse_undo, run
 from forensics.writers.sql import fix_statements, undo_statements
 from tests.repair.registries import NOW
+from tests.support.effort import tries
 
 INTEGERS = {"created_at", "started_at", "ended_at", "last_event_at", "cleanup_after", "execution_owner_pid"}
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -90,7 +91,7 @@ def is_same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(75, 150), deadline=None)
 @given(registries())
 def test_fix_then_undo_is_the_identity_on_every_table(drawn: tuple[sqlite3.Connection, Plan]) -> None:
     database, plan = drawn
@@ -112,7 +113,7 @@ def test_fix_then_undo_is_the_identity_on_every_table(drawn: tuple[sqlite3.Conne
     database.close()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=tries(40, 80), deadline=None)
 @given(registries())
 def test_the_rehearsal_agrees_and_leaves_the_copy_as_it_was(drawn: tuple[sqlite3.Connection, Plan]) -> None:
     database, plan = drawn
@@ -126,7 +127,7 @@ def test_the_rehearsal_agrees_and_leaves_the_copy_as_it_was(drawn: tuple[sqlite3
     database.close()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(75, 150), deadline=None)
 @given(registries(), st.data())
 def test_a_drifted_row_blocks_all_of_them(drawn: tuple[sqlite3.Connection, Plan], data: st.DataObject) -> None:
     database, plan = drawn
@@ -166,7 +167,7 @@ def _is_done(database: sqlite3.Connection, plan: Plan) -> bool:
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(50, 100), deadline=None)
 @given(registries(), st.data())
 def test_undo_restores_what_is_untouched_and_leaves_the_rest(
     drawn: tuple[sqlite3.Connection, Plan], data: st.DataObject
@@ -186,7 +187,7 @@ def test_undo_restores_what_is_untouched_and_leaves_the_rest(
     database.close()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(50, 100), deadline=None)
 @given(st.lists(anything, min_size=1, max_size=5), st.lists(anything, min_size=1, max_size=5))
 def test_contents_tell_every_two_databases_apart(one: list[Any], other: list[Any]) -> None:
     digests = []
