@@ -148,7 +148,8 @@ class Judge:
             return _withheld({"conflict"}, "a line of the log says otherwise than the record")
         if real:
             return self._by_real(row, real[0])
-        if own:
+        # a start-up that kept the process calls a run interrupted that ends after all; that end may bear no start
+        if own and len(self._derived(row)) != 1:
             return self._by_interrupted(row, own[0])
         return self._by_startless(row)
 
