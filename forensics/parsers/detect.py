@@ -153,9 +153,11 @@ def _in_tree(tree: _Tree, folder: Path, unread: list[Unread], scratch: Scratch |
     for path in _walk(folder, state_root=_is_state_directory(folder)):
         relative = path.relative_to(folder)
         shown = f"{tree.shown}/{well_formed(relative.as_posix())}"
-        if _was_companion(path):
+        try:
+            unread_here = _unread(path, shown, tree.top / relative)
+        except FileNotFoundError:
             continue
-        if unread_here := _unread(path, shown, tree.top / relative):
+        if unread_here:
             unread.append(unread_here)
             continue
         if path.parent not in known:
@@ -363,16 +365,25 @@ def _is_entered(folder: Path) -> bool:
         return False
 
 
-def _was_companion(path: Path) -> bool:
-    """Tell whether a path is that of a file beside a database which its gateway has removed just now."""
-    return path.name.endswith(COMPANIONS) and not os.path.lexists(path)
+def was_companion(path: Path, error: BaseException | None) -> bool:
+    """Tell from why it cannot be read whether a file beside a database was removed by its gateway just now.
+
+    It may be there again by now: a live gateway makes and removes its journal many times a second.
+    """
+    return isinstance(error, FileNotFoundError) and path.name.endswith(COMPANIONS) and not path.is_symlink()
 
 
 def _unread(path: Path, shown: str, place: Path) -> Unread | None:
-    """Say why something of a folder is not read; None for a file that is."""
+    """Say why something of a folder is not read; None for a file that is.
+
+    Raises:
+        FileNotFoundError: it was a file beside a database, which its gateway has removed meanwhile.
+    """
     try:
         mode = path.stat().st_mode
     except OSError as error:
+        if was_companion(path, error):
+            raise
         return Unread(shown, error.strerror or "it cannot be found", place)
     if stat.S_ISDIR(mode):
         if path.is_symlink():

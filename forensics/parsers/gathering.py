@@ -15,7 +15,7 @@ from forensics.model.verdicts import SourceKind
 from forensics.parsers.collected import Checks, beginning_of
 from forensics.parsers.containers import STANDARD_INPUT, Scratch
 from forensics.parsers.database import companions_of
-from forensics.parsers.detect import UNLISTED, Detected, Found, Unread, detect, find_files, left_out
+from forensics.parsers.detect import UNLISTED, Detected, Found, Unread, detect, find_files, left_out, was_companion
 from forensics.parsers.parsed import Parsed, well_formed
 
 _OF_A_COPY = (SourceKind.TASK_REGISTRY, SourceKind.CRON_RUN_LOG, SourceKind.JOB_STORE, SourceKind.JOB_STATE)
@@ -158,6 +158,8 @@ def _add(found: Found, gateway: str | None, readings: dict[_Identity, Reading], 
     try:
         told = found.path.stat()
     except OSError as error:
+        if was_companion(found.path, error):
+            return SourceKind.OTHER
         gathered.note("unreadable", f"{found.shown}: {why(error)}; nothing of it is used")
         gathered.gaps.append(found.path)
         return SourceKind.DAMAGED
@@ -228,6 +230,8 @@ def _detect(found: Found, gathered: Gathered) -> Detected:
             gathered.note("damaged", f"{found.shown}: {detected.by}; nothing of it is used", level="error")
         return detected
     except (UnreadableError, OSError) as error:
+        if was_companion(found.path, error) or was_companion(found.path, error.__cause__):
+            return Detected(SourceKind.OTHER, "a file beside a database, which its gateway has removed meanwhile")
         gathered.note("unreadable", f"{found.shown}: {why(error)}; check its permissions", level="error")
         return Detected(SourceKind.DAMAGED, "could not be read")
 
