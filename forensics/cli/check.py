@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from forensics.cli.options import (
     parsed_verdicts,
 )
 from forensics.cli.settings import taken_from_file
+from forensics.cli.writing import write_whole
 from forensics.model.errors import NothingToReadError, UsageError
 from forensics.model.verdicts import FAIL_ON_BY_DEFAULT
 
@@ -229,38 +229,13 @@ def _updated(check: Check, file: Path) -> Check:
         message = "not all of the evidence could be read, so that the baseline is left as it is: " + unread[0]
         raise NothingToReadError(for_terminal(message))
     baseline = renewed(check.baseline or Baseline(), check.report.findings, check.listed())
-    _replace(file, baseline_text(baseline))
+    write_whole(file, [baseline_text(baseline)])
     gone = len(check.stale())
     click.echo(f"{file}: {len(baseline.entries)} known findings written, {gone} stale entries left out", err=True)
     unreasoned = len([entry for entry in baseline.entries if not entry.has_reason])
     if unreasoned:
         tell("warning", f"{unreasoned} of them give no reason: write into {file} why each of them is accepted")
     return replace(check, baseline=baseline, only_new=True)
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write a file as a whole or not at all: what a person wrote into it is never lost half-way."""
-    target = file.resolve()
-    try:
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as opened:
-                opened.write(text)
-            Path(name).chmod(mode)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        message = f"{file} cannot be written: {error.strerror}"
-        raise UsageError(message) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _summary_file() -> Path | None:
@@ -285,7 +260,7 @@ def _tell_left_out(check: Check) -> None:
 
     missing = left_out(check)
     if missing:
-        click.echo(f"warning: {missing}", err=True)
+        tell("warning", missing)
 
 
 def _tell_unread(check: Check) -> None:
