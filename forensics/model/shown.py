@@ -64,6 +64,11 @@ class Shown:
         """
         return self.stamp(time) + (" UTC" if time and self.is_utc else "")
 
+    @property
+    def note_sentence(self) -> str:
+        """Give ``note`` as a sentence of its own."""
+        return f"{self.note[:1].upper()}{self.note[1:]}."
+
     def local(self, time: datetime) -> datetime:
         """Give a time in the zone that is shown."""
         return time if self.is_utc else time.astimezone(self.zone)

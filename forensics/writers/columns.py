@@ -9,15 +9,13 @@ import polars as pl
 
 from forensics.model.escape import for_json, for_terminal
 from forensics.writers.measure import width_of
+from forensics.writers.tables import GAP, WIDER_HEADING
 
 BATCH_ROWS = 20_000
 """Rows that are spelled together: enough for whole columns to pay, few enough to hold."""
 
 _PLAIN = r"^[\x20-\x7e]*$"
 _PLAIN_IN_JSON = r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$"
-_GAP = "  "
-_WIDER_HEADING = 2
-"""Columns that a heading is wider than its words, as in every other table."""
 
 
 def in_batches(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -69,7 +67,7 @@ def table_parts(
     for twice, as the width of a column is only known when all have been seen. ``width_of`` says how wide a text is that
     is not all ASCII.
     """
-    widths = [width_of(header) + _WIDER_HEADING for header in headers]
+    widths = [width_of(header) + WIDER_HEADING for header in headers]
     for cells in batches():
         told = for_terminals(cells).with_columns(pl.all().str.strip_chars())
         widest = [_widths(told[name], width_of).max() for name in told.columns]
@@ -79,12 +77,12 @@ def table_parts(
     for cells in batches():
         told = for_terminals(cells).with_columns(pl.all().str.strip_chars())
         padded = [_padded(told[name], width, width_of) for name, width in zip(told.columns, widths, strict=True)]
-        lines = told.select(pl.concat_str(padded, separator=_GAP).str.strip_chars_end())
+        lines = told.select(pl.concat_str(padded, separator=GAP).str.strip_chars_end())
         yield "\n".join(lines.to_series().to_list()) + "\n"
 
 
 def _line(cells: Sequence[str]) -> str:
-    return _GAP.join(cells).rstrip() + "\n"
+    return GAP.join(cells).rstrip() + "\n"
 
 
 def _widths(column: pl.Series, width_of: Callable[[str], int]) -> pl.Series:

@@ -85,7 +85,7 @@ def _restarts(restarts: list[Restart], sources: pl.DataFrame, shown: Shown) -> I
         ("restart", shown.heading("at"), Column("line", is_text=True), Column("where", moves=1)), lines, shown=shown
     )
     if not shown.is_utc:
-        yield "\n".join(paragraph(f"{shown.note[:1].upper()}{shown.note[1:]}.", shown.width))
+        yield "\n".join(paragraph(shown.note_sentence, shown.width))
 
 
 def _doubts(restarts: list[Restart], shown: Shown, *, several: bool) -> Iterator[str]:

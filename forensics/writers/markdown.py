@@ -37,7 +37,7 @@ def _sections(report: Report, shown: Shown) -> Iterator[str]:
         yield _findings(report, shown)
         yield "\n## Evidence\n"
         if not shown.is_utc:
-            yield f"{shown.note[:1].upper()}{shown.note[1:]}.\n"
+            yield f"{shown.note_sentence}\n"
         for finding in report.findings:
             yield from _evidence(finding, report, shown)
     yield from _reliability(report, shown)

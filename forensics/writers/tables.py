@@ -17,8 +17,8 @@ Cell = str | Sequence[str]
 """What stands in a cell; several parts are told one after another, or below one another where they have lines of their
 own."""
 
-_GAP = "  "
-_WIDER_HEADING = 2
+GAP = "  "
+WIDER_HEADING = 2
 """Columns a heading is wider than its words where nothing is fitted; the width of a column has always been so."""
 
 _READABLE = 30
@@ -86,7 +86,7 @@ class _Table:
     def whole(self) -> Iterator[str]:
         """Give one line per row, as wide as the cells are."""
         widths = {
-            n: max(self._widest(n), width_of(column.name) + _WIDER_HEADING) for n, column in enumerate(self.columns)
+            n: max(self._widest(n), width_of(column.name) + WIDER_HEADING) for n, column in enumerate(self.columns)
         }
         return self._grid(widths, lambda cell, _: [cell])
 
@@ -94,7 +94,7 @@ class _Table:
         """Give lines of at most so many columns, in the first form that has room."""
         for is_tight in (False, True) if (self.shown.width or 0) >= _NARROW else ():
             for kept in self._kept():
-                indent = "" if 0 in kept else _GAP
+                indent = "" if 0 in kept else GAP
                 widths = self._allotted(kept, width - len(indent), is_tight=is_tight)
                 if widths is not None:
                     return self._grid(widths, wrapped, width)
@@ -115,7 +115,7 @@ class _Table:
         """Give each column its width, or None where there is no room; ``is_tight`` wraps every cell at its blanks."""
         whole = {n: self._widest(n) for n in kept}
         least = {n: self._least(n, whole[n], is_tight=is_tight) for n in kept}
-        room = width - len(_GAP) * (len(kept) - 1) - sum(least.values())
+        room = width - len(GAP) * (len(kept) - 1) - sum(least.values())
         if room < 0:
             return None
         given = {}
@@ -134,16 +134,16 @@ class _Table:
         self, widths: dict[int, int], wrap: Callable[[str, int], list[str]], width: int | None = None
     ) -> Iterator[str]:
         """Give headings, a rule, and every row, with those of its cells that have no column on lines of their own."""
-        leads, indent = 0 not in widths, "" if 0 in widths else _GAP
+        leads, indent = 0 not in widths, "" if 0 in widths else GAP
         moved = range(1, len(self.columns))
         if leads:
             yield self.shown.painted(self.columns[0].name, Style.HEADING)
         heads = {n: wrap(self.columns[n].name, room) for n, room in widths.items()}
         yield from (indent + line for line in self._lines(heads, widths, lambda _: Style.HEADING))
-        yield indent + _GAP.join("-" * room for room in widths.values())
+        yield indent + GAP.join("-" * room for room in widths.values())
         for above, row in zip([None, *self.rows], self.rows, strict=False):
             if leads and not (above and self.columns[0].groups and above.cells[0] == row.cells[0]):
-                yield from indented(row.cells[0], width or 0, first="", rest=_GAP)
+                yield from indented(row.cells[0], width or 0, first="", rest=GAP)
             spilt = {n for n, room in widths.items() if self._spills(n, row, room)} if width else set()
             cells = {n: wrap("" if n in spilt else row.cells[n], room) for n, room in widths.items()}
             styles = {n: self._style(n, row) for n in widths}
@@ -164,9 +164,7 @@ class _Table:
         """Give the lines of cells that stand side by side."""
         for number in range(max(map(len, cells.values()))):
             pieces = {n: lines[number] if number < len(lines) else "" for n, lines in cells.items()}
-            yield _GAP.join(
-                padded(piece, widths[n], self.shown.painted(piece, style(n))) for n, piece in pieces.items()
-            )
+            yield GAP.join(padded(piece, widths[n], self.shown.painted(piece, style(n))) for n, piece in pieces.items())
 
     def _below(self, row: _Row, moved: list[int], width: int) -> Iterator[str]:
         """Give the cells without a column: those with a name together, each other on lines of its own."""
@@ -179,7 +177,7 @@ class _Table:
 
     def _records(self, width: int) -> Iterator[str]:
         """Give one block per row, a labelled line per cell."""
-        label = max(width_of(column.name) for column in self.columns) + len(_GAP)
+        label = max(width_of(column.name) for column in self.columns) + len(GAP)
         for number, row in enumerate(self.rows):
             if number:
                 yield ""
@@ -192,4 +190,4 @@ class _Table:
                 else:
                     yield from (self.shown.painted(line, Style.HEADING) for line in wrapped(column.name, width))
                     for part in row.parts[n]:
-                        yield from indented(part, width, first=_GAP, rest=_GAP)
+                        yield from indented(part, width, first=GAP, rest=GAP)

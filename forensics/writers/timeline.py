@@ -57,8 +57,7 @@ def timeline_parts(report: Report, facts: pl.DataFrame, shown: Shown = PLAIN) ->
             columns = [_COLUMNS.get(name, _heading(name, shown)) for name in cells.columns]
             yield text_table(columns, cells.iter_rows(), shown=shown) + "\n"
     if not shown.is_utc:
-        note = f"{shown.note[:1].upper()}{shown.note[1:]}."
-        yield "\n".join(["", *paragraph(note, shown.width), ""])
+        yield "\n".join(["", *paragraph(shown.note_sentence, shown.width), ""])
 
 
 def _names(*, several: bool) -> list[str]:
